@@ -1,0 +1,1 @@
+"""What people write: tasks, pipelines, their validation and loading."""

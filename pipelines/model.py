@@ -1,0 +1,209 @@
+"""A task and a pipeline as people write them: checked at the edge, and from then on trusted.
+
+Durations are seconds here (a number, or ISO 8601 such as `PT5M`); inside, everything is milliseconds.
+"""
+
+import graphlib
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+PAYLOAD_LIMIT = 256 * 1024
+"""Bytes of a payload as compact JSON; a larger one is refused."""
+
+TASK_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$"
+TaskId = Annotated[str, StringConstraints(pattern=TASK_ID)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
+RunId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Seconds = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=3650))]
+
+
+class Model(BaseModel):
+    """What every model of ours shares: unknown fields are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_timedelta="float")
+
+
+class Trigger(StrEnum):
+    """When a task may run, given how its upstream tasks ended."""
+
+    ALL_SUCCESS = "all_success"  # every upstream succeeded
+    ALL_DONE = "all_done"  # every upstream has ended, however
+    ONE_SUCCESS = "one_success"  # at least one succeeded; does not wait for the others
+    ONE_FAILED = "one_failed"  # at least one failed; does not wait for the others
+    NONE_FAILED = "none_failed"  # every upstream has ended and none failed
+    ALL_FAILED = "all_failed"  # every upstream failed
+    NONE_SKIPPED = "none_skipped"  # every upstream has ended and none was skipped
+    ALWAYS = "always"  # waits for nothing
+
+
+class Delivery(StrEnum):
+    """What to do when nobody can know whether an attempt ran."""
+
+    AT_LEAST_ONCE = "at_least_once"  # run it again
+    AT_MOST_ONCE = "at_most_once"  # never start it a second time: it ends as `lost`
+
+
+class Retries(Model):
+    """How often and how late a failed attempt is tried again (exponential, with jitter)."""
+
+    limit: int = Field(0, ge=0, le=1000, description="Attempts after the first one.")
+    delay: Seconds = Field(timedelta(seconds=1), description="Before the first retry.")
+    factor: float = Field(2.0, ge=1, le=100, description="Each further delay is this many times longer.")
+    max_delay: Seconds = Field(timedelta(minutes=5), description="No delay is longer than this.")
+    jitter: float = Field(0.1, ge=0, le=1, description="Share of the delay that is random, seeded by the id.")
+
+
+class Happening(StrEnum):
+    """What a notify rule can listen for."""
+
+    COMPLETED = "completed"  # ended as succeeded
+    FAILED = "failed"  # ended as failed or upstream_failed
+    RETRIED = "retried"  # an attempt failed and another will follow
+    LOST = "lost"  # ended as lost
+    LATE = "late"  # waited longer than max_latency
+
+
+class NotifyRule(Model):
+    """Whom to tell of what."""
+
+    on: tuple[Happening, ...] = Field((Happening.FAILED, Happening.LOST), min_length=1)
+    to: tuple[str, ...] = Field(min_length=1, max_length=20, description="Apprise addresses.")
+    title: str | None = Field(None, max_length=500, description="Jinja2 template; none: the standard one.")
+    body: str | None = Field(None, max_length=8000, description="Jinja2 template; none: the standard one.")
+
+
+class UpstreamRef(Model):
+    """An upstream task in another run than one's own."""
+
+    task: TaskId
+    run: RunId
+
+
+class TaskBase(Model):
+    """What all kinds of task have in common."""
+
+    id: TaskId = Field(description="Unique name; the part before the first dot is its pipeline, if it has one.")
+    payload: JsonValue = Field(None, description="Handed to the code; at most 256 KiB as JSON.")
+    priority: int = Field(5, ge=0, le=9, description="9 is the most critical.")
+    pool: Name = Field("default", description="The group of workers that may run it.")
+    queue: Name = Field("default", description="A named line in the pool.")
+    upstream: tuple[TaskId | UpstreamRef, ...] = Field((), max_length=1000)
+    trigger: Trigger = Trigger.ALL_SUCCESS
+    retries: Retries = Retries()
+    timeout: Seconds | None = Field(None, description="For one attempt.")
+    execution_timeout: Seconds | None = Field(None, description="For the whole execution, from when it is due.")
+    max_latency: Seconds | None = Field(None, description="Longest acceptable wait from being able to run to running.")
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    notify: tuple[NotifyRule, ...] = Field((), max_length=20)
+    owner: Name = "anyone"
+    description: str = Field("", max_length=2000)
+
+
+class FunctionTask(TaskBase):
+    """A Python function that a pipeline file registers with `@task`; runs in a warm process."""
+
+    kind: Literal["function"] = "function"
+    function: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$", description="The registered name.")
+
+
+class PythonTask(TaskBase):
+    """A snippet; sees `payload` and `inputs`, and returns what it assigns to `result`. Runs in the sandbox."""
+
+    kind: Literal["python"] = "python"
+    code: str = Field(min_length=1, max_length=PAYLOAD_LIMIT)
+
+
+class ShellTask(TaskBase):
+    """A command: an argument list, or one string for `sh -c`. Runs in the sandbox; the payload is on standard input."""
+
+    kind: Literal["shell"] = "shell"
+    command: str | tuple[str, ...] = Field(min_length=1)
+    env: dict[str, str] = Field(default_factory=dict)
+
+
+class SqlTask(TaskBase):
+    """A statement for ClickHouse; read-only unless `writes` says otherwise. Returns its rows (a list of objects)."""
+
+    kind: Literal["sql"] = "sql"
+    sql: str = Field(min_length=1, max_length=PAYLOAD_LIMIT)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="For {name:Type} places.")
+    writes: bool = False
+
+
+class HttpTask(TaskBase):
+    """A request. Succeeds when the status is one of `expect`; returns status, headers and body."""
+
+    kind: Literal["http"] = "http"
+    url: str = Field(pattern=r"^https?://", max_length=8000)
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: JsonValue = Field(None, description="A string as it is, anything else as JSON; none: the payload, if any.")
+    expect: tuple[int, ...] = Field((), description="Accepted statuses; none: any of 200-299.")
+
+
+class ExternalTask(TaskBase):
+    """Someone else does the work and finishes it by a `finish` event; it starts as soon as it may."""
+
+    kind: Literal["external"] = "external"
+
+
+class SleepTask(TaskBase):
+    """Takes the stated time and no worker."""
+
+    kind: Literal["sleep"] = "sleep"
+    seconds: Seconds
+
+
+AnyTask = FunctionTask | PythonTask | ShellTask | SqlTask | HttpTask | ExternalTask | SleepTask
+Task = Annotated[AnyTask, Field(discriminator="kind")]
+
+UNATTENDED = frozenset({"external", "sleep"})
+"""Kinds that the scheduler runs by itself, without a worker."""
+
+
+class PipelineModel(Model):
+    """Tasks and their order. Every task's id starts with the pipeline's id and a dot."""
+
+    id: Name
+    tasks: tuple[Task, ...] = Field(min_length=1, max_length=1000)
+    description: str = Field("", max_length=2000)
+
+    @model_validator(mode="after")
+    def _is_a_graph(self) -> Self:
+        check_pipeline(self.id, self.tasks)
+        return self
+
+
+def check_pipeline(pipeline: str, tasks: tuple[AnyTask, ...]) -> None:
+    """Raise ValueError where a task does not belong to the pipeline, comes twice, or the order has a cycle."""
+    seen: set[str] = set()
+    for task in tasks:
+        if not task.id.startswith(f"{pipeline}."):
+            raise ValueError(f"task {task.id!r} of pipeline {pipeline!r} must be named {pipeline + '.' + task.id!r}")
+        if task.id in seen:
+            raise ValueError(f"task {task.id!r} stands twice in pipeline {pipeline!r}")
+        seen.add(task.id)
+    local = {t.id: {u for u in t.upstream if isinstance(u, str)} for t in tasks}
+    for task_id, upstream in local.items():
+        if missing := sorted(u for u in upstream if u.startswith(f"{pipeline}.") and u not in seen):
+            raise ValueError(f"task {task_id!r} waits for {missing[0]!r}, which pipeline {pipeline!r} does not have")
+    try:
+        graphlib.TopologicalSorter(local).prepare()
+    except graphlib.CycleError as error:
+        raise ValueError(f"tasks wait for each other: {' -> '.join(reversed(error.args[1]))}") from None
+
+
+def valid_task_id(text: str) -> bool:
+    """Whether `text` can be a task's id."""
+    return re.match(TASK_ID, text) is not None
+
+
+def compact_json(value: Any) -> bytes:
+    """A JSON value as the bytes that travel (msgspec, no spaces). `None` is no bytes at all."""
+    import msgspec  # noqa: PLC0415  (only edges that build tasks pay for it)
+
+    return b"" if value is None else msgspec.json.encode(value)

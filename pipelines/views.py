@@ -1,0 +1,232 @@
+"""What people read back over HTTP: the shapes of the API's answers. Times are aware UTC, durations milliseconds."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, JsonValue
+
+from pipelines.model import Model
+
+StateName = Literal[
+    "scheduled", "blocked", "waiting", "dispatched", "running", "retrying",
+    "succeeded", "failed", "lost", "cancelled", "skipped", "upstream_failed",
+]  # fmt: skip
+TERMINAL_STATES = frozenset({"succeeded", "failed", "lost", "cancelled", "skipped", "upstream_failed"})
+
+
+class UpstreamView(Model):
+    """An upstream execution and how it ended (none: not yet)."""
+
+    execution: str
+    task: str
+    state: StateName | None = None
+
+
+class AttemptView(Model):
+    """One try on one worker."""
+
+    attempt: int
+    state: StateName
+    worker: str | None = None
+    ready_at: AwareDatetime | None = None
+    dispatched_at: AwareDatetime | None = None
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    waited_ms: int | None = None
+    ran_ms: int | None = None
+    error: str | None = None
+
+
+class ExecutionRow(Model):
+    """An execution in a list."""
+
+    execution: str
+    task: str
+    pipeline: str | None = None
+    run: str
+    kind: str
+    state: StateName
+    priority: int
+    pool: str
+    queue: str
+    owner: str
+    attempt: int
+    worker: str | None = None
+    late: bool = False
+    created_at: AwareDatetime
+    due_at: AwareDatetime | None = None
+    ready_at: AwareDatetime | None = None
+    dispatched_at: AwareDatetime | None = None
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    updated_at: AwareDatetime
+    waited_ms: int | None = None
+    ran_ms: int | None = None
+    max_latency_ms: int | None = None
+    reason: str | None = None
+    error: str | None = None
+
+
+class ExecutionView(ExecutionRow):
+    """One execution with all that is known about it. `why` says in sentences why it waits, hardest cause first."""
+
+    trigger: str
+    upstream: tuple[UpstreamView, ...] = ()
+    downstream: tuple[UpstreamView, ...] = ()
+    attempts: tuple[AttemptView, ...] = ()
+    why: tuple[str, ...] = ()
+    call: JsonValue = None
+    payload: JsonValue = None
+    result: JsonValue = None
+    result_cut: bool = False
+    retry_of: str | None = None
+    retried_as: str | None = None
+
+
+class EventView(Model):
+    """A transition."""
+
+    at: AwareDatetime
+    what: str
+    state: StateName
+    attempt: int
+    worker: str | None = None
+    reason: str | None = None
+    error: str | None = None
+
+
+class LogView(Model):
+    """A line of output. `cursor` is what to ask for next: lines after it."""
+
+    cursor: str
+    at: AwareDatetime
+    attempt: int
+    stream: str
+    level: str | None = None
+    text: str
+
+
+class TaskView(Model):
+    """A task's definition."""
+
+    task: str
+    kind: str
+    priority: int
+    pool: str
+    queue: str
+    owner: str
+    trigger: str
+    upstream: tuple[str, ...] = ()
+    description: str = ""
+    created_at: AwareDatetime
+    deleted: bool = False
+    call: JsonValue = None
+    payload: JsonValue = None
+
+
+class WorkerView(Model):
+    """A worker as its pool's dispatcher sees it."""
+
+    worker: str
+    pool: str
+    host: str
+    pid: int
+    version: str
+    lane: int | None = None
+    slots: int
+    running: int
+    held: int
+    draining: bool = False
+    silent_ms: int
+
+
+class PoolView(Model):
+    """A pool: who waits by priority (index = priority), who works."""
+
+    pool: str
+    at: AwareDatetime
+    waiting: tuple[int, ...]
+    oldest_wait_ms: int | None = None
+    slots: int
+    running: int
+    workers: tuple[WorkerView, ...] = ()
+
+
+class MinuteView(Model):
+    """A minute of history."""
+
+    minute: AwareDatetime
+    created: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    other: int = 0
+    late: int = 0
+    waited_p50_ms: float | None = None
+    waited_p99_ms: float | None = None
+    ran_p50_ms: float | None = None
+    ran_p99_ms: float | None = None
+
+
+class OverviewView(Model):
+    """Is all well? Counts of states now, of the range, and by minute."""
+
+    at: AwareDatetime
+    now: dict[StateName, int]
+    ended: dict[StateName, int]
+    late_now: int
+    late_next_5_min: int
+    failed: int
+    per_second: float
+    pools: tuple[PoolView, ...] = ()
+    minutes: tuple[MinuteView, ...] = ()
+
+
+class DeadLetterView(Model):
+    """What was refused, and why."""
+
+    at: AwareDatetime
+    reason: str
+    stage: str
+    topic: str
+    partition: int
+    offset: int
+    first_bytes: str
+    execution: str | None = None
+
+
+class Accepted(Model):
+    """A command is durable. `state` is known where the caller waited for the first decision."""
+
+    execution: str | None = None
+    task: str | None = None
+    run: str | None = None
+    executions: dict[str, str] | None = None
+    state: StateName | None = None
+
+
+class ExecutionPage(Model):
+    """A page of executions. `next` continues it; `total` counts all that match."""
+
+    items: tuple[ExecutionRow, ...]
+    total: int
+    next: str | None = None
+
+
+class QueryAnswer(Model):
+    """Rows of a SQL query, and what they cost."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[JsonValue, ...], ...]
+    cut: bool = False
+    elapsed_ms: float
+    read_rows: int | None = None
+
+
+class Problem(Model):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[dict[str, JsonValue], ...] = ()

@@ -1,0 +1,1 @@
+"""Where it ends up: ClickHouse (record) and people (notify)."""

@@ -1,0 +1,1 @@
+"""What moves: the engine, its stages and tables, the workers and the HTTP edge."""

@@ -1,0 +1,269 @@
+"""What stages ask of each other. One Kafka message is an envelope: a msgpack list of these."""
+
+from msgspec import Struct
+
+from streams.engine.records import Job, TaskDef
+
+
+class _Message(Struct, frozen=True, array_like=True, tag=True):
+    pass
+
+
+# --- to SCHEDULE, on headrace.tasks, by home partition ---------------------------------------------------
+
+
+class CreateTask(_Message, tag="ct"):
+    """Create or replace a task."""
+
+    task: TaskDef
+    at: int
+
+
+class CreatePipeline(_Message, tag="cp"):
+    """Create or replace a pipeline: all its tasks at once."""
+
+    id: str
+    tasks: tuple[TaskDef, ...]
+    at: int
+    description: str = ""
+
+
+class DeleteTask(_Message, tag="dt"):
+    """Take a task away from later executions."""
+
+    task: str
+    at: int
+
+
+class Execute(_Message, tag="ex"):
+    """Make an execution: of a task that exists, or of the one that comes with it (`task_def`)."""
+
+    id: bytes
+    task: str
+    run: str
+    at: int  # when it was submitted
+    due_at: int = 0  # 0 = at once
+    priority: int = -1  # -1 = the task's own
+    payload: bytes = b""  # empty = the task's own
+    lone: bool = False  # nobody named the run, so no upstream can be in it
+    task_def: TaskDef | None = None
+
+
+class ExecutePipeline(_Message, tag="ep"):
+    """Make one execution per task of a pipeline, all in one run."""
+
+    pipeline: str
+    run: str
+    at: int
+    due_at: int = 0
+    priority: int = -1
+    payload: bytes = b""
+
+
+class Cancel(_Message, tag="ca"):
+    """Stop an execution."""
+
+    id: bytes
+    at: int
+    reason: str = ""
+
+
+class Retry(_Message, tag="re"):
+    """Execute again what has ended."""
+
+    id: bytes
+    at: int
+
+
+class Finish(_Message, tag="fx"):
+    """An external execution has ended. `state` is succeeded or failed; `result` is JSON or empty."""
+
+    id: bytes
+    at: int
+    state: str
+    result: bytes = b""
+    error: str = ""
+
+
+class Assign(_Message, tag="as"):
+    """DISPATCH proposes: this worker may have this attempt. `seq` counts the lane's assignments."""
+
+    id: bytes
+    attempt: int
+    worker: str
+    lane: int
+    seq: int
+
+
+class Started(_Message, tag="st"):
+    """A worker runs the code of an attempt, and it takes longer than a moment."""
+
+    id: bytes
+    attempt: int
+    worker: str
+    at: int
+
+
+class Finished(_Message, tag="fi"):
+    """An attempt has ended. `outcome`: succeeded, failed, timeout, skipped, refused (never retried), returned."""
+
+    id: bytes
+    attempt: int
+    worker: str
+    outcome: str
+    started_at: int
+    finished_at: int
+    result: bytes = b""  # JSON, at most 64 KiB; empty = none
+    error: str = ""  # shortened, for people
+    cut: bool = False  # result or output was cut at its limit
+
+
+class WorkerLost(_Message, tag="wl"):
+    """The worker's lease ran out: whatever it had is nobody's now."""
+
+    worker: str
+    at: int
+
+
+class Watch(_Message, tag="wa"):
+    """`watcher` waits for `id`, which lives here (or will)."""
+
+    id: bytes
+    watcher: bytes
+
+
+class UpstreamFinished(_Message, tag="uf"):
+    """An upstream of `id` has ended; `result` is its JSON value or empty."""
+
+    id: bytes
+    upstream: bytes
+    state: str
+    result: bytes = b""
+
+
+class Wake(_Message, tag="wk"):
+    """An execution's own timer. Never travels: the partition's clock makes it."""
+
+    id: bytes
+
+
+TaskCommand = (
+    CreateTask
+    | CreatePipeline
+    | DeleteTask
+    | Execute
+    | ExecutePipeline
+    | Cancel
+    | Retry
+    | Finish
+    | Assign
+    | Started
+    | Finished
+    | WorkerLost
+    | Watch
+    | UpstreamFinished
+    | Wake
+)
+
+# --- to DISPATCH, on headrace.ready, by pool ---------------------------------------------------------------
+
+
+class Ready(_Message, tag="rd"):
+    """An execution may run. Its place in the line is (priority, deadline, ready_at, id)."""
+
+    pool: str
+    id: bytes
+    attempt: int  # the attempt that an assignment must name
+    priority: int
+    deadline: int
+    ready_at: int
+
+
+class Withdraw(_Message, tag="wd"):
+    """An execution left the line by another door."""
+
+    pool: str
+    id: bytes
+    priority: int
+    deadline: int
+    ready_at: int
+
+
+class Beat(_Message, tag="be"):
+    """A worker lives. The first one asks for a lane; `limit` < 0 says that it has none yet."""
+
+    worker: str  # incarnation: name, a dash and eight hex digits
+    pool: str
+    slots: int
+    limit: int  # how many assignments it accepts in all, counted since its lane was granted
+    held: int  # what it has now, running or not
+    running: int
+    draining: bool = False
+    version: str = ""
+    host: str = ""
+    pid: int = 0
+    at: int = 0
+
+
+class Credit(_Message, tag="cr"):
+    """A worker accepts assignments up to `limit`, counted since its lane was granted."""
+
+    worker: str
+    pool: str
+    limit: int
+
+
+class Goodbye(_Message, tag="gb"):
+    """A worker has drained and leaves; its lane is free."""
+
+    worker: str
+    pool: str
+
+
+ReadyCommand = Ready | Withdraw | Beat | Credit | Goodbye
+
+# --- to a worker, on headrace.dispatch, its lane -------------------------------------------------------------
+
+
+class Run(_Message, tag="ru"):
+    """Do this."""
+
+    job: Job
+
+
+class Void(_Message, tag="vo"):
+    """An assignment that came to nothing; counts as received."""
+
+    worker: str
+    seq: int
+
+
+class Stop(_Message, tag="so"):
+    """Stop an attempt that runs or waits here; nobody wants its result."""
+
+    worker: str
+    id: bytes
+    attempt: int
+
+
+LaneMessage = Run | Void | Stop
+
+# --- to all workers, on headrace.workers --------------------------------------------------------------------
+
+
+class Grant(_Message, tag="gr"):
+    """The lane is the worker's while it beats at least once a `lease` (milliseconds)."""
+
+    worker: str
+    lane: int
+    lease: int
+
+
+class Dismiss(_Message, tag="di"):
+    """The worker's lease is over (`reason` says why): it stops all it has and asks for a new lane, if it can."""
+
+    worker: str
+    reason: str
+
+
+WorkerMessage = Grant | Dismiss

@@ -1,0 +1,112 @@
+"""What has happened: facts that only `apply` turns into state, and that RECORD writes to ClickHouse."""
+
+from msgspec import Struct
+
+from streams.engine.records import Execution, Rule, TaskDef
+
+
+class _Event(Struct, frozen=True, array_like=True, tag=True):
+    pass
+
+
+class TaskCreated(_Event, tag="tc"):
+    """A task exists, or was replaced."""
+
+    task: TaskDef
+    at: int
+
+
+class PipelineCreated(_Event, tag="pc"):
+    """A pipeline exists, or was replaced."""
+
+    id: str
+    tasks: tuple[str, ...]
+    at: int
+    description: str = ""
+
+
+class TaskDeleted(_Event, tag="td"):
+    """A task takes no further executions."""
+
+    task: str
+    at: int
+
+
+class Moved(_Event, tag="mv"):
+    """An execution took a step: `execution` is its record after the step.
+
+    `what` is the step: created, ready, assigned, started, succeeded, failed, retrying, lost, cancelled, skipped,
+    upstream_failed, returned, late, upstream_finished, watched, retried. Steps of RECORDED reach ClickHouse.
+    """
+
+    what: str
+    at: int
+    execution: Execution
+    result: bytes = b""  # JSON of a success, empty = none
+    cut: bool = False
+    payload: bytes = b""  # with `created` only: the payload in force
+    task_def: TaskDef | None = None  # with `created` of a create-and-execute only
+
+
+class Forgotten(_Event, tag="fo"):
+    """An execution that ended long ago leaves the table (ClickHouse keeps it)."""
+
+    id: bytes
+    at: int
+
+
+class WorkerBanned(_Event, tag="wb"):
+    """A worker's lease ran out here: no assignment to it is accepted any more."""
+
+    worker: str
+    at: int
+
+
+class ResultKept(_Event, tag="rk"):
+    """The value of an upstream that lives on another partition, kept for the executions that wait here."""
+
+    id: bytes
+    result: bytes
+    at: int
+
+
+Event = TaskCreated | PipelineCreated | TaskDeleted | Moved | Forgotten | WorkerBanned | ResultKept
+RecordedEvent = TaskCreated | PipelineCreated | TaskDeleted | Moved
+
+UNRECORDED = frozenset({"watched", "upstream_finished", "retried"})
+"""Steps that change no figure people look at: they stay inside."""
+
+
+class LogLine(Struct, frozen=True, array_like=True):
+    """One line of output, on headrace.logs. (execution, attempt, seq) is unique."""
+
+    execution: bytes
+    attempt: int
+    seq: int
+    at: int
+    stream: str  # stdout, stderr, log
+    level: str  # "" where there is none
+    text: str
+    worker: str
+
+
+class Notification(Struct, frozen=True, array_like=True):
+    """Somebody is to be told, on headrace.notifications. (execution, version, address) is unique."""
+
+    happening: str
+    at: int
+    rule: Rule
+    execution: Execution
+
+
+class Refused(Struct, frozen=True, array_like=True):
+    """A dead letter, on headrace.dead-letters: JSON there, so that any tool can read it."""
+
+    reason: str
+    stage: str
+    topic: str
+    partition: int
+    offset: int
+    at: int
+    first_bytes: str  # up to 2 KiB, as text with escapes
+    execution: str = ""

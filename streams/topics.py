@@ -1,0 +1,55 @@
+"""The topics: their names, who keys them by what, and how Kafka keeps them."""
+
+from dataclasses import dataclass
+
+from streams.settings import Settings
+
+ENVELOPE_BYTES = 500_000
+"""Where an envelope is split; one command alone may be larger."""
+
+MESSAGE_LIMIT = 16 * 1024 * 1024
+"""`max.message.bytes` of the topics that carry envelopes and changelogs."""
+
+HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names under one namespace."""
+
+    submit: str
+    tasks: str
+    ready: str
+    dispatch: str
+    workers: str
+    events: str
+    logs: str
+    notifications: str
+    dead_letters: str
+    status: str
+
+    @classmethod
+    def under(cls, namespace: str) -> "Topics":
+        """`headrace` gives `headrace.submit` and so on."""
+        names = {f: f"{namespace}.{f.replace('_', '-')}" for f in cls.__dataclass_fields__}
+        return cls(**names)
+
+
+def layout(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:
+    """Partitions and configuration of every topic, by name (changelogs are the state room's own)."""
+    t = Topics.under(settings.namespace)
+    keep = {"retention.ms": str(48 * HOUR), "max.message.bytes": str(MESSAGE_LIMIT)}
+    short = {**keep, "retention.ms": str(2 * HOUR), "segment.ms": str(HOUR)}
+    long = {**keep, "retention.ms": str(14 * 24 * HOUR)}
+    return {
+        t.submit: (settings.submit_partitions, keep),
+        t.tasks: (settings.task_partitions, keep),
+        t.ready: (settings.ready_partitions, keep),
+        t.dispatch: (settings.lanes, short),
+        t.workers: (1, short),
+        t.events: (settings.event_partitions, long),
+        t.logs: (settings.event_partitions, long),
+        t.notifications: (settings.event_partitions, long),
+        t.dead_letters: (1, long),
+        t.status: (1, {"cleanup.policy": "compact", "segment.ms": str(HOUR)}),
+    }

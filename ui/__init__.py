@@ -1,0 +1,1 @@
+"""What people touch, over HTTP only: the API client, the command line, the dashboard."""
