@@ -12,14 +12,14 @@ class _Message(Struct, frozen=True, array_like=True, tag=True):
 # --- to SCHEDULE, on headrace.tasks, by home partition ---------------------------------------------------
 
 
-class CreateTask(_Message, tag="ct"):
+class CreateTask(_Message, frozen=True, tag="ct"):
     """Create or replace a task."""
 
     task: TaskDef
     at: int
 
 
-class CreatePipeline(_Message, tag="cp"):
+class CreatePipeline(_Message, frozen=True, tag="cp"):
     """Create or replace a pipeline: all its tasks at once."""
 
     id: str
@@ -28,14 +28,14 @@ class CreatePipeline(_Message, tag="cp"):
     description: str = ""
 
 
-class DeleteTask(_Message, tag="dt"):
+class DeleteTask(_Message, frozen=True, tag="dt"):
     """Take a task away from later executions."""
 
     task: str
     at: int
 
 
-class Execute(_Message, tag="ex"):
+class Execute(_Message, frozen=True, tag="ex"):
     """Make an execution: of a task that exists, or of the one that comes with it (`task_def`)."""
 
     id: bytes
@@ -49,7 +49,7 @@ class Execute(_Message, tag="ex"):
     task_def: TaskDef | None = None
 
 
-class ExecutePipeline(_Message, tag="ep"):
+class ExecutePipeline(_Message, frozen=True, tag="ep"):
     """Make one execution per task of a pipeline, all in one run."""
 
     pipeline: str
@@ -60,7 +60,7 @@ class ExecutePipeline(_Message, tag="ep"):
     payload: bytes = b""
 
 
-class Cancel(_Message, tag="ca"):
+class Cancel(_Message, frozen=True, tag="ca"):
     """Stop an execution."""
 
     id: bytes
@@ -68,14 +68,14 @@ class Cancel(_Message, tag="ca"):
     reason: str = ""
 
 
-class Retry(_Message, tag="re"):
+class Retry(_Message, frozen=True, tag="re"):
     """Execute again what has ended."""
 
     id: bytes
     at: int
 
 
-class Finish(_Message, tag="fx"):
+class Finish(_Message, frozen=True, tag="fx"):
     """An external execution has ended. `state` is succeeded or failed; `result` is JSON or empty."""
 
     id: bytes
@@ -85,7 +85,7 @@ class Finish(_Message, tag="fx"):
     error: str = ""
 
 
-class Assign(_Message, tag="as"):
+class Assign(_Message, frozen=True, tag="as"):
     """DISPATCH proposes: this worker may have this attempt. `seq` counts the lane's assignments."""
 
     id: bytes
@@ -95,7 +95,7 @@ class Assign(_Message, tag="as"):
     seq: int
 
 
-class Started(_Message, tag="st"):
+class Started(_Message, frozen=True, tag="st"):
     """A worker runs the code of an attempt, and it takes longer than a moment."""
 
     id: bytes
@@ -104,7 +104,7 @@ class Started(_Message, tag="st"):
     at: int
 
 
-class Finished(_Message, tag="fi"):
+class Finished(_Message, frozen=True, tag="fi"):
     """An attempt has ended. `outcome`: succeeded, failed, timeout, skipped, refused (never retried), returned."""
 
     id: bytes
@@ -118,21 +118,21 @@ class Finished(_Message, tag="fi"):
     cut: bool = False  # result or output was cut at its limit
 
 
-class WorkerLost(_Message, tag="wl"):
+class WorkerLost(_Message, frozen=True, tag="wl"):
     """The worker's lease ran out: whatever it had is nobody's now."""
 
     worker: str
     at: int
 
 
-class Watch(_Message, tag="wa"):
+class Watch(_Message, frozen=True, tag="wa"):
     """`watcher` waits for `id`, which lives here (or will)."""
 
     id: bytes
     watcher: bytes
 
 
-class UpstreamFinished(_Message, tag="uf"):
+class UpstreamFinished(_Message, frozen=True, tag="uf"):
     """An upstream of `id` has ended; `result` is its JSON value or empty."""
 
     id: bytes
@@ -141,7 +141,7 @@ class UpstreamFinished(_Message, tag="uf"):
     result: bytes = b""
 
 
-class Wake(_Message, tag="wk"):
+class Wake(_Message, frozen=True, tag="wk"):
     """An execution's own timer. Never travels: the partition's clock makes it."""
 
     id: bytes
@@ -168,7 +168,7 @@ TaskCommand = (
 # --- to DISPATCH, on headrace.ready, by pool ---------------------------------------------------------------
 
 
-class Ready(_Message, tag="rd"):
+class Ready(_Message, frozen=True, tag="rd"):
     """An execution may run. Its place in the line is (priority, deadline, ready_at, id)."""
 
     pool: str
@@ -179,7 +179,7 @@ class Ready(_Message, tag="rd"):
     ready_at: int
 
 
-class Withdraw(_Message, tag="wd"):
+class Withdraw(_Message, frozen=True, tag="wd"):
     """An execution left the line by another door."""
 
     pool: str
@@ -189,7 +189,7 @@ class Withdraw(_Message, tag="wd"):
     ready_at: int
 
 
-class Beat(_Message, tag="be"):
+class Beat(_Message, frozen=True, tag="be"):
     """A worker lives. The first one asks for a lane; `limit` < 0 says that it has none yet."""
 
     worker: str  # incarnation: name, a dash and eight hex digits
@@ -205,7 +205,7 @@ class Beat(_Message, tag="be"):
     at: int = 0
 
 
-class Credit(_Message, tag="cr"):
+class Credit(_Message, frozen=True, tag="cr"):
     """A worker accepts assignments up to `limit`, counted since its lane was granted."""
 
     worker: str
@@ -213,7 +213,7 @@ class Credit(_Message, tag="cr"):
     limit: int
 
 
-class Goodbye(_Message, tag="gb"):
+class Goodbye(_Message, frozen=True, tag="gb"):
     """A worker has drained and leaves; its lane is free."""
 
     worker: str
@@ -225,20 +225,20 @@ ReadyCommand = Ready | Withdraw | Beat | Credit | Goodbye
 # --- to a worker, on headrace.dispatch, its lane -------------------------------------------------------------
 
 
-class Run(_Message, tag="ru"):
+class Run(_Message, frozen=True, tag="ru"):
     """Do this."""
 
     job: Job
 
 
-class Void(_Message, tag="vo"):
+class Void(_Message, frozen=True, tag="vo"):
     """An assignment that came to nothing; counts as received."""
 
     worker: str
     seq: int
 
 
-class Stop(_Message, tag="so"):
+class Stop(_Message, frozen=True, tag="so"):
     """Stop an attempt that runs or waits here; nobody wants its result."""
 
     worker: str
@@ -251,7 +251,7 @@ LaneMessage = Run | Void | Stop
 # --- to all workers, on headrace.workers --------------------------------------------------------------------
 
 
-class Grant(_Message, tag="gr"):
+class Grant(_Message, frozen=True, tag="gr"):
     """The lane is the worker's while it beats at least once a `lease` (milliseconds)."""
 
     worker: str
@@ -259,7 +259,7 @@ class Grant(_Message, tag="gr"):
     lease: int
 
 
-class Dismiss(_Message, tag="di"):
+class Dismiss(_Message, frozen=True, tag="di"):
     """The worker's lease is over (`reason` says why): it stops all it has and asks for a new lane, if it can."""
 
     worker: str

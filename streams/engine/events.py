@@ -9,14 +9,14 @@ class _Event(Struct, frozen=True, array_like=True, tag=True):
     pass
 
 
-class TaskCreated(_Event, tag="tc"):
+class TaskCreated(_Event, frozen=True, tag="tc"):
     """A task exists, or was replaced."""
 
     task: TaskDef
     at: int
 
 
-class PipelineCreated(_Event, tag="pc"):
+class PipelineCreated(_Event, frozen=True, tag="pc"):
     """A pipeline exists, or was replaced."""
 
     id: str
@@ -25,14 +25,14 @@ class PipelineCreated(_Event, tag="pc"):
     description: str = ""
 
 
-class TaskDeleted(_Event, tag="td"):
+class TaskDeleted(_Event, frozen=True, tag="td"):
     """A task takes no further executions."""
 
     task: str
     at: int
 
 
-class Moved(_Event, tag="mv"):
+class Moved(_Event, frozen=True, tag="mv"):
     """An execution took a step: `execution` is its record after the step.
 
     `what` is the step: created, ready, assigned, started, succeeded, failed, retrying, lost, cancelled, skipped,
@@ -48,21 +48,21 @@ class Moved(_Event, tag="mv"):
     task_def: TaskDef | None = None  # with `created` of a create-and-execute only
 
 
-class Forgotten(_Event, tag="fo"):
+class Forgotten(_Event, frozen=True, tag="fo"):
     """An execution that ended long ago leaves the table (ClickHouse keeps it)."""
 
     id: bytes
     at: int
 
 
-class WorkerBanned(_Event, tag="wb"):
+class WorkerBanned(_Event, frozen=True, tag="wb"):
     """A worker's lease ran out here: no assignment to it is accepted any more."""
 
     worker: str
     at: int
 
 
-class ResultKept(_Event, tag="rk"):
+class ResultKept(_Event, frozen=True, tag="rk"):
     """The value of an upstream that lives on another partition, kept for the executions that wait here."""
 
     id: bytes

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from msgspec import UNSET, Struct, UnsetType  # noqa: F401
+from msgspec import Struct
 
 
 class State(StrEnum):
