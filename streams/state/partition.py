@@ -1,0 +1,79 @@
+"""The port of one table partition, and the rules that every implementation of it keeps."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from streams.topics import MESSAGE_LIMIT
+
+Change = tuple[bytes, bytes | None]
+"""A key and its new value; None takes the key away."""
+
+Derive = Callable[[bytes, bytes | None, bytes | None], list[Change]]
+"""derive(key, old value, new value): the changes of secondary keys that follow from one change of a record."""
+
+NO_MARKER = -1
+"""The marker of a partition that has applied no input yet."""
+
+RECORD_OVERHEAD = 32
+"""More bytes than Kafka's record format adds to a key and a value."""
+
+BATCH_BYTES = MESSAGE_LIMIT - 64 * 1024
+"""The largest commit, keys and values and `RECORD_OVERHEAD` each; the rest is left for the batch's own header."""
+
+
+class StateError(Exception):
+    """A table cannot do what was asked, or must not."""
+
+
+class BatchTooLargeError(StateError):
+    """A commit is larger than one record batch, which alone is appended whole or not at all."""
+
+
+class ClosedError(StateError):
+    """The partition was closed: it belongs to another process, or will be opened anew."""
+
+
+class Partition(Protocol):
+    """One active partition of a table: bytes keys in order. Keys begin with a printable character."""
+
+    number: int
+    """Its number, the same as that of its input's partition."""
+
+    marker: int
+    """The offset of the last input whose effect is in the table; -1 is none."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`, or None."""
+        ...
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        """The values of `keys`, in their order."""
+        ...
+
+    def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """At most `limit` pairs in the order of their keys, from `start` on, before `end`."""
+        ...
+
+    async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
+        """Make changes durable: `changes` and `marker` in the changelog, then these and `derived` in the store.
+
+        A tick commits with the marker as it is. Raises BatchTooLargeError and changes nothing where `changes`
+        pass `BATCH_BYTES`; ClosedError after the partition has been given up.
+        """
+        ...
+
+
+def batch_bytes(changes: Sequence[Change]) -> int:
+    """How much of `BATCH_BYTES` a commit of `changes` takes."""
+    return sum(len(key) + len(value or b"") + RECORD_OVERHEAD for key, value in changes)
+
+
+def check_commit(current: int, changes: Sequence[Change], derived: Sequence[Change], marker: int) -> None:
+    """Refuse what no partition may commit. Raises BatchTooLargeError, or ValueError for bad keys and markers."""
+    if marker < current:
+        raise ValueError(f"marker {marker} is behind {current}: inputs are applied in order, once")
+    for key, _ in (*changes, *derived):
+        if not key or key[0] < ord("!"):
+            raise ValueError(f"key {key[:32]!r} is reserved: a table's keys begin with a printable character")
+    if (size := batch_bytes(changes)) > BATCH_BYTES:
+        raise BatchTooLargeError(f"{len(changes)} changes of {size} bytes: at most {BATCH_BYTES}; split the input")
