@@ -64,7 +64,7 @@ def to_command(  # noqa: PLR0911  (one return a kind of event reads best)
     """
     match event:
         case SubmitEvent():
-            return _submit(event, at, partitions)
+            return submission(event, at, partitions)
         case ExecuteEvent():
             return _execute(event, at, partitions, fresh_run)
         case CreateEvent():
@@ -84,7 +84,8 @@ def to_command(  # noqa: PLR0911  (one return a kind of event reads best)
     assert_never(event)
 
 
-def _submit(event: SubmitEvent, at: int, partitions: int) -> tuple[int, Execute]:
+def submission(event: SubmitEvent, at: int, partitions: int) -> tuple[int, Execute]:
+    """The command and the home of a create-and-execute; see `to_command`."""
     task, run = event.task.id, event.run or ""
     command = Execute(
         id=execution_id(task, run), task=task, run=run, at=at, due_at=_due(event), task_def=task_def(event.task)
@@ -154,6 +155,7 @@ def task_def(task: AnyTask) -> TaskDef:
         notify=tuple(map(_rule, task.notify)) if task.notify else (),
         owner=task.owner,
         description=task.description,
+        sleep=_ms(task.seconds) if isinstance(task, SleepTask) else 0,
     )
 
 

@@ -1,0 +1,129 @@
+"""A trusted producer: checks events in process and writes envelopes to headrace.tasks, past the submit topic."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import uuid_utils
+from aiokafka import AIOKafkaProducer
+
+from pipelines.events import AnyEvent, SubmitEvent
+from pipelines.ids import ExecutionId, execution_id, home_of
+from streams.engine.commands import Execute, TaskCommand
+from streams.engine.records import TaskDef
+from streams.settings import Settings
+from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT, Topics
+from streams.translate import submission, to_command
+
+Placed = tuple[int, TaskCommand]
+"""A command and its home partition."""
+
+CHUNK = 1000
+"""Tasks made in one go; other coroutines run in between."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def fresh_run() -> str:
+    """A name for a run that nobody named: a UUID that sorts by time."""
+    return str(uuid_utils.uuid7())
+
+
+def envelopes(commands: Iterable[Placed]) -> Iterator[tuple[int, bytes]]:
+    """Commands, packed for their partitions in their order; each envelope is full or the last of its partition."""
+    waiting: dict[int, list[msgspec.Raw]] = {}
+    sizes: dict[int, int] = {}
+    for home, command in commands:
+        packed = msgspec.Raw(_encode(command))
+        size = sizes.get(home, 0) + len(packed)
+        if size > ENVELOPE_BYTES and waiting.get(home):
+            yield home, _encode(waiting.pop(home))
+            size = len(packed)
+        waiting.setdefault(home, []).append(packed)
+        sizes[home] = size
+    for home, rest in waiting.items():
+        yield home, _encode(rest)
+
+
+class KafkaClient:
+    """Sends commands that are durable when the call returns. Use as `async with KafkaClient(settings) as client`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topic = Topics.under(settings.namespace).tasks
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=2 * ENVELOPE_BYTES,
+            max_request_size=MESSAGE_LIMIT,
+            request_timeout_ms=15_000,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Send what is left and disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def translate(self, events: Iterable[AnyEvent]) -> list[Placed]:
+        """The commands that carry out `events`. Raises ValueError at the first that cannot be carried out."""
+        at, partitions = round(time.time() * 1000), self._settings.task_partitions
+        return [to_command(event, at, partitions, fresh_run()) for event in events]
+
+    async def send(self, commands: Iterable[Placed]) -> None:
+        """Write commands to their homes; returns when the brokers have them all. Raises aiokafka's KafkaError."""
+        await asyncio.gather(*await self._put(commands))
+
+    async def submit_many(self, tasks: Iterable[SubmitEvent | TaskDef], run: str = "") -> list[ExecutionId]:
+        """Create and execute many tasks; a `TaskDef` (already trusted) in `run`, an event in the run it names.
+
+        Returns their ids, in order, when all are acknowledged. Meant for tens of thousands a second.
+        """
+        ids: list[ExecutionId] = []
+        acknowledged: list[Awaitable[object]] = []
+        rest = iter(tasks)
+        while chunk := [self._submission(task, run) for task in itertools.islice(rest, CHUNK)]:
+            ids += [ExecutionId(command.id) for _, command in chunk]
+            acknowledged += await self._put(chunk)
+            await asyncio.sleep(0)  # the producer's sender runs in this loop too
+        await asyncio.gather(*acknowledged)
+        return ids
+
+    async def _put(self, commands: Iterable[Placed]) -> list[Awaitable[object]]:
+        """Hand commands to the producer, which holds back while it is full; what to await for the brokers' word."""
+        if self._producer is None:
+            raise RuntimeError("the client is not started; use `async with KafkaClient(settings)`")
+        return [
+            await self._producer.send(self._topic, envelope, partition=home) for home, envelope in envelopes(commands)
+        ]
+
+    def _submission(self, task: SubmitEvent | TaskDef, run: str) -> tuple[int, Execute]:
+        at, partitions = round(time.time() * 1000), self._settings.task_partitions
+        if isinstance(task, SubmitEvent):
+            return submission(task, at, partitions)
+        which = execution_id(task.id, run)
+        return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
