@@ -8,10 +8,9 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from inspect import Parameter
 from typing import Any
-from weakref import WeakKeyDictionary
 
 Function = Callable[..., Any]
 SPECIAL = ("payload", "inputs", "context")
@@ -96,17 +95,8 @@ class _Plan:
     upstream: bool
 
 
-_plans: WeakKeyDictionary[Function, _Plan] = WeakKeyDictionary()
-
-
+@lru_cache(maxsize=10_000)
 def _plan_of(function: Function) -> _Plan:
-    plan = _plans.get(function)
-    if plan is None:
-        plan = _plans[function] = _inspect(function)
-    return plan
-
-
-def _inspect(function: Function) -> _Plan:
     parameters = inspect.signature(function).parameters.values()
     positional = [p for p in parameters if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
     named = [p for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
