@@ -1,5 +1,6 @@
 """The topics: their names, who keys them by what, and how Kafka keeps them."""
 
+import zlib
 from dataclasses import dataclass
 
 from streams.settings import Settings
@@ -35,16 +36,22 @@ class Topics:
         return cls(**names)
 
 
+def pool_partition(pool: str, partitions: int) -> int:
+    """The partition of headrace.ready that orders a pool."""
+    return zlib.crc32(pool.encode()) % partitions
+
+
 def layout(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:
     """Partitions and configuration of every topic, by name (changelogs are the state room's own)."""
     t = Topics.under(settings.namespace)
     keep = {"retention.ms": str(48 * HOUR), "max.message.bytes": str(MESSAGE_LIMIT)}
+    ordered = {**keep, "message.timestamp.type": "LogAppendTime"}  # the log's own time decides (see the engine)
     short = {**keep, "retention.ms": str(2 * HOUR), "segment.ms": str(HOUR)}
     long = {**keep, "retention.ms": str(14 * 24 * HOUR)}
     return {
         t.submit: (settings.submit_partitions, keep),
-        t.tasks: (settings.task_partitions, keep),
-        t.ready: (settings.ready_partitions, keep),
+        t.tasks: (settings.task_partitions, ordered),
+        t.ready: (settings.ready_partitions, ordered),
         t.dispatch: (settings.lanes, short),
         t.workers: (1, short),
         t.events: (settings.event_partitions, long),

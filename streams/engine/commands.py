@@ -142,9 +142,10 @@ class UpstreamFinished(_Message, frozen=True, tag="uf"):
 
 
 class Wake(_Message, frozen=True, tag="wk"):
-    """An execution's own timer. Never travels: the partition's clock makes it."""
+    """An execution's own timer rang at `at`. The partition's clock writes it into its own log."""
 
     id: bytes
+    at: int
 
 
 TaskCommand = (
@@ -220,7 +221,14 @@ class Goodbye(_Message, frozen=True, tag="gb"):
     pool: str
 
 
-ReadyCommand = Ready | Withdraw | Beat | Credit | Goodbye
+class Silent(_Message, frozen=True, tag="si"):
+    """Nothing was heard of a worker for a whole lease. The partition's clock writes it into its own log."""
+
+    worker: str
+    at: int
+
+
+ReadyCommand = Ready | Withdraw | Beat | Credit | Goodbye | Silent
 
 # --- to a worker, on headrace.dispatch, its lane -------------------------------------------------------------
 
@@ -257,6 +265,7 @@ class Grant(_Message, frozen=True, tag="gr"):
     worker: str
     lane: int
     lease: int
+    assigned: int = -1  # answers a draining beat: so many assignments were made in all, and no more will follow
 
 
 class Dismiss(_Message, frozen=True, tag="di"):

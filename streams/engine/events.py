@@ -44,8 +44,9 @@ class Moved(_Event, frozen=True, tag="mv"):
     execution: Execution
     result: bytes = b""  # JSON of a success, empty = none
     cut: bool = False
-    payload: bytes = b""  # with `created` only: the payload in force
-    task_def: TaskDef | None = None  # with `created` of a create-and-execute only
+    payload: bytes = b""  # with `created` only: the payload in force, JSON or empty
+    task_def: TaskDef | None = None  # with `created` of a create-and-execute only; its call and payload are empty:
+    call: bytes = b""  # they stand here, once (with `created` only)
 
 
 class Forgotten(_Event, frozen=True, tag="fo"):
@@ -63,14 +64,22 @@ class WorkerBanned(_Event, frozen=True, tag="wb"):
 
 
 class ResultKept(_Event, frozen=True, tag="rk"):
-    """The value of an upstream that lives on another partition, kept for the executions that wait here."""
+    """The value of an upstream that lives on another partition, kept for the execution `id` that waits here."""
 
     id: bytes
+    upstream: bytes
     result: bytes
-    at: int
 
 
-Event = TaskCreated | PipelineCreated | TaskDeleted | Moved | Forgotten | WorkerBanned | ResultKept
+class WatchKept(_Event, frozen=True, tag="wt"):
+    """`watcher` is to be told when `id` ends, whether `id` exists yet or not; it knows it as `known_as`."""
+
+    id: bytes
+    watcher: bytes
+    known_as: bytes
+
+
+Event = TaskCreated | PipelineCreated | TaskDeleted | Moved | Forgotten | WorkerBanned | ResultKept | WatchKept
 RecordedEvent = TaskCreated | PipelineCreated | TaskDeleted | Moved
 
 UNRECORDED = frozenset({"watched", "upstream_finished", "retried"})
@@ -99,7 +108,7 @@ class Notification(Struct, frozen=True, array_like=True):
     execution: Execution
 
 
-class Refused(Struct, frozen=True, array_like=True):
+class Refused(Struct, frozen=True):
     """A dead letter, on headrace.dead-letters: JSON there, so that any tool can read it."""
 
     reason: str

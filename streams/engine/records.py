@@ -69,6 +69,7 @@ class TaskDef(Struct, frozen=True, array_like=True):
     notify: tuple[Rule, ...] = ()
     owner: str = "anyone"
     description: str = ""
+    sleep: int = 0  # milliseconds, kind `sleep` only
 
 
 class Execution(Struct, frozen=True, array_like=True):
@@ -89,7 +90,7 @@ class Execution(Struct, frozen=True, array_like=True):
     at_most_once: bool = False
     trigger: str = "all_success"
     upstream: tuple[tuple[bytes, str, str], ...] = ()  # (execution id, task, how it ended; "" = not yet)
-    watchers: tuple[bytes, ...] = ()  # executions to tell when this one ends
+    watched: bool = False  # executions elsewhere in the table's `watchers` want to know when this one ends
     retry: RetryPolicy = RetryPolicy()
     timeout: int = 0
     execution_timeout: int = 0
@@ -112,6 +113,10 @@ class Execution(Struct, frozen=True, array_like=True):
     again: int = 0  # which manual retry of (task, run) this is
     retry_of: bytes = b""
     retried_as: bytes = b""
+    retry_at: int = 0  # when the next attempt is due, in state `retrying`
+    losses: int = 0  # workers lost while they had it
+    sleep: int = 0  # milliseconds, kind `sleep` only
+    seq: int = 0  # of the assignment, as its lane counts
 
 
 class Job(Struct, frozen=True, array_like=True):

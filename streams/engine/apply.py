@@ -1,0 +1,70 @@
+"""The only writer of state: one function per event. Applied twice is the same as applied once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from streams.engine import events as e
+from streams.engine.records import TERMINAL
+from streams.engine.view import Table
+
+
+def apply(table: Table, event: e.Event) -> None:
+    """Make `event` part of the state."""
+    _APPLIERS[type(event)](table, event)
+
+
+def _moved(table: Table, event: e.Moved) -> None:
+    record = event.execution
+    table.put_execution(table.execution(record.id), record)
+    if event.what == "created":
+        table.put_body(record.id, event.call, event.payload)
+    if event.result and record.state in TERMINAL:
+        table.put_result(record.id, event.result)
+
+
+def _task_created(table: Table, event: e.TaskCreated) -> None:
+    table.put_task(event.task)
+
+
+def _pipeline_created(table: Table, event: e.PipelineCreated) -> None:
+    table.put_pipeline(event.id, event.tasks)
+
+
+def _task_deleted(table: Table, event: e.TaskDeleted) -> None:
+    table.delete_task(event.task)
+
+
+def _forgotten(table: Table, event: e.Forgotten) -> None:
+    if record := table.execution(event.id):
+        table.forget(record)
+
+
+def _worker_banned(table: Table, event: e.WorkerBanned) -> None:
+    table.ban(event.worker, event.at)
+
+
+def _result_kept(table: Table, event: e.ResultKept) -> None:
+    table.keep_result(event.id, event.upstream, event.result)
+
+
+def _watch_kept(table: Table, event: e.WatchKept) -> None:
+    watchers = table.watchers(event.id)
+    if (pair := (event.watcher, event.known_as)) not in watchers:
+        table.put_watchers(event.id, (*watchers, pair))
+    record = table.execution(event.id)
+    if record and not record.watched:
+        table.put_execution(record, replace(record, watched=True))
+
+
+_APPLIERS: dict[type, Callable[[Table, Any], None]] = {
+    e.Moved: _moved,
+    e.TaskCreated: _task_created,
+    e.PipelineCreated: _pipeline_created,
+    e.TaskDeleted: _task_deleted,
+    e.Forgotten: _forgotten,
+    e.WorkerBanned: _worker_banned,
+    e.ResultKept: _result_kept,
+    e.WatchKept: _watch_kept,
+}

@@ -1,0 +1,40 @@
+"""SCHEDULE's one question: given the state, what does this command make happen?"""
+
+from collections.abc import Callable
+from typing import Any
+
+from streams.engine import attempt, create, execute, stop, upstream
+from streams.engine import commands as c
+from streams.engine.events import Event
+from streams.engine.rejections import Rejection
+from streams.engine.step import Partition, Step
+from streams.engine.view import Table
+
+_PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
+    c.Assign: attempt.assign,
+    c.Cancel: stop.cancel,
+    c.CreatePipeline: create.create_pipeline,
+    c.CreateTask: create.create_task,
+    c.DeleteTask: create.delete_task,
+    c.Execute: execute.execute,
+    c.ExecutePipeline: execute.execute_pipeline,
+    c.Finish: attempt.finish,
+    c.Finished: attempt.finished,
+    c.Retry: execute.retry,
+    c.Started: attempt.started,
+    c.UpstreamFinished: upstream.upstream_finished,
+    c.Wake: stop.wake,
+    c.Watch: upstream.watch,
+    c.WorkerLost: attempt.worker_lost,
+}
+
+
+def decide(table: Table, partition: Partition, command: c.TaskCommand, now: int) -> list[Event | Rejection]:
+    """Events (already applied to `table`, in this order) and rejections.
+
+    `now` is the log's time of the command in epoch milliseconds, so that a replayed log decides the same.
+    """
+    step = Step(table, partition, now)
+    _PROCESSORS[type(command)](step, command)
+    upstream.tell_local(step)
+    return step.out

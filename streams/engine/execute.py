@@ -1,0 +1,140 @@
+"""Commands that make executions: execute, execute a pipeline, retry by hand."""
+
+from msgspec.structs import replace
+
+from pipelines.ids import execution_id
+from streams.engine import commands as c
+from streams.engine.events import WatchKept
+from streams.engine.place import place
+from streams.engine.records import TERMINAL, Execution, State, TaskDef
+from streams.engine.step import Step
+from streams.engine.upstream import newest
+
+
+def execute(step: Step, command: c.Execute) -> None:
+    """Make an execution of a task that exists, or of the one that comes along."""
+    if step.table.execution(command.id):
+        return step.stale("this execution exists already", command.id)
+    task = command.task_def or step.table.task(command.task)
+    if task is None:
+        return step.reject(f"task {command.task!r} does not exist: create it first, or submit it whole", command.id)
+    if command.lone and any(not run for _, run in task.upstream):
+        names = ", ".join(t for t, run in task.upstream if not run)
+        return step.reject(f"task {task.id!r} waits for {names}: name the run in which they are executed", command.id)
+    return _begin(step, command, task)
+
+
+def execute_pipeline(step: Step, command: c.ExecutePipeline) -> None:
+    """One execution per task, upstream or not, in the order of the definition."""
+    tasks = step.table.pipeline(command.pipeline)
+    if tasks is None:
+        return step.reject(f"pipeline {command.pipeline!r} does not exist: create it first")
+    for task in tasks:
+        one = c.Execute(
+            id=execution_id(task, command.run),
+            task=task,
+            run=command.run,
+            at=command.at,
+            due_at=command.due_at,
+            priority=command.priority,
+            payload=command.payload,
+        )
+        execute(step, one)
+    return None
+
+
+def retry(step: Step, command: c.Retry) -> None:
+    """A new execution of what has ended. The old record stays as it is and names its successor."""
+    old = step.table.execution(command.id)
+    if old is None:
+        return step.reject("no such execution, or it ended too long ago: execute the task again", command.id)
+    if old.state not in TERMINAL:
+        return step.reject(f"it is {old.state}: only what has ended can be retried", command.id)
+    if old.retried_as:
+        return step.stale("it was retried already", command.id)
+    new_id = execution_id(old.task, old.run, old.again + 1)
+    call, payload = step.table.body(old.id)
+    step.move(old, "retried", retried_as=new_id)
+    record = _renewed(step, old, new_id)
+    _place_and_create(step, record, call, payload)
+    return None
+
+
+def _begin(step: Step, command: c.Execute, task: TaskDef) -> None:
+    upstream = tuple((execution_id(t, run or command.run), t, "") for t, run in task.upstream)
+    record = Execution(
+        id=command.id,
+        task=task.id,
+        run=command.run,
+        kind=task.kind,
+        state=State.SCHEDULED,
+        priority=task.priority if command.priority < 0 else command.priority,
+        pool=task.pool,
+        queue=task.queue,
+        owner=task.owner,
+        at_most_once=task.at_most_once,
+        trigger=task.trigger,
+        upstream=upstream,
+        retry=task.retry,
+        timeout=task.timeout,
+        execution_timeout=task.execution_timeout,
+        max_latency=task.max_latency,
+        notify=task.notify,
+        created_at=command.at,
+        due_at=command.due_at or step.now,
+        sleep=task.sleep,
+    )
+    shell = replace(task, call=b"", payload=b"") if command.task_def else None
+    _place_and_create(step, record, task.call, command.payload or task.payload, task_def=shell)
+
+
+def _place_and_create(
+    step: Step, record: Execution, call: bytes, payload: bytes, task_def: TaskDef | None = None
+) -> None:
+    if record.upstream:
+        record = _look_upstream(step, record)
+    if step.table.watchers(record.id):
+        record = replace(record, watched=True)
+    if record.due_at <= step.now:
+        record = replace(record, **place(record, step.now))
+    step.create(record, call, payload, task_def=task_def)
+
+
+def _look_upstream(step: Step, record: Execution) -> Execution:
+    """Take the outcomes that are known here, and ask to be told of the others."""
+    seen = []
+    for upstream, task, _ in record.upstream:
+        current = newest(step, upstream)
+        known_as = current.id if current else upstream
+        outcome = current.state if current and current.state in TERMINAL else ""
+        seen.append((known_as, task, outcome))
+        if step.partition.is_home_of(upstream) and not outcome:
+            step.emit(WatchKept(known_as, record.id, known_as))
+    return replace(record, upstream=tuple(seen))
+
+
+def _renewed(step: Step, old: Execution, new_id: bytes) -> Execution:
+    return Execution(
+        id=new_id,
+        task=old.task,
+        run=old.run,
+        kind=old.kind,
+        state=State.SCHEDULED,
+        priority=old.priority,
+        pool=old.pool,
+        queue=old.queue,
+        owner=old.owner,
+        at_most_once=old.at_most_once,
+        trigger=old.trigger,
+        upstream=tuple((upstream, task, "") for upstream, task, _ in old.upstream),
+        retry=old.retry,
+        timeout=old.timeout,
+        execution_timeout=old.execution_timeout,
+        max_latency=old.max_latency,
+        notify=old.notify,
+        created_at=step.now,
+        due_at=step.now,
+        sleep=old.sleep,
+        again=old.again + 1,
+        retry_of=old.id,
+    )

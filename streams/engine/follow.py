@@ -1,0 +1,169 @@
+"""What others must hear of an event: pure messages, which the stage sends before the changelog is written.
+
+Only the start of an at-most-once attempt goes out after it (`after`), and again when a partition is taken over.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pipelines.ids import home_of
+from pipelines.model import Happening
+from streams.engine import commands as c
+from streams.engine import events as e
+from streams.engine.attempt import inputs
+from streams.engine.decide import decide
+from streams.engine.records import ON_WORKER, TERMINAL, Execution, Job, State
+from streams.engine.rejections import Rejection
+from streams.engine.step import Partition
+from streams.engine.view import Table, View
+
+HAPPENINGS: dict[str, Happening] = {
+    "succeeded": Happening.COMPLETED,
+    "failed": Happening.FAILED,
+    "upstream_failed": Happening.FAILED,
+    "retrying": Happening.RETRIED,
+    "lost": Happening.LOST,
+    "late": Happening.LATE,
+}
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Messages of a batch, by where they go."""
+
+    events: list[e.RecordedEvent] = field(default_factory=list)
+    notifications: list[e.Notification] = field(default_factory=list)
+    ready: dict[str, list[c.ReadyCommand]] = field(default_factory=dict)  # by pool
+    lanes: dict[int, list[c.LaneMessage]] = field(default_factory=dict)
+    late_lanes: dict[int, list[c.LaneMessage]] = field(default_factory=dict)  # after the changelog
+    homes: dict[int, list[c.TaskCommand]] = field(default_factory=dict)  # other partitions of headrace.tasks
+    letters: list[tuple[Rejection, c.TaskCommand]] = field(default_factory=list)
+    stale: int = 0
+
+
+def follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> None:
+    """Add to `out` what `event` means to others."""
+    match event:
+        case e.Moved():
+            if event.what not in e.UNRECORDED:
+                out.events.append(event)
+                _follow_move(out, view, partition, event)
+        case e.TaskCreated() | e.PipelineCreated() | e.TaskDeleted():
+            out.events.append(event)
+        case e.WatchKept():
+            _answer_watch(out, view, partition, event)
+
+
+def refuse(out: Outbox, command: c.TaskCommand, rejection: Rejection) -> None:
+    """Add to `out` what a rejection means: a void for the lane's count, a dead letter where somebody did wrong."""
+    if isinstance(command, c.Assign):
+        out.lanes.setdefault(command.lane, []).append(c.Void(command.worker, command.seq))
+    if rejection.stale:
+        out.stale += 1
+    else:
+        out.letters.append((rejection, command))
+
+
+def job_of(view: View, partition: Partition, record: Execution) -> Job:
+    """What the worker of a dispatched execution gets."""
+    call, payload = view.body(record.id)
+    return Job(
+        execution=record.id,
+        attempt=record.attempt,
+        seq=record.seq,
+        worker=record.worker,
+        task=record.task,
+        run=record.run,
+        kind=record.kind,
+        priority=record.priority,
+        deadline=record.deadline,
+        timeout=record.timeout,
+        call=call,
+        payload=payload,
+        inputs=inputs(view, partition, record) if record.upstream else {},
+        queue=record.queue,
+        submitted_at=record.created_at,
+    )
+
+
+def undelivered(view: View, partition: Partition, records: list[Execution]) -> Outbox:
+    """At a takeover: the at-most-once jobs whose message may not have left; workers drop what they know."""
+    out = Outbox()
+    for record in records:
+        if record.at_most_once and record.state in ON_WORKER:
+            _dispatch(out, view, partition, record)
+    return out
+
+
+def _dispatch(out: Outbox, view: View, partition: Partition, record: Execution) -> None:
+    lanes = out.late_lanes if record.at_most_once else out.lanes
+    lanes.setdefault(record.lane, []).append(c.Run(job_of(view, partition, record)))
+
+
+def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) -> None:
+    record = event.execution
+    if record.notify and event.what in HAPPENINGS:
+        out.notifications.extend(_notifications(event))
+    if event.what == "created" and record.upstream:
+        _watch_others(out, partition, record)
+    if record.state == State.WAITING and event.what != "late":
+        out.ready.setdefault(record.pool, []).append(_ready(record))
+    elif event.what == "assigned":
+        _dispatch(out, view, partition, record)
+    elif record.state in TERMINAL:
+        _leave(out, record)
+        if record.watched:
+            _tell_others(out, view, partition, record, event.result)
+    elif record.state == State.RETRYING and record.lane >= 0:
+        out.lanes.setdefault(record.lane, []).append(c.Stop(record.worker, record.id, record.attempt))
+
+
+def _ready(record: Execution) -> c.Ready:
+    return c.Ready(record.pool, record.id, record.attempt + 1, record.priority, record.deadline, record.ready_at)
+
+
+def _leave(out: Outbox, record: Execution) -> None:
+    """A worker that still has it stops; a line in which it still stands lets it go."""
+    if record.lane >= 0:
+        out.lanes.setdefault(record.lane, []).append(c.Stop(record.worker, record.id, record.attempt))
+    elif record.ready_at and not record.dispatched_at:
+        gone = c.Withdraw(record.pool, record.id, record.priority, record.deadline, record.ready_at)
+        out.ready.setdefault(record.pool, []).append(gone)
+
+
+def _notifications(event: e.Moved) -> Iterator[e.Notification]:
+    happening = HAPPENINGS[event.what]
+    for rule in event.execution.notify:
+        if happening in rule.on:
+            yield e.Notification(happening, event.at, rule, event.execution)
+
+
+def _watch_others(out: Outbox, partition: Partition, record: Execution) -> None:
+    for upstream, _, outcome in record.upstream:
+        home = home_of(upstream, partition.count)
+        if home != partition.number and not outcome:
+            out.homes.setdefault(home, []).append(c.Watch(upstream, record.id))
+
+
+def _tell_others(out: Outbox, view: View, partition: Partition, record: Execution, result: bytes) -> None:
+    for watcher, known_as in view.watchers(record.id):
+        home = home_of(watcher, partition.count)
+        if home != partition.number:
+            out.homes.setdefault(home, []).append(c.UpstreamFinished(watcher, known_as, record.state, result))
+
+
+def _answer_watch(out: Outbox, view: View, partition: Partition, event: e.WatchKept) -> None:
+    home = home_of(event.watcher, partition.count)
+    record = view.execution(event.id)
+    if home != partition.number and record and record.state in TERMINAL:
+        news = c.UpstreamFinished(event.watcher, event.known_as, record.state, view.result(event.id))
+        out.homes.setdefault(home, []).append(news)
+
+
+def handle(out: Outbox, table: Table, partition: Partition, command: c.TaskCommand, now: int) -> None:
+    """Decide on one command, apply what happens, and add to `out` what others must hear."""
+    for item in decide(table, partition, command, now):
+        if isinstance(item, Rejection):
+            refuse(out, command, item)
+        else:
+            follow(out, table, partition, item)

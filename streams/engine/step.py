@@ -1,0 +1,88 @@
+"""One command's step through the engine: what it emits is applied at once, so that what follows sees it."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from pipelines.ids import home_of
+from streams.engine.apply import apply
+from streams.engine.events import Event, Moved
+from streams.engine.records import TERMINAL, Execution
+from streams.engine.rejections import Rejection
+from streams.engine.timers import wake_time
+from streams.engine.view import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Where the engine runs: which partition of how many, and how long it remembers (milliseconds)."""
+
+    number: int
+    count: int
+    keep_finished: int = 3_600_000
+
+    def is_home_of(self, execution: bytes) -> bool:
+        """Whether an execution lives here."""
+        return home_of(execution, self.count) == self.number
+
+
+class Step:
+    """Collects events and rejections; `now` is the log's time of the command, in epoch milliseconds."""
+
+    __slots__ = ("_told", "now", "out", "partition", "table")
+
+    def __init__(self, table: Table, partition: Partition, now: int) -> None:
+        self.table = table
+        self.partition = partition
+        self.now = now
+        self.out: list[Event | Rejection] = []
+        self._told: deque[tuple[bytes, bytes, str]] = deque()
+
+    def emit(self, event: Event) -> None:
+        """Let something have happened."""
+        apply(self.table, event)
+        self.out.append(event)
+
+    def reject(self, reason: str, execution: bytes = b"") -> None:
+        """Refuse the command with a sentence for people: it becomes a dead letter."""
+        self.out.append(Rejection(reason, execution=execution))
+
+    def stale(self, reason: str, execution: bytes = b"") -> None:
+        """Drop the command: it came late or twice, and nobody did wrong."""
+        self.out.append(Rejection(reason, stale=True, execution=execution))
+
+    def create(self, record: Execution, call: bytes, payload: bytes, **event: Any) -> Execution:
+        """Let an execution begin to exist, in whatever state it has."""
+        record = self._timed(record)
+        self.emit(Moved("created", self.now, record, call=call, payload=payload, **event))
+        self._tell_watchers(record)
+        return record
+
+    def move(
+        self, record: Execution, what: str, *, result: bytes = b"", cut: bool = False, **changes: Any
+    ) -> Execution:
+        """Let an execution take a step. A terminal state is never left."""
+        if record.state in TERMINAL and changes.get("state", record.state) != record.state:
+            raise AssertionError(f"{record.state} is terminal; {what} cannot leave it")
+        new = self._timed(replace(record, version=record.version + 1, **changes))
+        self.emit(Moved(what, self.now, new, result=result, cut=cut))
+        if record.state not in TERMINAL:
+            self._tell_watchers(new)
+        return new
+
+    def told(self) -> tuple[bytes, bytes, str] | None:
+        """The next (watcher, the id it knows, how that ended) among those who live here; none: all were told."""
+        return self._told.popleft() if self._told else None
+
+    def _timed(self, record: Execution) -> Execution:
+        wake_at = wake_time(record, self.partition.keep_finished)
+        return record if wake_at == record.wake_at else replace(record, wake_at=wake_at)
+
+    def _tell_watchers(self, record: Execution) -> None:
+        if record.state not in TERMINAL or not record.watched:
+            return
+        for watcher, known_as in self.table.watchers(record.id):
+            if self.partition.is_home_of(watcher):
+                self._told.append((watcher, known_as, record.state))

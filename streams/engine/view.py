@@ -1,0 +1,73 @@
+"""What the engine may read, and what `apply` may write. The stage's table and the tests' twin both fit."""
+
+from typing import Protocol
+
+from streams.engine.records import Execution, TaskDef
+
+Watchers = tuple[tuple[bytes, bytes], ...]
+"""Pairs of a waiting execution and the id by which it knows the one it waits for."""
+
+
+class View(Protocol):
+    """Reads; they see every event applied so far."""
+
+    def execution(self, execution: bytes) -> Execution | None:
+        """The record, or none: unknown or forgotten."""
+
+    def task(self, task: str) -> TaskDef | None:
+        """The definition in force."""
+
+    def pipeline(self, pipeline: str) -> tuple[str, ...] | None:
+        """The ids of a pipeline's tasks."""
+
+    def banned(self, worker: str) -> bool:
+        """Whether the worker's lease has run out here."""
+
+    def held_by(self, worker: str) -> list[bytes]:
+        """The executions that a worker has, in the order of their ids."""
+
+    def watchers(self, execution: bytes) -> Watchers:
+        """Who wants to know when it ends."""
+
+    def body(self, execution: bytes) -> tuple[bytes, bytes]:
+        """Call and payload of an execution, as JSON."""
+
+    def result(self, execution: bytes) -> bytes:
+        """The JSON value of an execution that succeeded here; empty: none."""
+
+    def kept_result(self, execution: bytes, upstream: bytes) -> bytes:
+        """The JSON value of an upstream that lives elsewhere; empty: none."""
+
+
+class Table(View, Protocol):
+    """Writes; only `apply` calls them."""
+
+    def put_execution(self, old: Execution | None, new: Execution) -> None:
+        """Store a record; the secondary orders follow from old and new."""
+
+    def forget(self, old: Execution) -> None:
+        """Remove a record and all that belongs to it."""
+
+    def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:
+        """Store what the worker will get."""
+
+    def put_result(self, execution: bytes, result: bytes) -> None:
+        """Store a value for later downstream tasks."""
+
+    def keep_result(self, execution: bytes, upstream: bytes, result: bytes) -> None:
+        """Store the value of an upstream that lives elsewhere."""
+
+    def put_watchers(self, execution: bytes, watchers: Watchers) -> None:
+        """Store who wants to know."""
+
+    def put_task(self, task: TaskDef) -> None:
+        """Store a definition."""
+
+    def delete_task(self, task: str) -> None:
+        """Remove a definition."""
+
+    def put_pipeline(self, pipeline: str, tasks: tuple[str, ...]) -> None:
+        """Store a pipeline."""
+
+    def ban(self, worker: str, at: int) -> None:
+        """Remember a worker whose lease ran out."""
