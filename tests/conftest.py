@@ -1,11 +1,21 @@
 """What all tests share: the broker they talk to."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from streams.local.broker import Broker
+from streams.local.ports import free_ports
+
 
 @pytest.fixture(scope="session")
-def kafka() -> str:
-    """The bootstrap address of a real broker."""
-    return os.environ["HEADRACE_TEST_KAFKA"]
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address of a real broker: the one of HEADRACE_TEST_KAFKA, or one started for this run."""
+    if running := os.environ.get("HEADRACE_TEST_KAFKA"):
+        yield running
+        return
+    folder: Path = tmp_path_factory.mktemp("kafka")
+    with Broker(folder, *free_ports(2)) as broker:
+        yield broker.bootstrap

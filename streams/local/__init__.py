@@ -1,0 +1,1 @@
+"""One machine: Java, Kafka's jars, a broker, and every role under one supervisor."""

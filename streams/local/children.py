@@ -1,0 +1,63 @@
+"""Child processes that never outlive us, and how they are started and stopped."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> Callable[[], None]:
+    """What a child runs first: the kernel kills it when `parent` dies, even by kill -9 (Linux only)."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+    def arm() -> None:
+        if libc:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we could ask
+            os._exit(1)
+
+    return arm
+
+
+def start(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a child in a process group of its own, its output in `log`; the log before is kept as `.1`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_suffix(f"{log.suffix}.1"))
+    with log.open("wb") as output:
+        return subprocess.Popen(  # noqa: S603  (our own programs)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            start_new_session=True,
+            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509  (one prctl call, prepared beforehand)
+        )
+
+
+def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to a child and to all it started."""
+    with contextlib.suppress(ProcessLookupError):  # all of them are gone: what was wanted
+        os.killpg(process.pid, number)
+
+
+def stop(process: subprocess.Popen[bytes], patience: float) -> bool:
+    """Ask a child to end, and after `patience` seconds end its whole group. Whether it ended by itself."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        return False
+    else:
+        return True
+    finally:
+        signal_group(process, signal.SIGKILL)
+        process.wait()

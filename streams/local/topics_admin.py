@@ -1,0 +1,80 @@
+"""Make the topics of streams.topics.layout where they are missing, and say where they differ."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.local.errors import SetupError
+from streams.local.ports import listens
+from streams.settings import Settings
+from streams.topics import layout
+
+CLUSTER = 3
+"""From so many copies on, a write is safe on two of them before it is acknowledged."""
+
+
+@contextmanager
+def admin(bootstrap: str, within_ms: int = 10_000) -> Iterator[KafkaAdminClient]:
+    """A client for administration. Raises SetupError where no broker answers."""
+    try:
+        if not listens(bootstrap):  # the client would leave sockets open
+            raise ConnectionRefusedError
+        client = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=within_ms)
+    except (KafkaError, OSError) as error:
+        raise SetupError(f"no Kafka broker answers at {bootstrap} (HEADRACE_KAFKA)") from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def answers(bootstrap: str) -> bool:
+    """Whether a broker there answers a metadata request."""
+    try:
+        with admin(bootstrap, within_ms=1_000) as client:
+            return bool(client.describe_cluster()["brokers"])
+    except (SetupError, KafkaError, OSError):
+        return False
+
+
+def partitions_of(client: KafkaAdminClient) -> dict[str, int]:
+    """How many partitions each topic has now."""
+    return {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
+
+
+def differences(settings: Settings, have: dict[str, int]) -> list[str]:
+    """One line for each topic whose partitions are not what the settings say."""
+    return [
+        f"topic {name!r} has {have[name]} partitions, but the settings want {want}"
+        for name, (want, _) in layout(settings).items()
+        if name in have and have[name] != want
+    ]
+
+
+def ensure_topics(settings: Settings) -> list[str]:
+    """Make what is missing and name it. Raises SetupError where a topic has another number of partitions."""
+    with admin(settings.kafka) as client:
+        have = partitions_of(client)
+        if wrong := differences(settings, have):
+            raise SetupError(f"{wrong[0]}: set that number, or choose another HEADRACE_NAMESPACE")
+        missing = {name: how for name, how in layout(settings).items() if name not in have}
+        _create(client, settings, missing)
+    return list(missing)
+
+
+def _create(client: KafkaAdminClient, settings: Settings, topics: dict[str, tuple[int, dict[str, str]]]) -> None:
+    safe = {"min.insync.replicas": "2"} if settings.replication >= CLUSTER else {}
+    wanted = {
+        name: {"num_partitions": count, "replication_factor": settings.replication, "configs": {**safe, **configs}}
+        for name, (count, configs) in topics.items()
+    }
+    if not wanted:
+        return
+    answer = client.create_topics(wanted, raise_errors=False, wait_for_metadata=True)
+    for topic in answer["topics"]:
+        kind = for_code(topic["error_code"])
+        if topic["error_code"] and kind is not TopicAlreadyExistsError:  # another process may have been quicker
+            said = topic["error_message"] or kind.__name__
+            raise SetupError(f"Kafka refused to make the topic {topic['name']!r}: {said}")

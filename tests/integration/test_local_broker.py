@@ -1,0 +1,117 @@
+import uuid
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer
+
+from streams.local.broker import Broker
+from streams.local.errors import SetupError
+from streams.local.ports import free_ports, is_free
+from streams.local.topics_admin import admin, answers, ensure_topics, partitions_of
+from streams.settings import Settings
+from streams.topics import Topics, layout
+
+
+def settings_for(kafka: str, **more: int) -> Settings:
+    """Settings with a namespace of their own."""
+    return Settings(kafka=kafka, namespace=f"t-{uuid.uuid4().hex[:12]}", **more)
+
+
+def forget(settings: Settings) -> None:
+    """Remove the topics again."""
+    with admin(settings.kafka) as client:
+        client.delete_topics(list(layout(settings)))
+
+
+def write(bootstrap: str, topic: str, values: list[bytes]) -> None:
+    """Send values and await each acknowledgement."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    for value in values:
+        producer.send(topic, value).get(timeout=30)
+    producer.close()
+
+
+def read(bootstrap: str, topic: str) -> list[bytes]:
+    """All values of a topic."""
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=3_000
+    )
+    values = [message.value for message in consumer]
+    consumer.close()
+    return values
+
+
+def test_a_broker_keeps_what_it_acknowledged_through_kill_9(tmp_path: Path) -> None:
+    """After kill -9 the same folder starts again, on other ports too, with every acknowledged message."""
+    first = Broker(tmp_path, *free_ports(2))
+    with first:
+        settings = settings_for(first.bootstrap)
+        ensure_topics(settings)
+        topic = Topics.under(settings.namespace).dead_letters
+        write(first.bootstrap, topic, [b"one", b"two"])
+        first.kill()
+        assert is_free(first.port)
+    with Broker(tmp_path, *free_ports(2)) as second:
+        assert read(second.bootstrap, topic) == [b"one", b"two"]
+        assert ensure_topics(settings.model_copy(update={"kafka": second.bootstrap})) == []
+
+
+def test_a_broker_that_cannot_start_says_why(tmp_path: Path, kafka: str) -> None:
+    """A broker whose port is taken ends, and the end of its log is in the error."""
+    port = int(kafka.rsplit(":", 1)[1])
+    broker = Broker(tmp_path, port, free_ports(1)[0])
+    broker.start()
+    with pytest.raises(SetupError, match="ended while starting"):
+        _wait_for_death(broker)
+    broker.stop()
+
+
+def _wait_for_death(broker: Broker) -> None:
+    assert broker.process
+    broker.process.wait(60)
+    broker.bootstrap = f"127.0.0.1:{free_ports(1)[0]}"  # the port itself answers: it is the other broker's
+    broker.wait_ready()
+
+
+def test_nobody_answers_on_a_free_port() -> None:
+    """The readiness check says no, and does not raise, where nothing listens."""
+    assert not answers(f"127.0.0.1:{free_ports(1)[0]}")
+
+
+def test_topics_are_made_once(kafka: str) -> None:
+    """The first call makes every topic of the layout with its partitions; the second one makes none."""
+    settings = settings_for(kafka, lanes=5, task_partitions=3)
+    try:
+        assert set(ensure_topics(settings)) == set(layout(settings))
+        with admin(kafka) as client:
+            have = partitions_of(client)
+        assert {name: have[name] for name in layout(settings)} == {n: c for n, (c, _) in layout(settings).items()}
+        assert ensure_topics(settings) == []
+    finally:
+        forget(settings)
+
+
+def test_a_topic_with_other_partitions_is_refused(kafka: str) -> None:
+    """Settings that do not fit the topics are an error which names the topic and both numbers."""
+    settings = settings_for(kafka)
+    ensure_topics(settings)
+    try:
+        with pytest.raises(SetupError, match=r"tasks' has 2 partitions, but the settings want 7"):
+            ensure_topics(settings.model_copy(update={"task_partitions": 7}))
+    finally:
+        forget(settings)
+
+
+def test_no_broker_is_one_clear_line() -> None:
+    """Administration without a broker names the address and the setting."""
+    nowhere = f"127.0.0.1:{free_ports(1)[0]}"
+    with pytest.raises(SetupError, match=f"no Kafka broker answers at {nowhere}"):
+        ensure_topics(settings_for(nowhere))
+
+
+def test_the_broker_listens_on_the_loopback_only(tmp_path: Path) -> None:
+    """Every address in the broker's own configuration is 127.0.0.1."""
+    properties = Broker(tmp_path, 9092, 9093).properties()
+    addresses = properties["listeners"].split(",") + properties["controller.quorum.voters"].split(",")
+    assert all("127.0.0.1:" in address for address in addresses)
+    assert not list(tmp_path.iterdir())
