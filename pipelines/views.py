@@ -230,3 +230,42 @@ class Problem(Model):
     status: int
     detail: str = ""
     errors: tuple[dict[str, JsonValue], ...] = ()
+
+
+class PipelineView(Model):
+    """A pipeline: its tasks, in the order of its file."""
+
+    pipeline: str
+    description: str = ""
+    tasks: tuple[str, ...]
+    created_at: AwareDatetime
+
+
+class RunView(Model):
+    """A run of a pipeline: how many of its executions stand where. `finished_at` is none while one has not ended."""
+
+    pipeline: str
+    run: str
+    created_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    states: dict[StateName, int]
+
+
+class RoleView(Model):
+    """A process of ours, as it last reported itself."""
+
+    role: str
+    name: str
+    host: str = ""
+    pid: int = 0
+    silent_ms: int
+
+
+class HealthView(Model):
+    """Whether the edge serves, and whom it has heard of."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    at: AwareDatetime
+    problems: tuple[str, ...] = ()
+    roles: tuple[RoleView, ...] = ()

@@ -4,9 +4,10 @@ import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipelines.events import AnyEvent
 from pipelines.model import AnyTask
 
 VALUE_SHOWN = 80
@@ -14,13 +15,16 @@ VALUE_SHOWN = 80
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = VALUE_SHOWN
+_PARTS = frozenset({"body", "query", "path", "header", "one", "many"})
 _KINDS = frozenset(kind.model_fields["kind"].default for kind in AnyTask.__args__)
+_TAGS = _PARTS | _KINDS | {event.model_fields["type"].default for event in AnyEvent.__args__}
+_OPENINGS = _PARTS | {"task"}
+"""After these a tag may stand where the next field is expected."""
 
 
-def faults(error: ValidationError, limit: int = 20) -> tuple[dict[str, str], ...]:
+def faults(error: ValidationError, limit: int = 20) -> tuple[dict[str, JsonValue], ...]:
     """Each fault as {field, problem, value}: where it is, what would be right, what came. At most `limit`."""
-    found = error.errors(include_url=False, include_context=False)
-    return tuple(map(_fault, found[:limit]))
+    return tuple(map(fault, error.errors(include_url=False, include_context=False)[:limit]))
 
 
 def sentence(error: ValidationError) -> str:
@@ -34,7 +38,8 @@ def shown(value: Any) -> str:
     return text if len(text) <= VALUE_SHOWN else f"{text[: VALUE_SHOWN - 1]}…"
 
 
-def _fault(error: ErrorDetails) -> dict[str, str]:
+def fault(error: ErrorDetails) -> dict[str, JsonValue]:
+    """One of pydantic's findings, in our words."""
     problem = error["msg"].removeprefix("Value error, ")
     return {"field": field(error["loc"]), "problem": problem, "value": shown(error["input"])}
 
@@ -45,9 +50,11 @@ def field(place: Sequence[int | str]) -> str:
 
 
 def _steps(place: Sequence[int | str]) -> Iterator[str]:
-    """Leaves out what pydantic adds to say which member of a union it tried."""
-    for before, step in zip((None, *place), place, strict=False):
+    """Leaves out what pydantic and FastAPI add to say in which part and which member of a union they are."""
+    opening = True
+    for step in place:
         if isinstance(step, int):
             yield f"[{step}]"
-        elif before is not None and not (step in _KINDS and (before == "task" or isinstance(before, int))):
+        elif not (opening and step in _TAGS):
             yield f".{step}"
+        opening = isinstance(step, int) or step in _OPENINGS

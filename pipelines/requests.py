@@ -1,0 +1,77 @@
+"""What people ask over HTTP, beyond the public events: filters, bulk actions, queries."""
+
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
+
+from pipelines.model import Model, RunId
+from pipelines.views import StateName
+
+BULK_LIMIT = 10_000
+"""Executions that one bulk action changes at most."""
+
+
+class ExecutionFilter(Model):
+    """Which executions; all that is named must hold. `since` and `until` look at the last change of state."""
+
+    state: tuple[StateName, ...] = Field((), description="Any of these states.")
+    task: str | None = Field(None, max_length=200, description="The task's id; a trailing * stands for anything.")
+    pipeline: str | None = Field(None, max_length=64)
+    run: str | None = Field(None, max_length=200)
+    kind: str | None = Field(None, max_length=20)
+    pool: str | None = Field(None, max_length=64)
+    queue: str | None = Field(None, max_length=64)
+    owner: str | None = Field(None, max_length=64)
+    worker: str | None = Field(None, max_length=100)
+    priority: int | None = Field(None, ge=0, le=9)
+    late: bool | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class BulkRequest(Model):
+    """Executions by their ids, or all that match a filter. More than `expected` matches change nothing."""
+
+    ids: tuple[str, ...] | None = Field(None, min_length=1, max_length=BULK_LIMIT)
+    filter: ExecutionFilter | None = None
+    expected: int | None = Field(None, ge=0, description="How many the person has seen and confirmed.")
+    reason: str = Field("", max_length=1000, description="Of a cancellation.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("name exactly one of: ids, filter")
+        if self.filter is not None and self.expected is None:
+            raise ValueError("with a filter, say how many are expected to match")
+        return self
+
+
+class CancelRequest(Model):
+    """Why an execution is stopped."""
+
+    reason: str = Field("", max_length=1000)
+
+
+class FinishRequest(Model):
+    """How an `external` execution ended."""
+
+    outcome: Literal["succeeded", "failed"] = "succeeded"
+    result: JsonValue = None
+    error: str = Field("", max_length=10_000)
+
+
+class RunRequest(Model):
+    """A run of a pipeline."""
+
+    run: RunId | None = Field(None, description="None: a new name.")
+    at: AwareDatetime | None = Field(None, description="Not before this time; none: now.")
+    payload: JsonValue = Field(None, description="Instead of the tasks' own payloads.")
+    priority: int | None = Field(None, ge=0, le=9)
+
+
+class QueryRequest(Model):
+    """A statement for ClickHouse; read-only unless it says that it writes."""
+
+    query: str = Field(min_length=1, max_length=100_000)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="For {name:Type} places.")
+    writes: bool = False
