@@ -96,7 +96,7 @@ def worker_lost(step: Step, command: c.WorkerLost) -> None:
 def lose(step: Step, record: Execution, why: str) -> None:
     """Nobody knows how far an attempt came."""
     losses = record.losses + 1
-    gone = {"losses": losses, "error": why, "lane": -1}
+    gone: dict[str, Any] = {"losses": losses, "error": why, "lane": -1}
     if record.at_most_once:
         reason = f"{why}, and nobody can know whether it ran; it may not run twice"
         step.move(record, "lost", **ended(State.LOST, step.now, reason), **gone)

@@ -1,0 +1,210 @@
+"""DISPATCH: who is next, and where. Strict order over a whole pool, bounded by what its workers accept.
+
+Its answers are proposals (`Assign`); SCHEDULE checks each one, so a repeated or stale proposal does no harm.
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pipelines.ids import home_of
+from streams.engine import commands as c
+from streams.engine.line import Line, Ordered, place_of
+
+_PREFIX = b"w"
+_PREFIX_END = b"x"
+
+
+class WorkerRecord(Struct, array_like=True):
+    """A worker as its dispatcher knows it. `assigned` and `limit` count since its lane was granted."""
+
+    worker: str
+    pool: str
+    lane: int
+    slots: int = 0
+    limit: int = 0
+    assigned: int = 0
+    held: int = 0
+    running: int = 0
+    draining: bool = False
+    version: str = ""
+    host: str = ""
+    pid: int = 0
+    seen_at: int = 0  # the log's time of its last beat
+
+    @property
+    def free(self) -> int:
+        """How many more assignments it accepts."""
+        return 0 if self.draining else self.limit - self.assigned
+
+
+@dataclass(slots=True)
+class Proposals:
+    """What a batch sends: to home partitions of headrace.tasks, and to all workers."""
+
+    homes: dict[int, list[c.TaskCommand]] = field(default_factory=dict)
+    workers: list[c.WorkerMessage] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What a dispatcher may give away. Times are milliseconds."""
+
+    number: int  # its partition of headrace.ready
+    count: int  # partitions of headrace.ready
+    homes: int  # partitions of headrace.tasks
+    lanes: int
+    lease: int
+
+
+class Dispatcher:
+    """The dispatcher of one partition of headrace.ready: several pools, each with its line and its workers."""
+
+    def __init__(self, table: Ordered, domain: Domain) -> None:
+        self._table = table
+        self._domain = domain
+        self.lines: dict[str, Line] = {}
+        self.workers: dict[str, WorkerRecord] = {}
+        self._changed: dict[str, WorkerRecord] = {}
+        self._touched: set[str] = set()
+        decode = msgspec.msgpack.Decoder(WorkerRecord).decode
+        for _, value in table.scan(_PREFIX, _PREFIX_END, domain.lanes + 1):
+            record = decode(value)
+            self.workers[record.worker] = record
+        for key, _ in table.scan(b"c", b"d", 100_000):
+            self._line(key[1:].decode())
+
+    def take(self, out: Proposals, command: c.ReadyCommand, now: int) -> None:
+        """Take one command. `now` is the log's time of its message, epoch milliseconds."""
+        _HANDLERS[type(command)](self, out, command, now)
+
+    def assign(self, out: Proposals) -> None:
+        """After each message: give away what can be given."""
+        for pool in sorted(self._touched):
+            self._assign(out, pool)
+        self._touched.clear()
+
+    def save(self) -> None:
+        """Write what has changed to the table; called once a batch."""
+        for worker, record in self._changed.items():
+            if worker in self.workers:
+                self._table.put(_PREFIX + worker.encode(), msgspec.msgpack.encode(record))
+            else:
+                self._table.delete(_PREFIX + worker.encode())
+        self._changed.clear()
+        for line in self.lines.values():
+            line.save()
+
+    def silent(self, now: int) -> list[c.Silent]:
+        """Workers of whom nothing was heard for a lease."""
+        limit = now - self._domain.lease
+        return [c.Silent(w.worker, now) for w in self.workers.values() if w.seen_at < limit]
+
+    def pools(self) -> set[str]:
+        """Every pool that has, or had, somebody in line or at work."""
+        return {*self.lines, *(w.pool for w in self.workers.values())}
+
+    # --- commands -----------------------------------------------------------------------------------------
+
+    def _ready(self, _out: Proposals, r: c.Ready, _now: int) -> None:
+        self._line(r.pool).add(place_of(r.pool, r.priority, r.deadline, r.ready_at, r.id), r.attempt)
+        self._touched.add(r.pool)
+
+    def _withdraw(self, _out: Proposals, r: c.Withdraw, _now: int) -> None:
+        self._line(r.pool).remove(place_of(r.pool, r.priority, r.deadline, r.ready_at, r.id))
+
+    def _credit(self, out: Proposals, credit: c.Credit, _now: int) -> None:
+        record = self.workers.get(credit.worker)
+        if record is None:
+            out.workers.append(c.Dismiss(credit.worker, "its lease ran out"))
+            return
+        record.limit = credit.limit
+        self._change(record)
+
+    def _beat(self, out: Proposals, beat: c.Beat, now: int) -> None:
+        record = self.workers.get(beat.worker)
+        if record is None:
+            if beat.limit >= 0:
+                out.workers.append(c.Dismiss(beat.worker, "its lease ran out"))
+                return
+            record = self._admit(out, beat)
+            if record is None:
+                return
+        if beat.limit < 0 or beat.draining:
+            assigned = record.assigned if beat.draining else -1
+            out.workers.append(c.Grant(beat.worker, record.lane, self._domain.lease, assigned))
+        record.limit = max(beat.limit, 0)
+        record.slots, record.held, record.running = beat.slots, beat.held, beat.running
+        record.draining, record.seen_at = beat.draining, now
+        record.version, record.host, record.pid = beat.version, beat.host, beat.pid
+        self._change(record)
+
+    def _goodbye(self, out: Proposals, goodbye: c.Goodbye, now: int) -> None:
+        self._let_go(out, goodbye.worker, now)
+
+    def _silent(self, out: Proposals, silent: c.Silent, now: int) -> None:
+        record = self.workers.get(silent.worker)
+        if record and record.seen_at + self._domain.lease < silent.at:
+            self._let_go(out, silent.worker, now)
+            out.workers.append(c.Dismiss(silent.worker, "nothing was heard of it for a whole lease"))
+
+    # --- workers and lines ----------------------------------------------------------------------------------
+
+    def _admit(self, out: Proposals, beat: c.Beat) -> WorkerRecord | None:
+        taken = {w.lane for w in self.workers.values()}
+        own = range(self._domain.number, self._domain.lanes, self._domain.count)
+        lane = next((n for n in own if n not in taken), None)
+        if lane is None:
+            out.workers.append(c.Dismiss(beat.worker, f"all {len(own)} lanes are leased: raise the setting `lanes`"))
+            return None
+        record = self.workers[beat.worker] = WorkerRecord(beat.worker, beat.pool, lane)
+        return record
+
+    def _let_go(self, out: Proposals, worker: str, now: int) -> None:
+        record = self.workers.pop(worker, None)
+        if record is None:
+            return
+        self._changed[worker] = record
+        for home in range(self._domain.homes):
+            out.homes.setdefault(home, []).append(c.WorkerLost(worker, now))
+
+    def _change(self, record: WorkerRecord) -> None:
+        self._changed[record.worker] = record
+        self._touched.add(record.pool)
+
+    def _line(self, pool: str) -> Line:
+        line = self.lines.get(pool)
+        if line is None:
+            line = self.lines[pool] = Line(self._table, pool)
+        return line
+
+    def _assign(self, out: Proposals, pool: str) -> None:
+        """Give the head of the line to the worker with most room, until one of both runs out."""
+        line = self._line(pool)
+        room = [(-w.free, w.worker) for w in self.workers.values() if w.pool == pool and w.free > 0]
+        heapq.heapify(room)
+        while room and (first := line.pop()):
+            execution, attempt = first
+            record = self.workers[room[0][1]]
+            record.assigned += 1
+            self._changed[record.worker] = record
+            proposal = c.Assign(execution, attempt, record.worker, record.lane, record.assigned)
+            out.homes.setdefault(home_of(execution, self._domain.homes), []).append(proposal)
+            if record.free > 0:
+                heapq.heapreplace(room, (-record.free, record.worker))
+            else:
+                heapq.heappop(room)
+
+
+_HANDLERS: dict[type, Callable[[Dispatcher, Proposals, Any, int], None]] = {
+    c.Ready: Dispatcher._ready,  # noqa: SLF001  (the table of this very class)
+    c.Withdraw: Dispatcher._withdraw,  # noqa: SLF001
+    c.Credit: Dispatcher._credit,  # noqa: SLF001
+    c.Beat: Dispatcher._beat,  # noqa: SLF001
+    c.Goodbye: Dispatcher._goodbye,  # noqa: SLF001
+    c.Silent: Dispatcher._silent,  # noqa: SLF001
+}

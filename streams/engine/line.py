@@ -1,0 +1,139 @@
+"""The line of a pool: ordered keys in the table, and only its head in memory.
+
+A place in the line is (priority, deadline, ready_at, id), most critical first; it is the key itself, so a
+repeated `Ready` meets its first one and a line of any length costs the memory of its head.
+"""
+
+import heapq
+from typing import Protocol
+
+HEAD = 2_000
+"""Places that are read from the table at once."""
+
+HEAD_LIMIT = 8_000
+"""Places kept in memory at the most."""
+
+PRIORITIES = 10
+
+
+class Ordered(Protocol):
+    """The part of a table that lines need: ordered keys that see their own uncommitted changes."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or none."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a value."""
+
+    def add(self, key: bytes, value: bytes) -> None:
+        """Set a value whose key is surely new; taking it away in the same batch leaves no trace."""
+
+    def delete(self, key: bytes) -> None:
+        """Take a key away."""
+
+    def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Pairs in order, `end` exclusive."""
+
+
+def place_of(pool: str, priority: int, deadline: int, ready_at: int, execution: bytes) -> bytes:
+    """The key of a place. Bytes: q, pool, 0, 9 - priority, deadline (8), ready_at (8), id (16)."""
+    order = bytes((PRIORITIES - 1 - priority,)) + deadline.to_bytes(8, "big") + ready_at.to_bytes(8, "big")
+    return line_start(pool) + order + execution
+
+
+def line_start(pool: str) -> bytes:
+    """Where a pool's line begins."""
+    return b"q" + pool.encode() + b"\0"
+
+
+def priority_of(place: bytes) -> int:
+    """The priority in a key."""
+    return PRIORITIES - 1 - place[-33]
+
+
+def ready_at_of(place: bytes) -> int:
+    """The ready_at in a key, milliseconds."""
+    return int.from_bytes(place[-24:-16], "big")
+
+
+class Line:
+    """One pool's line over a table. All that stands before `horizon` is in memory, nothing else is."""
+
+    def __init__(self, table: Ordered, pool: str) -> None:
+        self._table = table
+        self._start = line_start(pool)
+        self._end = self._start[:-1] + b"\x01"
+        self._counts_key = b"c" + pool.encode()
+        self._horizon = self._start
+        self._heap: list[bytes] = []
+        self._near: dict[bytes, bytes] = {}
+        stored = table.get(self._counts_key)
+        self.waiting = [int.from_bytes(stored[i * 5 : i * 5 + 5], "big") for i in range(10)] if stored else [0] * 10
+
+    def __len__(self) -> int:
+        return sum(self.waiting)
+
+    def add(self, place: bytes, attempt: int) -> None:
+        """Let somebody stand in line; who stands there already keeps the place."""
+        near = place < self._horizon
+        if place in self._near if near else self._table.get(place) is not None:
+            return
+        value = attempt.to_bytes(4, "big")
+        self._table.add(place, value)
+        self._count(place, 1)
+        if near:
+            self._near[place] = value
+            heapq.heappush(self._heap, place)
+            self._bound()
+
+    def remove(self, place: bytes) -> None:
+        """Let somebody leave the line; who does not stand there is no matter."""
+        if self._near.pop(place, None) is None and (place < self._horizon or self._table.get(place) is None):
+            return
+        self._table.delete(place)
+        self._count(place, -1)
+
+    def pop(self) -> tuple[bytes, int] | None:
+        """The id and the attempt of the first in line, who leaves it; none: nobody waits."""
+        while True:
+            while self._heap:
+                place = heapq.heappop(self._heap)
+                if (value := self._near.pop(place, None)) is not None:
+                    self._table.delete(place)
+                    self._count(place, -1)
+                    return place[-16:], int.from_bytes(value, "big")
+            if not self._refill():
+                return None
+
+    def save(self) -> None:
+        """Write the counts; called once a batch."""
+        self._table.put(self._counts_key, b"".join(n.to_bytes(5, "big") for n in self.waiting))
+
+    def oldest(self) -> int:
+        """When the one who waits longest came, epoch milliseconds, judged by each priority's head; 0: nobody waits."""
+        heads = []
+        for priority in (p for p, n in enumerate(self.waiting) if n):
+            start = self._start + bytes((PRIORITIES - 1 - priority,))
+            heads += self._table.scan(start, start + b"\xff" * 32, 1)
+        return min((ready_at_of(key) for key, _ in heads), default=0)
+
+    def _count(self, place: bytes, change: int) -> None:
+        self.waiting[priority_of(place)] += change
+
+    def _refill(self) -> bool:
+        """Read the next places; false where there are none, and the whole line is known to be empty."""
+        if self._horizon >= self._end:
+            return False
+        found = self._table.scan(self._horizon, self._end, HEAD)
+        self._near = dict(found)
+        self._heap = [key for key, _ in found]
+        self._horizon = found[-1][0] + b"\0" if len(found) == HEAD else self._end
+        return bool(found)
+
+    def _bound(self) -> None:
+        if len(self._near) <= HEAD_LIMIT:
+            return
+        kept = heapq.nsmallest(HEAD, self._near)
+        self._near = {key: self._near[key] for key in kept}
+        self._heap = kept
+        self._horizon = kept[-1] + b"\0"

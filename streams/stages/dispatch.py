@@ -1,0 +1,123 @@
+"""DISPATCH: the order of a pool. Its table holds one small key for each who waits, and its workers."""
+
+import time
+from collections.abc import Container
+
+import msgspec
+
+from streams.engine.commands import ReadyCommand
+from streams.engine.dispatch import Dispatcher, Domain, Proposals
+from streams.envelope import pack, ready_commands
+from streams.settings import Settings
+from streams.stages.incoming import BugError, Incoming, PoisonError, Send
+from streams.stages.overlay import Overlay
+from streams.state.partition import Change, Partition
+from streams.topics import Topics
+
+STATUS_EVERY = 1_000
+"""Milliseconds between two reports of a pool."""
+
+
+class Dispatch:
+    """The logic of one partition of headrace.ready."""
+
+    strict = True
+
+    def __init__(self, partition: Partition, settings: Settings) -> None:
+        self._number = partition.number
+        self._topics = Topics.under(settings.namespace)
+        self._overlay = Overlay(partition)
+        self._lease = round(settings.lease * 1000)
+        domain = Domain(
+            partition.number, settings.ready_partitions, settings.task_partitions, settings.lanes, self._lease
+        )
+        self._dispatcher = Dispatcher(self._overlay, domain)
+        self._out = Proposals()
+        self._heard_at = 0
+        self._judge_from = _now() + self._lease
+        self._status_at = 0
+
+    def first(self) -> list[Send]:
+        """Nothing to repeat at a takeover: proposals left before the changelog was written."""
+        return []
+
+    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+        """See Logic."""
+        try:
+            commands = ready_commands(message.value)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise PoisonError(f"not an envelope of ready commands: {error}") from None
+        self._hear()
+        for index, command in enumerate(commands):
+            if index not in skip:
+                self._take(index, command, message.at)
+        self._dispatcher.assign(self._out)
+
+    def weight(self) -> int:
+        """See Logic."""
+        return self._overlay.weight * 8  # places are small, and each costs a record of its own
+
+    def outputs(self) -> tuple[list[Send], list[Send]]:
+        """See Logic."""
+        out, t = self._out, self._topics
+        sends = [Send(t.workers, 0, value) for value in pack(out.workers)]
+        for home, proposals in out.homes.items():
+            sends += [Send(t.tasks, home, value) for value in pack(proposals)]
+        self._out = Proposals()
+        return sends, []
+
+    def changes(self) -> tuple[list[Change], list[Change]]:
+        """See Logic."""
+        self._dispatcher.save()
+        return self._overlay.changes()
+
+    def committed(self) -> None:
+        """See Logic."""
+        self._overlay.clear()
+
+    def ring(self, now: int) -> list[Send]:
+        """See Logic: workers that fell silent, and the pools' status."""
+        sends: list[Send] = []
+        if now >= self._judge_from:
+            if silent := self._dispatcher.silent(now):
+                sends += [Send(self._topics.ready, self._number, value) for value in pack(silent)]
+            self._judge_from = now + self._lease // 10
+        if now >= self._status_at:
+            self._status_at = now + STATUS_EVERY
+            sends += [self._status(pool, now) for pool in self._dispatcher.pools()]
+        return sends
+
+    def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
+        """See Logic."""
+        return min(self._judge_from, self._status_at)
+
+    def _take(self, index: int, command: ReadyCommand, now: int) -> None:
+        try:
+            self._dispatcher.take(self._out, command, now)
+        except Exception as error:
+            raise BugError(index, error) from error
+
+    def _hear(self) -> None:
+        """Judge nobody silent for a lease after we ourselves heard nothing: then it was the broker, not the workers."""
+        now = _now()
+        if now - self._heard_at > self._lease // 2:
+            self._judge_from = now + self._lease
+        self._heard_at = now
+
+    def _status(self, pool: str, now: int) -> Send:
+        line = self._dispatcher.lines.get(pool)
+        workers = [w for w in self._dispatcher.workers.values() if w.pool == pool]
+        status = {
+            "pool": pool,
+            "at": now,
+            "waiting": line.waiting if line else [0] * 10,
+            "oldest_ready_at": line.oldest() if line else 0,
+            "slots": sum(w.slots for w in workers),
+            "running": sum(w.running for w in workers),
+            "workers": [msgspec.structs.asdict(w) for w in workers],
+        }
+        return Send(self._topics.status, 0, msgspec.json.encode(status), f"pool/{pool}".encode())
+
+
+def _now() -> int:
+    return round(time.time() * 1000)

@@ -1,0 +1,87 @@
+"""What a stage reads and what it sends, apart from how Kafka moves it."""
+
+from collections.abc import Container
+from typing import NamedTuple, Protocol
+
+from streams.engine.events import Refused
+from streams.state.partition import Change
+
+FIRST_BYTES = 2048
+"""Bytes of a refused message that its dead letter shows."""
+
+
+class Incoming(NamedTuple):
+    """One Kafka message. `at` is its timestamp in epoch milliseconds."""
+
+    offset: int
+    at: int
+    value: bytes
+
+
+class Send(NamedTuple):
+    """One Kafka message to send."""
+
+    topic: str
+    partition: int
+    value: bytes
+    key: bytes | None = None
+
+
+class PoisonError(Exception):
+    """A message that cannot be read: it becomes a dead letter and stops nothing (promise I11)."""
+
+
+class BugError(Exception):
+    """Our own code failed on the command at `index` of a message; the state may be half changed."""
+
+    def __init__(self, index: int, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.index = index
+
+
+class Logic(Protocol):
+    """What is particular to a stage, for one partition. All of it is synchronous and without I/O but the table's."""
+
+    strict: bool
+    """Whether every offset must be there: true for topics that only we write."""
+
+    def first(self) -> list[Send]:
+        """What a takeover sends before anything is read."""
+        ...
+
+    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+        """Take one message, but for the commands at the places in `skip`.
+
+        Raises PoisonError where it cannot be read, BugError where our own code fails.
+        """
+        ...
+
+    def weight(self) -> int:
+        """Bytes that wait to be made durable, roughly; the loop ends the batch before they are too many."""
+        ...
+
+    def outputs(self) -> tuple[list[Send], list[Send]]:
+        """What to send before the changelog is written, and what after it."""
+        ...
+
+    def changes(self) -> tuple[list[Change], list[Change]]:
+        """Records and derived keys to commit."""
+        ...
+
+    def committed(self) -> None:
+        """The batch is durable."""
+        ...
+
+    def ring(self, now: int) -> list[Send]:
+        """Timers that are due, as messages to the stage's own log."""
+        ...
+
+    def next_timer(self, now: int) -> int:
+        """When `ring` is wanted next, epoch milliseconds."""
+        ...
+
+
+def letter(reason: str, stage: str, log: tuple[str, int], message: Incoming, execution: str = "") -> Refused:
+    """A dead letter about a message of `log`, a topic and its partition."""
+    first = message.value[:FIRST_BYTES].decode("utf-8", "backslashreplace")
+    return Refused(reason, stage, *log, message.offset, message.at, first, execution)

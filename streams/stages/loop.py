@@ -1,0 +1,170 @@
+"""One loop a partition: take what has arrived, decide, send, make durable, acknowledge. No partition waits for another.
+
+Order of a batch (what makes a kill at any moment harmless): outputs are acknowledged by the broker, then the
+changelog with the marker, then RocksDB, then the outputs that may only leave after. So outputs can be repeated but
+never lost, and since the log's own timestamps decide, a repeated decision is the same decision.
+"""
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from streams.stages.incoming import BugError, Incoming, Logic, PoisonError, Send, letter
+from streams.state.partition import Partition
+
+BATCH_BYTES = 700_000
+"""Input bytes after which a batch ends."""
+
+WEIGHT_LIMIT = 6_000_000
+"""Changed bytes after which a batch ends: a record batch of the changelog is appended whole or not at all."""
+
+QUEUE_BYTES = 16_000_000
+"""Input bytes that may wait for a partition before its feeder does."""
+
+log = structlog.get_logger("headrace.stage")
+Sender = Callable[[list[Send]], Awaitable[None]]
+Ack = Callable[[], Awaitable[None]]
+
+
+class GapError(Exception):
+    """The log has lost messages between the marker and what arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage as its loops need it."""
+
+    name: str
+    topic: str
+    dead_letters: str
+    logic: Callable[[Partition], Logic]
+
+
+class Loop:
+    """Runs a stage over one partition, until it is stopped or fails."""
+
+    def __init__(self, stage: Stage, partition: Partition, send: Sender) -> None:
+        self._stage, self._partition, self._send = stage, partition, send
+        self._logic = stage.logic(partition)
+        self._queue: deque[tuple[Incoming, Ack]] = deque()
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._letters: list[Send] = []
+        self._bugs: list[Send] = []
+        self._skips: defaultdict[int, set[int]] = defaultdict(set)
+        self.batches = 0
+
+    async def put(self, message: Incoming, ack: Ack) -> None:
+        """Queue a message; waits while too much is queued."""
+        await self._room.wait()
+        self._queue.append((message, ack))
+        self._bytes += len(message.value)
+        self._arrived.set()
+        if self._bytes > QUEUE_BYTES:
+            self._room.clear()
+
+    async def run(self) -> None:
+        """Work batch by batch, for ever. Raises what is no single message's fault."""
+        if first := self._logic.first():
+            await self._send(first)
+        while True:
+            await self._wait()
+            if self._queue:
+                await self._batch()
+            if due := self._logic.ring(_now()):
+                await self._send(due)
+
+    async def _wait(self) -> None:
+        if self._queue:
+            await asyncio.sleep(0)
+            return
+        self._arrived.clear()
+        pause = (self._logic.next_timer(_now()) - _now()) / 1000
+        try:
+            async with asyncio.timeout(min(max(pause, 0.001), 1.0)):
+                await self._arrived.wait()
+        except TimeoutError:
+            return
+
+    async def _batch(self) -> None:
+        taken, acks = self._take()
+        if taken:
+            await self._commit(taken[-1].offset)
+        for ack in acks:
+            await ack()
+
+    def _take(self) -> tuple[list[Incoming], list[Ack]]:
+        """Handle what has arrived, up to the limits of a batch. Messages below the marker are only acknowledged."""
+        taken: list[Incoming] = []
+        acks = []
+        size = 0
+        while self._queue and size < BATCH_BYTES and self._logic.weight() < WEIGHT_LIMIT:
+            message, ack = self._queue.popleft()
+            size += len(message.value)
+            acks.append(ack)
+            marker = taken[-1].offset if taken else self._partition.marker
+            if message.offset > marker:
+                self._check(message, marker)
+                taken.append(message)
+                self._handle(taken)
+        self._bytes -= size
+        if self._bytes <= QUEUE_BYTES:
+            self._room.set()
+        return taken, acks
+
+    def _handle(self, taken: list[Incoming]) -> None:
+        """Handle the last message taken; where our own code fails on a command, go back and leave that one out."""
+        todo = taken[-1:]
+        while todo:
+            try:
+                for message in todo:
+                    self._handle_one(message)
+                todo = []
+            except BugError as bug:
+                log.exception("a command failed; it becomes a dead letter", stage=self._stage.name, index=bug.index)
+                self._skips[message.offset].add(bug.index)
+                self._logic = self._stage.logic(self._partition)
+                self._bugs.append(self._letter(f"our own code failed on it: {bug}", message))
+                self._letters.clear()
+                todo = taken
+
+    def _handle_one(self, message: Incoming) -> None:
+        try:
+            self._logic.handle(message, self._skips.get(message.offset, ()))
+        except PoisonError as error:
+            log.warning("a message was refused", stage=self._stage.name, offset=message.offset, reason=str(error))
+            self._letters.append(self._letter(str(error), message))
+
+    async def _commit(self, marker: int) -> None:
+        before, after = self._logic.outputs()
+        await self._send(before + self._letters + self._bugs)
+        records, derived = self._logic.changes()
+        await self._partition.commit(records, derived, marker)
+        self._logic.committed()
+        if after:
+            await self._send(after)
+        for done in (self._letters, self._bugs, self._skips):
+            done.clear()
+        self.batches += 1
+
+    def _check(self, message: Incoming, marker: int) -> None:
+        if self._logic.strict and message.offset != marker + 1:
+            raise GapError(
+                f"{self._stage.topic}-{self._partition.number}: offset {message.offset} follows {marker}; "
+                f"{message.offset - marker - 1} messages are missing"
+            )
+
+    def _letter(self, reason: str, message: Incoming) -> Send:
+        refused = letter(reason, self._stage.name, (self._stage.topic, self._partition.number), message)
+        return Send(self._stage.dead_letters, 0, msgspec.json.encode(refused))
+
+
+def _now() -> int:
+    return round(time.time() * 1000)

@@ -1,0 +1,111 @@
+"""SCHEDULE: the truth of executions. One partition is one totally ordered log of decisions."""
+
+from collections.abc import Container
+
+import msgspec
+
+from pipelines.ids import to_text
+from streams.engine import commands as c
+from streams.engine.follow import Outbox, handle, undelivered
+from streams.engine.step import Partition as Home
+from streams.envelope import pack, task_commands
+from streams.settings import Settings
+from streams.stages.incoming import BugError, Incoming, PoisonError, Send, letter
+from streams.stages.task_table import TaskTable
+from streams.state.partition import Change, Partition
+from streams.topics import Topics, pool_partition
+
+RING_LIMIT = 2_000
+"""Timers that ring in one go."""
+
+
+class Schedule:
+    """The logic of one partition of headrace.tasks."""
+
+    strict = True
+
+    def __init__(self, partition: Partition, settings: Settings) -> None:
+        self._number = partition.number
+        self._settings = settings
+        self._topics = Topics.under(settings.namespace)
+        self._home = Home(partition.number, settings.task_partitions, round(settings.keep_finished * 1000))
+        self._table = TaskTable(partition)
+        self._out = Outbox()
+        self._letters: list[bytes] = []
+        self.decided = 0
+        self.stale = 0
+
+    def first(self) -> list[Send]:
+        """At a takeover: at-most-once jobs whose message may not have left the last owner."""
+        return self._lanes(undelivered(self._table, self._home, self._table.held()).late_lanes)
+
+    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+        """See Logic."""
+        try:
+            commands = task_commands(message.value)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise PoisonError(f"not an envelope of task commands: {error}") from None
+        for index, command in enumerate(commands):
+            if index not in skip:
+                self._decide(index, command, message.at)
+        self.decided += len(commands)
+        if self._out.letters:
+            self._refuse(message)
+
+    def weight(self) -> int:
+        """See Logic."""
+        return self._table.weight()
+
+    def outputs(self) -> tuple[list[Send], list[Send]]:
+        """See Logic."""
+        out, t = self._out, self._topics
+        sends = [Send(t.dead_letters, 0, value) for value in self._letters]
+        for home, commands in out.homes.items():
+            sends += [Send(t.tasks, home, value) for value in pack(commands)]
+        sends += self._lanes(out.lanes)
+        for pool, ready in out.ready.items():
+            to = pool_partition(pool, self._settings.ready_partitions)
+            sends += [Send(t.ready, to, value) for value in pack(ready)]
+        own = self._number % self._settings.event_partitions
+        sends += [Send(t.events, own, value) for value in pack(out.events)]
+        sends += [Send(t.notifications, own, value) for value in pack(out.notifications)]
+        late = self._lanes(out.late_lanes)
+        self.stale += out.stale
+        self._out, self._letters = Outbox(), []
+        return sends, late
+
+    def changes(self) -> tuple[list[Change], list[Change]]:
+        """See Logic."""
+        return self._table.changes()
+
+    def committed(self) -> None:
+        """See Logic."""
+        self._table.committed()
+
+    def ring(self, now: int) -> list[Send]:
+        """See Logic."""
+        if now < self._table.next_timer:
+            return []
+        due = self._table.ring(now, RING_LIMIT)
+        return [Send(self._topics.tasks, self._number, value) for value in pack(c.Wake(which, now) for which in due)]
+
+    def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
+        """See Logic."""
+        return self._table.next_timer
+
+    def _decide(self, index: int, command: c.TaskCommand, now: int) -> None:
+        try:
+            handle(self._out, self._table, self._home, command, now)
+        except Exception as error:
+            raise BugError(index, error) from error
+
+    def _lanes(self, lanes: dict[int, list[c.LaneMessage]]) -> list[Send]:
+        return [Send(self._topics.dispatch, lane, value) for lane, jobs in lanes.items() for value in pack(jobs)]
+
+    def _refuse(self, message: Incoming) -> None:
+        for rejection, command in self._out.letters:
+            shown = message._replace(value=repr(command).encode())
+            execution = to_text(rejection.execution) if rejection.execution else ""
+            refused = letter(rejection.reason, "schedule", (self._topics.tasks, self._number), shown, execution)
+            self._letters.append(msgspec.json.encode(refused))
+        self._out.letters.clear()

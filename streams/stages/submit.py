@@ -1,0 +1,82 @@
+"""SUBMIT: the public door. Plain JSON events from anyone, checked, and forwarded to their homes."""
+
+import time
+from collections.abc import Container
+
+from pydantic import ValidationError
+
+from pipelines.events import PUBLIC_EVENT
+from streams.engine.commands import TaskCommand
+from streams.envelope import pack
+from streams.faults import sentence
+from streams.settings import Settings
+from streams.stages.incoming import BugError, Incoming, PoisonError, Send
+from streams.stages.task_table import NEVER
+from streams.state.partition import Change, Partition
+from streams.topics import Topics
+from streams.translate import to_command
+
+CLOCK_SKEW = 86_400_000
+"""Milliseconds by which a producer's timestamp may be wrong and still be believed."""
+
+
+class Submit:
+    """The logic of one partition of headrace.submit. Its table holds nothing but the marker."""
+
+    strict = False  # producers of others may use transactions, whose marks take offsets
+
+    def __init__(self, partition: Partition, settings: Settings) -> None:
+        self._number = partition.number
+        self._partitions = settings.task_partitions
+        self._topic = Topics.under(settings.namespace).tasks
+        self._homes: dict[int, list[TaskCommand]] = {}
+
+    def first(self) -> list[Send]:
+        """Nothing to repeat at a takeover."""
+        return []
+
+    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+        """See Logic. The same message always gives the same ids, so that a repeated one changes nothing."""
+        if 0 in skip:
+            return
+        fresh_run = f"{message.at:x}-{self._number}-{message.offset:x}"
+        at = message.at if abs(message.at - _now()) < CLOCK_SKEW else _now()
+        try:
+            event = PUBLIC_EVENT.validate_json(message.value)
+            home, command = to_command(event, at, self._partitions, fresh_run)
+        except ValidationError as error:
+            raise PoisonError(sentence(error)) from None
+        except ValueError as error:
+            raise PoisonError(str(error)) from None
+        except Exception as error:
+            raise BugError(0, error) from error
+        self._homes.setdefault(home, []).append(command)
+
+    def weight(self) -> int:
+        """See Logic."""
+        return 0
+
+    def outputs(self) -> tuple[list[Send], list[Send]]:
+        """See Logic."""
+        sends = [Send(self._topic, home, value) for home, commands in self._homes.items() for value in pack(commands)]
+        self._homes = {}
+        return sends, []
+
+    def changes(self) -> tuple[list[Change], list[Change]]:
+        """See Logic."""
+        return [], []
+
+    def committed(self) -> None:
+        """See Logic."""
+
+    def ring(self, now: int) -> list[Send]:  # noqa: ARG002  (Logic's signature)
+        """See Logic."""
+        return []
+
+    def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
+        """See Logic."""
+        return NEVER
+
+
+def _now() -> int:
+    return round(time.time() * 1000)
