@@ -86,7 +86,11 @@ class Broker:
         }
 
     def start(self) -> None:
-        """Format the folder if it is new, and start the process. Raises SetupError."""
+        """Start the process. Raises SetupError."""
+        self.process = children.start(self.prepare(), self.log)
+
+    def prepare(self) -> list[str]:
+        """Write the configuration, format the folder if it is new; the command that runs. Raises SetupError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "log4j2.properties").write_text(LOGGING)
         lines = [f"{name}={value}\n" for name, value in self.properties().items()]
@@ -94,7 +98,7 @@ class Broker:
         java = self._java()
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(java)
-        self.process = children.start([*java, "kafka.Kafka", str(self._config)], self.log)
+        return [*java, "kafka.Kafka", str(self._config)]
 
     @property
     def _config(self) -> Path:

@@ -1,0 +1,63 @@
+"""All of Headrace on this machine: the checks, Kafka, the topics, and the roles, in that order."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pipelines
+from streams.local import preflight
+from streams.local.broker import STOP_WITHIN, Broker
+from streams.local.lockfile import only_one
+from streams.local.ports import listens
+from streams.local.supervisor import Role, Supervisor, role
+from streams.local.topics_admin import answers, ensure_topics
+from streams.settings import Settings
+
+EXAMPLES = Path(pipelines.__file__).with_name("examples")
+
+
+def local_settings(settings: Settings) -> Settings:
+    """Settings completed for one machine: addresses that follow from ports, the examples where there is no folder."""
+    changes: dict[str, object] = {"home": settings.home.expanduser().absolute()}
+    if "edge_url" not in settings.model_fields_set:
+        changes["edge_url"] = f"http://{settings.edge_host}:{settings.edge_port}"
+    folder = settings.pipelines_dir if settings.pipelines_dir.is_dir() else EXAMPLES
+    return settings.model_copy(update={**changes, "pipelines_dir": folder.absolute()})
+
+
+def kafka_role(settings: Settings) -> Role:
+    """Our own broker as a role; formats its folder on the first start. Raises SetupError."""
+    port = preflight.kafka_port(settings)
+    broker = Broker(settings.home / "kafka", port, port + 1)
+    log = settings.home / "logs" / "kafka.log"
+    return Role("kafka", tuple(broker.prepare()), log, lambda: answers(broker.bootstrap), patience=STOP_WITHIN)
+
+
+def roles(settings: Settings) -> list[Role]:
+    """The roles after Kafka, in the order in which they start."""
+    dashboard = role("dashboard", settings, patience=5)
+    url = f"127.0.0.1:{settings.dashboard_port}"
+    return [
+        role("scheduler", settings),
+        role("edge", settings),
+        role("worker", settings, patience=settings.drain_timeout + 5),
+        Role(dashboard.name, dashboard.command, dashboard.log, lambda: listens(url), dashboard.env, patience=5),
+    ]
+
+
+@contextmanager
+def running(settings: Settings, say: Callable[[str], None], supervisor: Supervisor) -> Iterator[None]:
+    """Everything up while inside; everything stopped, in order, when left. Raises SetupError."""
+    preflight.check_home(settings.home)
+    with only_one(settings.home):
+        preflight.check_disk(settings.home)
+        preflight.check_ports(preflight.ports(settings))
+        try:
+            if preflight.kafka_is_ours(settings):
+                supervisor.launch([kafka_role(settings)])
+            if made := ensure_topics(settings):
+                say(f"Made {len(made)} topics under {settings.namespace!r}.")
+            supervisor.launch(roles(settings))
+            yield
+        finally:
+            supervisor.stop()

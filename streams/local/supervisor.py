@@ -1,0 +1,183 @@
+"""One supervisor for all roles: starts them, notices when they are ready, restarts those that die, stops them in order.
+
+It is driven by `tick`, from one thread: the kernel ends a child when the *thread* that started it ends.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.local import children
+from streams.local.errors import SetupError, last_lines
+from streams.settings import Settings
+
+READY_FILE = "HEADRACE_READY_FILE"
+"""A role makes the file named by this variable when it is ready for work."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+"""Seconds before a role that died is started again: doubles each time it does not become ready."""
+
+TRIES = 3
+"""A role that dies so often before it was ever ready is a fault of the set-up."""
+
+TICK = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A program that has to run. `patience`: seconds in which it ends by itself when asked to."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    is_ready: Callable[[], bool]
+    env: dict[str, str] | None = None
+    ready_file: Path | None = None
+    patience: float = 10.0
+
+
+def role(name: str, settings: Settings, patience: float = 10.0) -> Role:
+    """A role of this program, `headrace NAME`, with these settings; it says by its ready file when it is ready."""
+    ready = settings.home / "run" / f"{name}.ready"
+    env = {**os.environ, **environment(settings), READY_FILE: str(ready)}
+    command = (sys.executable, "-m", "headrace", name)
+    return Role(name, command, settings.home / "logs" / f"{name}.log", ready.exists, env, ready, patience)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables."""
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return {f"HEADRACE_{name.upper()}": str(value) for name, value in values.items()}
+
+
+class Child:
+    """A role's process over all its lives."""
+
+    def __init__(self, role: Role, say: Callable[[str], None]) -> None:
+        """`say` is told, in one line each, what a person should know."""
+        self.role = role
+        self.say = say
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ready = False
+        self.was_ready = False
+        self.failures = 0
+        self.next_start = 0.0
+
+    def tick(self, now: float) -> None:
+        """Start, look after, or start again. `now`: monotonic seconds."""
+        if self.process is None:
+            if now >= self.next_start:
+                self._start()
+        elif (status := self.process.poll()) is not None:
+            self._died(status, now)
+        elif not self.ready and self.role.is_ready():
+            self.ready = self.was_ready = True
+            self.failures = 0
+
+    def _start(self) -> None:
+        if self.role.ready_file:
+            self.role.ready_file.parent.mkdir(parents=True, exist_ok=True)
+            self.role.ready_file.unlink(missing_ok=True)
+        self.process = children.start(self.role.command, self.role.log, self.role.env)
+
+    def _died(self, status: int, now: float) -> None:
+        pause = min(FIRST_PAUSE * 2**self.failures, LONGEST_PAUSE)
+        self.kill()
+        self.ready = False
+        self.failures += 1
+        self.next_start = now + pause
+        self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s. The end of its log:{self.tail}")
+
+    @property
+    def tail(self) -> str:
+        """The last lines of the role's log."""
+        return last_lines(self.role.log)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it never came up and will not."""
+        return not self.was_ready and self.failures >= TRIES
+
+    @property
+    def state(self) -> str:
+        """One word for people."""
+        if self.ready:
+            return "ready"
+        return "starting" if self.process else "restarting" if self.failures else "down"
+
+    def stop(self) -> None:
+        """Ask it to end, and end it where it does not."""
+        if self.process and not children.stop(self.process, self.role.patience):
+            self.say(f"{self.role.name} did not end within {self.role.patience:g} s and was killed")
+        self.process = None
+
+    def kill(self) -> None:
+        """End it and all it started, now."""
+        if self.process:
+            children.signal_group(self.process, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+class Supervisor:
+    """The roles of one machine, in the order in which they start."""
+
+    def __init__(self, say: Callable[[str], None], redraw: Callable[[], None] = lambda: None) -> None:
+        """`say` gets lines for people; `redraw` is called at each tick."""
+        self.say = say
+        self.redraw = redraw
+        self.children: list[Child] = []
+
+    def tick(self) -> None:
+        """Look after every role once. Raises SetupError where one cannot come up at all."""
+        now = time.monotonic()
+        for child in self.children:
+            child.tick(now)
+            if child.hopeless:
+                raise SetupError(f"{child.role.name} does not start; the end of {child.role.log}:{child.tail}")
+        self.redraw()
+
+    def launch(self, roles: Sequence[Role], within: float = 120.0) -> None:
+        """Start roles together and return when all are ready. Raises SetupError."""
+        started = [Child(role, self.say) for role in roles]
+        self.children += started
+        deadline = time.monotonic() + within
+        while not all(child.ready for child in started):
+            self.pause(TICK)
+            if time.monotonic() > deadline:
+                late = next(child for child in started if not child.ready)
+                raise SetupError(f"{late.role.name} is not ready after {within:.0f} s; see {late.role.log}{late.tail}")
+
+    def pause(self, seconds: float) -> None:
+        """Wait, looking after the roles meanwhile."""
+        end = time.monotonic() + seconds
+        while True:
+            self.tick()
+            if (left := end - time.monotonic()) <= 0:
+                return
+            time.sleep(min(TICK, left))
+
+    def stop(self) -> None:
+        """Stop all, the last started first; a second Ctrl-C kills what is left."""
+        try:
+            for child in reversed(self.children):
+                child.stop()
+                self.redraw()
+        finally:
+            for child in self.children:
+                child.kill()
+
+
+def ending(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"ended with status {status}"
+    with contextlib.suppress(ValueError):
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"was killed by signal {-status}"
