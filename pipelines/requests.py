@@ -1,6 +1,6 @@
 """What people ask over HTTP, beyond the public events: filters, bulk actions, queries."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
@@ -11,22 +11,37 @@ BULK_LIMIT = 10_000
 """Executions that one bulk action changes at most."""
 
 
+AnyOf = Field((), max_length=50, description="Any of these.")
+
+
 class ExecutionFilter(Model):
     """Which executions; all that is named must hold. `since` and `until` look at the last change of state."""
 
-    state: tuple[StateName, ...] = Field((), description="Any of these states.")
-    task: str | None = Field(None, max_length=200, description="The task's id; a trailing * stands for anything.")
+    text: str | None = Field(None, max_length=200, description="Part of the task's id, the run or the execution's id.")
+    state: tuple[StateName, ...] = AnyOf
+    priority: tuple[Annotated[int, Field(ge=0, le=9)], ...] = AnyOf
+    kind: tuple[str, ...] = AnyOf
+    pool: tuple[str, ...] = AnyOf
+    queue: tuple[str, ...] = AnyOf
+    task: str | None = Field(None, max_length=200)
     pipeline: str | None = Field(None, max_length=64)
     run: str | None = Field(None, max_length=200)
-    kind: str | None = Field(None, max_length=20)
-    pool: str | None = Field(None, max_length=64)
-    queue: str | None = Field(None, max_length=64)
     owner: str | None = Field(None, max_length=64)
     worker: str | None = Field(None, max_length=100)
-    priority: int | None = Field(None, ge=0, le=9)
     late: bool | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
+
+
+Order = Literal["newest", "oldest", "priority", "waited"]
+
+
+class ExecutionQuery(ExecutionFilter):
+    """A page of the executions that match."""
+
+    order: Order = "newest"
+    limit: int = Field(50, ge=1, le=1000)
+    cursor: str | None = Field(None, max_length=500, description="`next` of the page before.")
 
 
 class BulkRequest(Model):

@@ -203,6 +203,21 @@ class Accepted(Model):
     state: StateName | None = None
 
 
+class RefusalView(Model):
+    """Why one of many was left alone."""
+
+    execution: str
+    detail: str
+
+
+class BulkAnswer(Model):
+    """What became of a request about many: how many were taken on, what they are called now, who was left alone."""
+
+    accepted: int
+    executions: dict[str, str]
+    refused: tuple[RefusalView, ...] = ()
+
+
 class ExecutionPage(Model):
     """A page of executions. `next` continues it; `total` counts all that match."""
 

@@ -12,9 +12,18 @@ from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
 from pipelines.events import AnyEvent, ExecuteEvent, SubmitEvent
 from pipelines.model import AnyTask, PipelineModel
-from pipelines.requests import BulkRequest, CancelRequest, ExecutionFilter, FinishRequest, QueryRequest, RunRequest
+from pipelines.requests import (
+    BulkRequest,
+    CancelRequest,
+    ExecutionFilter,
+    FinishRequest,
+    Order,
+    QueryRequest,
+    RunRequest,
+)
 from pipelines.views import (
     Accepted,
+    BulkAnswer,
     DeadLetterView,
     EventView,
     ExecutionPage,
@@ -156,13 +165,13 @@ class Client:
         body = FinishRequest.model_validate({"outcome": outcome, "result": result, "error": error})
         return self._act(execution, "finish", wait, body)
 
-    def cancel_many(self, request: BulkRequest) -> Accepted:
-        """Stop many executions; `executions` of the answer are their ids."""
-        return self._ask("POST", "/v1/executions/cancel", Accepted, body=request)
+    def cancel_many(self, request: BulkRequest) -> BulkAnswer:
+        """Stop many executions."""
+        return self._ask("POST", "/v1/executions/cancel", BulkAnswer, body=request)
 
-    def retry_many(self, request: BulkRequest) -> Accepted:
+    def retry_many(self, request: BulkRequest) -> BulkAnswer:
         """Execute many again; `executions` of the answer are the new ids by the old ones."""
-        return self._ask("POST", "/v1/executions/retry", Accepted, body=request)
+        return self._ask("POST", "/v1/executions/retry", BulkAnswer, body=request)
 
     # --- reads ----------------------------------------------------------------------------------------------
 
@@ -187,11 +196,12 @@ class Client:
         return self._ask("GET", f"/v1/pipelines/{_part(pipeline)}/runs", tuple[RunView, ...], {"limit": limit})
 
     def executions(
-        self, which: ExecutionFilter | None = None, *, limit: int = 50, after: str | None = None
+        self, which: ExecutionFilter | None = None, *, order: Order = "newest", limit: int = 50, cursor: str = ""
     ) -> ExecutionPage:
-        """A page of executions, the last changed first; `after` is the `next` of the page before."""
-        query = (which or ExecutionFilter()).model_dump(mode="json", exclude_none=True)
-        return self._ask("GET", "/v1/executions", ExecutionPage, {**query, "limit": limit, "after": after})
+        """A page of executions; `cursor` is the `next` of the page before."""
+        query = (which or ExecutionFilter()).model_dump(mode="json", exclude_defaults=True)
+        query |= {"order": order, "limit": limit, "cursor": cursor or None}
+        return self._ask("GET", "/v1/executions", ExecutionPage, query)
 
     def execution(self, execution: str) -> ExecutionView:
         """One execution, by its id or the last eight characters of it."""
@@ -265,7 +275,7 @@ def _json(body: Body) -> bytes | None:
 
 
 @cache
-def _reader(answer: Hashable) -> TypeAdapter[Any]:
+def _reader(answer: Any) -> TypeAdapter[Any]:
     return TypeAdapter(answer)
 
 
