@@ -6,9 +6,9 @@ from collections.abc import Container
 from pydantic import ValidationError
 
 from pipelines.events import PUBLIC_EVENT
+from pipelines.faults import sentence
 from streams.engine.commands import TaskCommand
 from streams.envelope import pack
-from streams.faults import sentence
 from streams.settings import Settings
 from streams.stages.incoming import BugError, Incoming, PoisonError, Send
 from streams.stages.task_table import NEVER
