@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-import msgspec
 import uuid_utils
 from aiokafka import AIOKafkaProducer
 
@@ -15,6 +14,7 @@ from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
 from streams.engine.commands import Execute, TaskCommand
 from streams.engine.records import TaskDef
+from streams.envelope import pack
 from streams.settings import Settings
 from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT, Topics
 from streams.translate import submission, to_command
@@ -25,8 +25,6 @@ Placed = tuple[int, TaskCommand]
 CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
 
-_encode = msgspec.msgpack.Encoder().encode
-
 
 def fresh_run() -> str:
     """A name for a run that nobody named: a UUID that sorts by time."""
@@ -34,19 +32,13 @@ def fresh_run() -> str:
 
 
 def envelopes(commands: Iterable[Placed]) -> Iterator[tuple[int, bytes]]:
-    """Commands, packed for their partitions in their order; each envelope is full or the last of its partition."""
-    waiting: dict[int, list[msgspec.Raw]] = {}
-    sizes: dict[int, int] = {}
+    """Commands, packed for their partitions; on each partition they keep their order."""
+    homes: dict[int, list[TaskCommand]] = {}
     for home, command in commands:
-        packed = msgspec.Raw(_encode(command))
-        size = sizes.get(home, 0) + len(packed)
-        if size > ENVELOPE_BYTES and waiting.get(home):
-            yield home, _encode(waiting.pop(home))
-            size = len(packed)
-        waiting.setdefault(home, []).append(packed)
-        sizes[home] = size
-    for home, rest in waiting.items():
-        yield home, _encode(rest)
+        homes.setdefault(home, []).append(command)
+    for home, together in homes.items():
+        for envelope in pack(together):
+            yield home, envelope
 
 
 class KafkaClient:
