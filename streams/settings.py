@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     # notifications
     notify_attempts: int = Field(8, ge=1, le=100)
     notify_delay: float = Field(1.0, description="Before the first repetition; doubles up to a minute.")
+    notify_timeout: float = Field(20.0, gt=0, description="An attempt that takes longer has failed.")
 
     @classmethod
     def settings_customise_sources(

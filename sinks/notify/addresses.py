@@ -1,0 +1,118 @@
+"""Apprise addresses: which are accepted, what they are called in logs, and how one message is sent to one of them."""
+
+import logging
+import re
+import threading
+import warnings
+
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, PersistentStoreMode
+from apprise.manager_plugins import NotificationManager
+from apprise.plugins import url_to_dict
+
+from sinks.notify.guard import public_only
+from sinks.notify.text import Text
+
+_SCHEMES = """
+json jsons xml xmls form forms mailto mailtos apprise apprises
+slack discord workflow workflows webex wxteams gchat tgram matrix matrixs mmost mmosts rocket rockets zulip
+signal signals line lark feishu dingtalk wecombot guilded revolt nctalk nctalks synology synologys twist ryver
+ntfy ntfys gotify gotifys pover pbul join prowl bark barks pushdeer pushdeers simplepush
+pagerduty opsgenie pagertree splunk victorops squadcast spike firehydrant goalert goalerts ilert incidentio
+betterstack signl4
+mailgun sendgrid ses sparkpost brevo postmark smtp2go resend o365 twilio vonage nexmo sns msgbird sinch plivo
+"""
+SCHEMES = frozenset(_SCHEMES.split())
+"""What speaks HTTP or SMTP to somebody else; nothing that touches this machine's own desktop, files or devices."""
+
+FILE_PARAMETERS = frozenset({"template", "attach", "attachment", "keyfile", "pgpkey", "pemkey", "key", "subfile"})
+"""Parameters by which some services read a file of this machine or fetch another address."""
+
+_loading = threading.Lock()
+_NAMED = frozenset({"json", "jsons", "xml", "xmls", "form", "forms"})
+_LOUD = {
+    "completed": NotifyType.SUCCESS,
+    "failed": NotifyType.FAILURE,
+    "lost": NotifyType.FAILURE,
+    "retried": NotifyType.WARNING,
+    "late": NotifyType.WARNING,
+}
+
+logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it would say is in the results, and said by us
+
+
+class RefusedAddress(Exception):  # noqa: N818  (the address is refused; trying again is no use)
+    """An address that is not, or may not be, reached: its sentence says why."""
+
+
+class Undelivered(Exception):  # noqa: N818  (an outcome of an attempt)
+    """An attempt that came to nothing: its sentence says why, as far as the service does."""
+
+
+def shown(address: str) -> str:
+    """An address without its secrets: they stand in user, password, path and parameters."""
+    scheme, separator, rest = address.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z0-9]{1,20}", scheme):
+        return "an address without a scheme"
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2] if scheme.lower() in _NAMED else ""
+    return f"{scheme.lower()}://{host[:100]}/…" if host else f"{scheme.lower()}://…"
+
+
+def open_address(address: str) -> Apprise:
+    """An Apprise object for this one address. Raises RefusedAddress."""
+    _load_services()
+    parsed = url_to_dict(address, secure_logging=True)
+    scheme = str(parsed["schema"]) if parsed else ""
+    if scheme not in SCHEMES:
+        raise RefusedAddress(
+            f"{shown(address)} is no address that notifications may go to; use one of Apprise's network services, "
+            "such as mailtos://, slack:// or jsons://"
+        )
+    if used := FILE_PARAMETERS & {name.lower() for name in parsed.get("qsd", ())}:
+        raise RefusedAddress(f"{shown(address)} has the parameter {min(used)!r}, which may name a file; leave it out")
+    opened = Apprise(asset=_asset())
+    if not opened.add(parsed):
+        raise RefusedAddress(f"{shown(address)} is not complete; see Apprise's documentation of {scheme}://")
+    return opened
+
+
+def _load_services() -> None:
+    """Import Apprise's services, once: about a second, and some of them warn of what they import themselves."""
+    with _loading, warnings.catch_warnings(action="ignore"):
+        NotificationManager().load_modules()
+
+
+def _asset() -> AppriseAsset:
+    return AppriseAsset(
+        app_id="Headrace",
+        app_desc="Headrace",
+        app_url="",
+        http_redirects=False,
+        storage_mode=PersistentStoreMode.MEMORY,
+        pgp_autogen=False,
+        pem_autogen=False,
+        service_timeout=0,  # the caller has its own thread and its own clock
+    )
+
+
+def send(opened: Apprise, text: Text, happening: str, *, private: bool) -> None:
+    """Send it now, in this thread. Raises Undelivered, or RefusedAddress where `private` addresses are closed to it."""
+    if private:
+        _send(opened, text, happening)
+        return
+    with public_only() as refused:
+        try:
+            _send(opened, text, happening)
+        except Undelivered:
+            if refused:
+                raise RefusedAddress(
+                    f"{refused[0]} is not a public address; HEADRACE_HTTP_PRIVATE=true opens private ones"
+                ) from None
+            raise
+
+
+def _send(opened: Apprise, text: Text, happening: str) -> None:
+    kind = _LOUD.get(happening, NotifyType.INFO)
+    result = opened.notify(text.body, title=text.title, notify_type=kind, body_format=NotifyFormat.TEXT)
+    if not result:
+        said = "; ".join(entry.message for entry in result.logs())
+        raise Undelivered(said[:500] or "the service did not accept it and gave no reason")

@@ -1,0 +1,149 @@
+import socket
+
+import pytest
+from apprise.manager_plugins import NotificationManager
+
+from sinks.notify.addresses import SCHEMES, RefusedAddress, Undelivered, open_address, send, shown
+from sinks.notify.guard import is_public, public_only
+from sinks.notify.text import Text
+
+
+@pytest.mark.parametrize(
+    ("host", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),  # noqa: S104  (an address to refuse)
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::1", False),
+        ("::", False),
+        ("fe80::1%eth0", False),
+        ("fc00::1", False),
+        ("ff02::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("2002:7f00:1::", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_which_addresses_are_public(host: str, public: bool) -> None:  # noqa: FBT001  (a column of the table)
+    """Private, loopback, link-local, shared, multicast, and what embeds them, are not; nor is a name."""
+    assert is_public(host) is public
+
+
+def test_the_guard_stands_at_the_connection() -> None:
+    """Whatever name or form led there; and only inside the `with`."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with public_only() as refused:
+            for host in ("127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1"):
+                with pytest.raises(OSError, match=r"not a public address|refused"):
+                    socket.create_connection((host, port), timeout=1)
+            with socket.socket(socket.AF_UNIX) as unix, pytest.raises(PermissionError):
+                unix.connect("/nowhere/at/all")
+        assert set(refused) >= {"127.0.0.1", "/nowhere/at/all"}
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "json://127.0.0.1:{port}/",
+        "json://user:secret@localhost:{port}/",
+        "json://2130706433:{port}",
+        "json://0x7f.1:{port}/path",
+        "json://127.1:{port}/",
+        "json://0:{port}/",
+        "json://[::1]:{port}/",
+        "json://[::ffff:127.0.0.1]:{port}/",
+        "jsons://127.0.0.1:{port}/?verify=no",
+        "xml://127.0.0.1:{port}/",
+        "form://127.0.0.1:{port}/",
+        "json://127.0.0.1:{port}/?redirect=yes&retry=2&wait=0",
+        "mailto://a:b@example.org?smtp=127.0.0.1&port={port}&to=x@example.org",
+        "mailto://a:b@127.0.0.1:{port}?to=x@example.org",
+        "gotify://127.0.0.1:{port}/ABCDEFGHIJKLMNO",
+        "ntfy://127.0.0.1:{port}/topic",
+        "matrix://user:pass@127.0.0.1:{port}/#room",
+        "mmost://127.0.0.1:{port}/3ccdd113474722377935511fc85d3dd4",
+        "rocket://user:pass@127.0.0.1:{port}/#channel",
+        "apprise://127.0.0.1:{port}/token",
+    ],
+)
+def test_no_form_of_a_private_address_is_reached(form: str) -> None:
+    """0 connections arrive, whatever the service and the way the address is written."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        said = said_by_sending(form.format(port=server.getsockname()[1]))
+        assert said
+        assert "secret" not in said
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def said_by_sending(address: str) -> str:
+    """What the refusal says, if there is one."""
+    try:
+        send(open_address(address), Text("t", "b"), "failed", private=False)
+    except (RefusedAddress, Undelivered) as error:
+        return str(error)
+    return ""
+
+
+def test_a_private_address_is_refused_for_good() -> None:
+    """And the sentence says what opens it."""
+    with pytest.raises(RefusedAddress, match=r"127.0.0.1 is not a public address; HEADRACE_HTTP_PRIVATE=true"):
+        send(open_address("json://127.0.0.1:9/"), Text("t", "b"), "failed", private=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("dbus://", "no address that notifications may go to"),
+        ("syslog://", "no address"),
+        ("windows://", "no address"),
+        ("file:///etc/passwd", "no address"),
+        ("nonsense", "an address without a scheme"),
+        ("", "an address without a scheme"),
+        ("javascript:alert(1)", "no address"),
+        ("slack://token", "not complete; see Apprise's documentation of slack://"),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "'template', which may name"),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js?Template=file:///etc/passwd", "'template', which may name"),
+        ("mailtos://u:p@example.org?pgpkey=/root/.ssh/id_rsa", "'pgpkey', which may name"),
+    ],
+)
+def test_addresses_that_are_refused(address: str, words: str) -> None:
+    """Services of this machine, files, and what is no address; each in a sentence."""
+    with pytest.raises(RefusedAddress, match=words):
+        open_address(address)
+
+
+def test_the_allow_list_names_services_that_exist() -> None:
+    """A misspelt one would refuse its users."""
+    with pytest.raises(RefusedAddress):
+        open_address("")  # loads them all
+    assert set(NotificationManager().schemas()) >= SCHEMES
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("json://user:secret@example.org:80/token?+key=value", "json://example.org:80/…"),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/secret", "slack://…"),
+        ("MailTo://user:secret@example.org", "mailto://…"),
+        ("secret", "an address without a scheme"),
+    ],
+)
+def test_what_is_shown_of_an_address(address: str, name: str) -> None:
+    """Never its secrets."""
+    assert shown(address) == name
