@@ -1,0 +1,291 @@
+"""A small real HTTP API for the dashboard's tests: it keeps a few executions in memory and speaks the public views.
+
+It exists so that a test can say exactly what stands in the list; the edge's own tests are elsewhere.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import uvicorn
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
+from pydantic import BaseModel
+
+from pipelines.ids import execution_id, to_text
+from pipelines.views import (
+    TERMINAL_STATES,
+    Accepted,
+    AttemptView,
+    ExecutionPage,
+    ExecutionView,
+    LogView,
+    MinuteView,
+    OverviewView,
+    PoolView,
+    StateName,
+    UpstreamView,
+    WorkerView,
+)
+
+TOKEN = "a-token-for-tests"
+
+
+class Wanted(BaseModel):
+    """A bulk command."""
+
+    ids: list[str] | None = None
+    filter: dict[str, str | list[str]] | None = None
+    expected: int | None = None
+
+
+class World:
+    """The executions, newest last, and everything that a test may change while the dashboard looks on."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.rows: dict[str, ExecutionView] = {}
+        self.lines: dict[str, list[LogView]] = {}
+        self.asked: list[str] = []
+
+    def add(self, task: str, state: StateName, run: str = "nightly-1", **more: object) -> str:
+        """Add an execution and give its id."""
+        name = to_text(execution_id(task, run, len(self.rows)))
+        at = more.pop("created_at", datetime.now(UTC))
+        given = {
+            "execution": name, "task": task, "pipeline": task.partition(".")[0], "run": run, "kind": "function",
+            "state": state, "priority": 5, "pool": "default", "queue": "default", "owner": "ann", "attempt": 1,
+            "created_at": at, "updated_at": at, "trigger": "all_success",
+        }  # fmt: skip
+        self.rows[name] = ExecutionView.model_validate(given | more)
+        return name
+
+    def change(self, name: str, **more: object) -> None:
+        """Change an execution."""
+        self.rows[name] = self.rows[name].model_copy(update={"updated_at": datetime.now(UTC), **more})
+
+    def log(self, name: str, *texts: str, stream: str = "stdout") -> None:
+        """Append lines to an execution's log."""
+        lines = self.lines.setdefault(name, [])
+        for text in texts:
+            lines.append(LogView(cursor=str(len(lines) + 1), at=datetime.now(UTC), attempt=1, stream=stream, text=text))
+
+    def matching(self, query: dict[str, list[str]]) -> list[ExecutionView]:
+        """The executions that match, newest first."""
+        return [row for row in reversed(self.rows.values()) if _matches(row, query)]
+
+    def act(self, verb: str, name: str) -> str | None:
+        """Cancel or retry; gives the reason where it is refused."""
+        row = self.rows[name]
+        self.asked.append(f"{verb} {name}")
+        if verb == "cancel":
+            if row.state in TERMINAL_STATES:
+                return f"it has ended as {row.state}"
+            self.change(name, state="cancelled", finished_at=datetime.now(UTC))
+            return None
+        if row.state not in TERMINAL_STATES or row.retried_as:
+            return "only what has ended can be retried"
+        again = self.add(row.task, "waiting", row.run, retry_of=name)
+        self.change(name, retried_as=again)
+        return None
+
+
+def _matches(row: ExecutionView, query: dict[str, list[str]]) -> bool:
+    for key, values in query.items():
+        if key == "late" and row.late != (values[0] == "true"):
+            return False
+        if key == "text" and not any(values[0] in t for t in (row.task, row.run, row.execution)):
+            return False
+        if key == "since" and row.updated_at < datetime.fromisoformat(values[0]):
+            return False
+        if key == "until" and row.updated_at >= datetime.fromisoformat(values[0]):
+            return False
+        if (
+            key in {"state", "task", "pipeline", "run", "pool", "queue", "owner", "priority", "kind"}
+            and str(getattr(row, key)) not in values
+        ):
+            return False
+    return True
+
+
+def _overview(world: World, since: datetime) -> OverviewView:
+    now = datetime.now(UTC)
+    states = [row.state for row in world.rows.values() if row.state not in TERMINAL_STATES]
+    ended = [row.state for row in world.rows.values() if row.state in TERMINAL_STATES and row.updated_at >= since]
+    waiting = [row for row in world.rows.values() if row.state == "waiting"]
+    slots = [WorkerView(worker=f"mill-{n}", pool="default", host="mill", pid=41 + n, version="0.1.0", lane=n, slots=4,
+                        running=2, held=0, silent_ms=300) for n in range(2)]  # fmt: skip
+    oldest = max((round((now - row.created_at) / timedelta(milliseconds=1)) for row in waiting), default=None)
+    pools = [
+        PoolView(
+            pool=pool, at=now, slots=8 if pool == "default" else 0, running=states.count("running") * (pool == "default"),
+            waiting=tuple(sum(r.priority == p and r.pool == pool for r in waiting) for p in range(10)),
+            oldest_wait_ms=oldest, workers=tuple(slots) if pool == "default" else (),
+        )
+        for pool in sorted({row.pool for row in world.rows.values()})
+    ]  # fmt: skip
+    return OverviewView(
+        at=now, now={s: states.count(s) for s in set(states)}, ended={s: ended.count(s) for s in set(ended)},
+        late_now=sum(row.late for row in waiting), late_next_5_min=3, failed=ended.count("failed"), per_second=12.4,
+        pools=tuple(pools), minutes=tuple(_minutes(world, now)),
+    )  # fmt: skip
+
+
+def _minutes(world: World, now: datetime) -> Iterator[MinuteView]:
+    if not world.rows:
+        return
+    last = now.replace(second=0, microsecond=0)
+    for back in range(240, -1, -1):
+        n = 30 + (back * 7919 % 23) + (back * 104_729 % 11)
+        if back in range(70, 84):
+            continue
+        yield MinuteView(
+            minute=last - timedelta(minutes=back), created=n, succeeded=n, failed=back * 31 % 17 // 14, other=back % 3 // 2,
+            waited_p50_ms=200 + n * 6, waited_p99_ms=900 + n * 40, ran_p50_ms=700 + n * 3, ran_p99_ms=2200 + n * 30,
+        )  # fmt: skip
+
+
+def _allowed(authorization: Annotated[str, Header()] = "") -> None:
+    if authorization != f"Bearer {TOKEN}":
+        raise HTTPException(401, "sign in")
+
+
+def _query(request: Request) -> dict[str, list[str]]:
+    return {key: request.query_params.getlist(key) for key in request.query_params}
+
+
+def application(world: World) -> FastAPI:
+    """The routes."""
+    app = FastAPI(dependencies=[Depends(_allowed)])
+
+    @app.get("/v1/overview")
+    def overview(since: datetime) -> OverviewView:
+        return _overview(world, since)
+
+    @app.get("/v1/executions")
+    def executions(
+        query: Annotated[dict[str, list[str]], Depends(_query)], limit: Annotated[int, Query()] = 25, cursor: int = 0
+    ) -> ExecutionPage:
+        found = world.matching(query)
+        after = cursor + limit
+        return ExecutionPage(
+            items=tuple(found[cursor:after]), total=len(found), next=str(after) if after < len(found) else None
+        )
+
+    @app.get("/v1/executions/{name}")
+    def execution(name: str) -> ExecutionView:
+        if name not in world.rows:
+            raise HTTPException(404, "no such execution")
+        return world.rows[name]
+
+    @app.get("/v1/executions/{name}/logs")
+    def logs(name: str, after: int = 0) -> list[LogView]:
+        return world.lines.get(name, [])[after:]
+
+    @app.post("/v1/executions/{verb}")
+    def many(verb: str, wanted: Wanted) -> dict[str, object]:
+        ids = wanted.ids
+        if ids is None:
+            query = {k: [v] if isinstance(v, str) else v for k, v in (wanted.filter or {}).items()}
+            ids = [row.execution for row in world.matching(query)]
+            if len(ids) != wanted.expected:
+                raise HTTPException(409, f"{len(ids)} match now, not {wanted.expected}")
+        refused = [{"execution": n, "detail": why} for n in ids if (why := world.act(verb, n))]
+        return {"accepted": len(ids) - len(refused), "refused": refused}
+
+    @app.post("/v1/executions/{name}/{verb}")
+    def one(name: str, verb: str) -> Accepted:
+        if why := world.act(verb, name):
+            raise HTTPException(409, why)
+        return Accepted(execution=name)
+
+    return app
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def serving(world: World, port: int) -> Iterator[None]:
+    """The API on `port`, in a thread, until the block is left."""
+    config = uvicorn.Config(application(world), host="127.0.0.1", port=port, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def realistic() -> World:
+    """A night of work: some of everything."""
+    world, now = World(), datetime.now(UTC)
+    tasks = ("flights.load", "flights.clean", "flights.by_carrier", "weather.fetch", "weather.join", "report.draw")
+    for n in range(120):
+        at = now - timedelta(seconds=40 * (120 - n))
+        bad = n % 29 == 28
+        world.add(
+            tasks[n % 6], "failed" if bad else "succeeded", f"nightly-{n // 6}", created_at=at, started_at=at,
+            finished_at=at, updated_at=at, worker=f"mill-{n % 2}", priority=(n * 7) % 10, waited_ms=120 + n * 17 % 900,
+            ran_ms=300 + n * 331 % 9000, max_latency_ms=10_000 if n % 3 else None,
+            error="ConnectionError: the weather service answered 503 Service Unavailable" if bad else None,
+        )  # fmt: skip
+    _present(world, now)
+    return world
+
+
+def _present(world: World, now: datetime) -> None:
+    for n in range(12):
+        late = n < 7
+        at = now - timedelta(seconds=90 - 6 * n)
+        world.add(
+            "orders.score", "waiting", f"batch-{n}", created_at=at, ready_at=at, priority=9 - n % 4, late=late, attempt=0,
+            waited_ms=14_000 if late else 1200, max_latency_ms=10_000, pool="gpu" if n % 3 == 0 else "default",
+            why=("3rd of 812 in pool `default`, behind 2 of priority 9", "queue `default` runs 5 of 5"),
+        )  # fmt: skip
+    load = world.add("sales.load", "succeeded", "monday", ran_ms=4200, waited_ms=90, worker="mill-0")
+    clean = world.add("sales.clean", "running", "monday", **running(now, 3))
+    draw = world.add("sales.draw", "blocked", "monday", attempt=0, why=("waits for `sales.clean` (running 8s)",))
+    world.change(load, downstream=(UpstreamView(execution=clean, task="sales.clean", state="running"),))
+    world.change(
+        clean, upstream=(UpstreamView(execution=load, task="sales.load", state="succeeded"),),
+        downstream=(UpstreamView(execution=draw, task="sales.draw", state="blocked"),),
+        payload={"month": "2026-11", "regions": ["north", "south"]},
+    )  # fmt: skip
+    world.change(draw, upstream=(UpstreamView(execution=clean, task="sales.clean", state="running"),))
+    world.log(clean, *(f"cleaned part {n} of 40: {900 + n * 37} rows" for n in range(1, 31)))
+    world.log(clean, "one row had no region and was left out", stream="stderr")
+    world.add("sales.archive", "scheduled", "monday", attempt=0, due_at=now + timedelta(minutes=3))
+    world.add("sales.mail", "retrying", "monday", attempt=2, error="SMTPServerDisconnected: please run connect() first")
+
+
+def running(now: datetime, tries: int) -> dict[str, object]:
+    """The fields of an execution whose last try of several runs now."""
+    span = timedelta(seconds=4)
+    first = now - span * tries
+    attempts = []
+    for n in range(tries):
+        start, last = first + span * n, n == tries - 1
+        attempts.append(
+            AttemptView(
+                attempt=n + 1, state="running" if last else "failed", worker=f"mill-{n % 2}", ready_at=start,
+                dispatched_at=start + span / 8, started_at=start + span / 6, finished_at=None if last else start + span / 1.5,
+                waited_ms=667, ran_ms=None if last else 2000, error=None if last else f"ValueError: bad row {n}",
+            )
+        )  # fmt: skip
+    return {
+        "attempts": tuple(attempts), "attempt": tries, "worker": f"mill-{(tries - 1) % 2}", "waited_ms": 667,
+        "ready_at": attempts[-1].ready_at, "started_at": attempts[-1].started_at, "created_at": first,
+    }  # fmt: skip

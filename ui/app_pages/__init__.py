@@ -1,0 +1,1 @@
+"""The pages of the dashboard; Streamlit runs each as a script."""

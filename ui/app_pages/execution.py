@@ -1,0 +1,213 @@
+"""Why is this waiting, why did it fail?"""
+
+import contextlib
+import json
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView, UpstreamView
+from ui.parts import actions, api, charts, clock, formats, header, places, states
+from ui.parts.answers import ask, guarded
+from ui.parts.logs import tail
+from ui.parts.markup import Markup, facts, show, tag
+from ui.parts.markup import clock as timestamp
+
+_LAST = "_last_execution"
+BAR_HEIGHT, FRAME_HEIGHT = 30, 62
+LOG_EVERY = 1
+
+
+class Spots(NamedTuple):
+    """The parts of the page that refresh together; the log between them has its own pace."""
+
+    top: DeltaGenerator
+    left: DeltaGenerator
+    right: DeltaGenerator
+
+
+def show_execution(head: header.Header, spots: Spots, name: str) -> None:
+    """All that is known about one execution but its log."""
+    try:
+        answer = ask(_named(name), api.execution, name)
+    except api.NotFoundError:
+        spots.top.info("No such execution, or kept no longer.")
+        return
+    with spots.top:
+        age = "new" if header.freshness(head, answer) else "old"
+        if (view := answer.value) is None:
+            return
+        title(view)
+        why(view)
+    with spots.left, st.container(key=f"{age}-attempts"):
+        timeline(view)
+        error_of_attempt(view)
+    with spots.right, st.container(key=f"{age}-details"):
+        details(view)
+        neighbours(view)
+        values(view)
+
+
+def _named(name: str) -> str:
+    return f"execution {name}"
+
+
+def title(view: ExecutionView) -> None:
+    """State, name, id, and what can be done."""
+    with st.container(horizontal=True, vertical_alignment="center", key="hr-title", gap="small"):
+        show(states.chip(view.state, late=view.late), width="content")
+        show(tag("span", view.task, class_="hr-name"), width="content")
+        st.code(view.execution, language=None, width="content")
+        st.space("stretch")
+        for verb in ("cancel", "retry"):
+            can = actions.possible(verb, view)
+            why_not = "It has ended." if verb == "cancel" else "Only what has ended is retried, and once."
+            if st.button(verb.capitalize(), key=verb, disabled=not can, help=None if can else why_not):
+                actions.ask(actions.Request(verb, ids=(view.execution,)))
+
+
+def why(view: ExecutionView) -> None:
+    """One sentence of what it does or waits for, more causes below, hardest first."""
+    lines = list(view.why) or [summary(view)]
+    show(tag("div", *(tag("p", line) for line in lines), class_="hr-why"))
+
+
+def summary(view: ExecutionView) -> str:
+    """What can be said where the engine gives no reason."""
+    word = states.LOOKS[view.state].word.capitalize()
+    waited = f"waited {formats.wait(view.waited_ms, view.max_latency_ms)}"
+    if view.state == "running":
+        return f"{word} on {formats.text(view.worker)} since {clock.moment(view.started_at)}; {waited}."
+    because = f": {view.reason}" if view.reason else ""
+    if view.state in TERMINAL_STATES:
+        ran = f", ran {formats.duration(view.ran_ms)}" if view.ran_ms is not None else ""
+        return f"{word} at {clock.moment(view.finished_at)}{because}; {waited}{ran}."
+    return f"{word} since {clock.moment(view.updated_at)}{because}."
+
+
+def timeline(view: ExecutionView) -> None:
+    """Each attempt's wait and run."""
+    st.subheader("Attempts", anchor=False)
+    if not view.attempts:
+        st.caption("None yet.")
+        return
+    height = FRAME_HEIGHT + BAR_HEIGHT * len(view.attempts)
+    spec = charts.gantt(view.attempts, clock.now(), clock.theme())
+    st.echarts_chart(spec, height=height, key="gantt", alt="Each attempt's wait and run time")
+    show(tag("table", _attempt_head(), *(_attempt(a) for a in view.attempts), class_="hr-list"))
+
+
+def _attempt_head() -> Markup:
+    texts, numbers = ("", "State", "Worker"), ("Could run", "Started", "Ended", "Waited", "Ran")
+    heads = [*(tag("th", t) for t in texts), *(tag("th", n, class_="hr-number") for n in numbers)]
+    return tag("tr", *heads)
+
+
+def _attempt(attempt: AttemptView) -> Markup:
+    now, zone = clock.now(), clock.zone()
+    times = (attempt.ready_at, attempt.started_at, attempt.finished_at)
+    spans = (attempt.waited_ms, attempt.ran_ms)
+    cells = [str(attempt.attempt), states.chip(attempt.state), formats.text(attempt.worker)]
+    numbers = [*(timestamp(t, now, zone) for t in times), *(formats.duration(ms) for ms in spans)]
+    return tag("tr", *(tag("td", c) for c in cells), *(tag("td", n, class_="hr-number") for n in numbers))
+
+
+def error_of_attempt(view: ExecutionView) -> None:
+    """The error of the newest attempt that failed."""
+    failing = next((a for a in reversed(view.attempts) if a.error), None)
+    if error := (failing.error if failing else view.error):
+        st.subheader(f"Error of attempt {failing.attempt}" if failing else "Error", anchor=False)
+        st.code(error, language=None, wrap_lines=True)
+
+
+def details(view: ExecutionView) -> None:
+    """Names and times."""
+    now, zone = clock.now(), clock.zone()
+    times = {"created": view.created_at, "due": view.due_at, "could run": view.ready_at, "started": view.started_at}
+    pairs: list[tuple[str, str]] = [
+        ("run", view.run),
+        ("pipeline", formats.text(view.pipeline)),
+        ("kind", view.kind),
+        ("priority", formats.priority(view.priority)),
+        ("pool / queue", f"{view.pool} / {view.queue}"),
+        ("worker", formats.text(view.worker)),
+        ("owner", view.owner),
+        ("trigger", view.trigger),
+        ("waited", formats.wait(view.waited_ms, view.max_latency_ms)),
+        ("ran", formats.duration(view.ran_ms)),
+        *((name, timestamp(at, now, zone)) for name, at in times.items()),
+        ("ended", timestamp(view.finished_at, now, zone)),
+    ]
+    st.subheader("Details", anchor=False)
+    show(facts(pairs))
+
+
+def neighbours(view: ExecutionView) -> None:
+    """Links along the graph, and to earlier and later retries."""
+    again = {"Retry of": view.retry_of, "Retried as": view.retried_as}
+    groups = {"Upstream": view.upstream, "Downstream": view.downstream}
+    for label, others in groups.items():
+        st.subheader(f"{label} ({len(others)})" if others else label, anchor=False)
+        if not others:
+            st.caption("None.")
+        for other in others:
+            _neighbour(label, other)
+    for label, name in again.items():
+        if name:
+            st.subheader(label, anchor=False)
+            word = formats.plain(formats.short_id(name))
+            st.button(word, key=f"go_{label}", type="tertiary", on_click=_go, args=(name,))
+
+
+def _neighbour(label: str, other: UpstreamView) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        show(states.chip(other.state) if other.state else tag("span", "not yet", class_="hr-muted"), width="content")
+        key = f"go_{label}_{other.execution}"
+        st.button(formats.plain(other.task), key=key, type="tertiary", on_click=_go, args=(other.execution,))
+
+
+def _go(name: str) -> None:
+    st.query_params["id"] = name
+
+
+def show_log(name: str) -> None:
+    """The log, which follows by itself."""
+    st.subheader("Log", anchor=False)
+    with contextlib.suppress(api.NotFoundError):
+        tail(name)
+
+
+def values(view: ExecutionView) -> None:
+    """What went in and what came out, as JSON."""
+    tabs = st.tabs(["Payload", "Result", "Call"])
+    for tab, value in zip(tabs, (view.payload, view.result, view.call), strict=True):
+        with tab:
+            if value is None:
+                st.caption("None.")
+                continue
+            st.code(json.dumps(value, indent=2, ensure_ascii=False), language="json", wrap_lines=True, height=260)
+    if view.result_cut:
+        st.caption("The result was longer than the limit and is cut.")
+
+
+@guarded
+def page() -> None:
+    """The whole page: the part that refreshes, the log that follows, and the values that stay."""
+    name = st.query_params.get("id") or st.session_state.get(_LAST)
+    head = header.header("Execution", refresh="2 s")
+    actions.dialogs()
+    if not name:
+        st.info("No execution is chosen. Open one from the list.")
+        st.page_link(places.EXECUTIONS, label="Executions")
+        return
+    st.session_state[_LAST] = name
+    top = st.container()
+    left, right = st.columns([3, 2], gap="medium")
+    parts = Spots(top, left.container(), right.container())
+    st.fragment(guarded(show_execution), run_every=head.every)(head, parts, name)
+    with left:
+        st.fragment(guarded(show_log), run_every=head.every and LOG_EVERY)(name)
+
+
+page()

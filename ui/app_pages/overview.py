@@ -1,0 +1,122 @@
+"""Is all well?"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import streamlit as st
+
+from pipelines.views import MinuteView, OverviewView, PoolView
+from ui.parts import actions, api, charts, clock, figures, formats, header, places, states
+from ui.parts.answers import ask, guarded
+from ui.parts.pools import pool_table
+from ui.parts.table import Table
+
+FAILURES = Table("failures")
+SHOWN_FAILURES = 8
+
+
+def show_overview(head: header.Header) -> None:
+    """Figures, counts by state, charts, pools, the latest failures."""
+    span = head.span or "24h"
+    start = clock.now() - header.RANGES[span]
+    answer = ask(f"overview {span}", api.overview, start)
+    failed = ask(f"failures {span}", api.executions, failures_query(span))
+    fresh = header.freshness(head, answer, failed)
+    if not (view := answer.value):
+        return
+    with st.container(key="new-overview" if fresh else "old-overview"):
+        if not any(view.now.values()) and not any(view.ended.values()) and not view.minutes:
+            st.info("Nothing has run yet. Create a task, or send one to the submit topic.")
+        top(view, span)
+        figures.state_counts("now", view.now, states.ACTIVE, "all")
+        figures.state_counts(f"ended in {span}", view.ended, states.ENDED, span)
+        middle(view, span)
+        pool_table(view.pools)
+        if failed.value and failed.value.items:
+            st.subheader("Latest failures", anchor=False)
+            FAILURES.draw(failed.value.items, select=False)
+
+
+def failures_query(span: str) -> dict[str, str | int | list[str]]:
+    """What ended badly in the range, newest first."""
+    start = clock.now() - header.RANGES[span]
+    return {"state": ["failed", "lost"], "since": start.isoformat(timespec="seconds"), "limit": SHOWN_FAILURES}
+
+
+def top(view: OverviewView, span: str) -> None:
+    """The figures that say whether all is well."""
+    waiting, running = view.now.get("waiting", 0), view.now.get("running", 0)
+    late, soon = places.listing(late="true", state="waiting"), f"{formats.count(view.late_next_5_min)} more in 5 min"
+    busy, slots = sum(p.running for p in view.pools), sum(p.slots for p in view.pools)
+    with st.grid(5, min_column_width=150, gap="small"):
+        figures.figure("late", "late now", formats.count(view.late_now), late, soon, alarm=view.late_now > 0)
+        figures.figure(
+            "failed", f"failed in {span}", formats.count(view.failed), places.listing(span, state="failed"),
+            f"{formats.count(view.ended.get('lost', 0))} lost", alarm=view.failed > 0,
+        )  # fmt: skip
+        oldest = max((p.oldest_wait_ms for p in view.pools if p.oldest_wait_ms is not None), default=None)
+        figures.figure(
+            "waiting", "waiting", formats.count(waiting), places.listing(state="waiting"),
+            f"oldest {formats.duration(oldest)}",
+        )  # fmt: skip
+        figures.figure(
+            "running", "running", formats.count(running), places.listing(state="running"),
+            f"{formats.count(slots - busy)} of {formats.count(slots)} slots free",
+        )  # fmt: skip
+        figures.plain_figure(
+            "rate", "ended per second", f"{view.per_second:,.1f}",
+            f"{formats.count(view.ended.get('succeeded', 0))} succeeded in {span}",
+        )  # fmt: skip
+
+
+def middle(view: OverviewView, span: str) -> None:
+    """Charts of the range and of the line."""
+    minutes = charts.every_minute(view.minutes, clock.now() - header.RANGES[span], clock.now())
+    theme, zone = clock.theme(), clock.zone()
+    left, right = st.columns([3, 1], gap="medium")
+    with left:
+        st.subheader("Ended per minute", anchor=False)
+        chart = charts.throughput(minutes, theme, zone)
+        picked = st.echarts_chart(
+            chart, height=170, key="throughput", on_select="rerun", alt="Executions ended per minute, by how they ended"
+        )
+        _follow_minute(picked, minutes)
+        st.subheader("Wait and run time", anchor=False)
+        st.echarts_chart(
+            charts.latency(minutes, theme, zone), height=150, key="latency", alt="Seconds waited and run: p50, p99"
+        )
+    with right:
+        st.subheader("Waiting by priority", anchor=False)
+        picked = st.echarts_chart(
+            charts.priorities(waiting_by_priority(view.pools), theme), height=364, key="priorities", on_select="rerun",
+            alt="Waiting executions by priority",
+        )  # fmt: skip
+        for index in _indices(picked):
+            st.switch_page(places.EXECUTIONS, query_params=places.listing(state="waiting", priority=str(index)))
+
+
+def waiting_by_priority(pools: Sequence[PoolView]) -> list[int]:
+    """The pools' lines added up; index = priority."""
+    return [sum(pool.waiting[p] for pool in pools if p < len(pool.waiting)) for p in range(10)]
+
+
+def _indices(picked: object) -> list[int]:
+    groups = picked["selection"]["selected"] if isinstance(picked, dict) else []
+    return [index for group in groups for index in group["data_indices"]]
+
+
+def _follow_minute(picked: object, minutes: Sequence[MinuteView]) -> None:
+    for index in _indices(picked):
+        minute = minutes[index].minute
+        query = {"since": minute.isoformat(), "until": (minute + timedelta(minutes=1)).isoformat()}
+        st.switch_page(places.EXECUTIONS, query_params=places.listing("custom", **query))
+
+
+def page() -> None:
+    """The whole page."""
+    head = header.header("Overview", ranges=list(header.RANGES), range_key="window")
+    actions.dialogs()
+    st.fragment(guarded(show_overview), run_every=head.every)(head)
+
+
+page()

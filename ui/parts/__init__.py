@@ -1,0 +1,1 @@
+"""What the pages of the dashboard share: state chips, formats, filters, refresh, tables, dialogs, access to the API."""

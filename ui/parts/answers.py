@@ -1,0 +1,54 @@
+"""Data for a page that must survive the API's absence: the last good answer, its time, and what is wrong now."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, ParamSpec, TypeVar
+
+import streamlit as st
+
+from ui.parts import api
+
+Value_co = TypeVar("Value_co", covariant=True)  # an answer is only read
+Given = ParamSpec("Given")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Value_co]):
+    """A value as of `at`. With `problem` it is the last good one (or none), and the problem says why."""
+
+    value: Value_co | None
+    at: datetime
+    problem: str | None = None
+
+
+def ask(name: str, call: Callable[Given, Value_co], *args: Given.args, **kwargs: Given.kwargs) -> Answer[Value_co]:
+    """Call the API; where it is away, give the last answer of the same `name` in this session.
+
+    Raises NotFoundError and NotAllowedError as they come: old data would be a lie there.
+    """
+    kept: dict[str, Answer[Value_co]] = st.session_state.setdefault("_answers", {})
+    try:
+        kept[name] = Answer(call(*args, **kwargs), datetime.now(UTC))
+    except api.AwayError as error:
+        last = kept.get(name)
+        return Answer(last.value if last else None, last.at if last else datetime.now(UTC), str(error))
+    return kept[name]
+
+
+def guarded(body: Callable[Given, None]) -> Callable[Given, None]:
+    """A page's or fragment's body that says in a sentence what the API refused, and never shows a traceback."""
+
+    @functools.wraps(body)
+    def run(*args: Given.args, **kwargs: Given.kwargs) -> None:
+        try:
+            body(*args, **kwargs)
+        except api.NotAllowedError as error:
+            st.error("The API does not accept this dashboard's token. Restart the dashboard, or see `headrace doctor`.")
+            st.text(str(error))
+        except api.ApiError as error:
+            st.error("The API refused the request.")
+            st.text(str(error))
+
+    return run

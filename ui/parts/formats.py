@@ -1,0 +1,91 @@
+"""How numbers, durations, times and ids look. A missing value is `-`, never 0 or None."""
+
+from datetime import UTC, datetime, tzinfo
+
+MISSING = "-"
+_SECOND_MS, _MINUTE, _HOUR, _DAY = 1000, 60, 3600, 86_400
+_EXACT_BELOW = 10_000
+_TENTHS_BELOW = 59.95
+
+
+def count(value: int | None) -> str:
+    """A count as people read it: `812`, `1,240`, `12.4k`, `3.1M`."""
+    if value is None:
+        return MISSING
+    if abs(value) < _EXACT_BELOW:
+        return f"{value:,}"
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M")):
+        if abs(value) >= size * 0.99995:
+            return f"{value / size:.1f}{unit}"
+    return f"{value / 1000:.1f}k"
+
+
+def duration(ms: float | None) -> str:
+    """Milliseconds as `840 ms`, `4.2 s`, `3m 12s`, `2h 05m` or `3d 04h`."""
+    if ms is None:
+        return MISSING
+    if round(ms) < _SECOND_MS:
+        return f"{round(ms)} ms"
+    if ms < _TENTHS_BELOW * 1000:
+        return f"{ms / 1000:.1f} s"
+    seconds = round(ms / 1000)
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE}m {seconds % _MINUTE:02d}s"
+    if seconds < _DAY:
+        return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE:02d}m"
+    return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h"
+
+
+def wait(waited_ms: int | None, max_latency_ms: int | None) -> str:
+    """How long something waited, against what its owner accepts: `4.2 s of 10 s`."""
+    if waited_ms is None or max_latency_ms is None:
+        return duration(waited_ms)
+    return f"{duration(waited_ms)} of {duration(max_latency_ms).replace('.0 s', ' s')}"
+
+
+def moment(at: datetime | None, now: datetime, zone: tzinfo = UTC) -> str:
+    """A time in `zone`: today `12:04:31`, else `21 Nov 12:04`, in another year `21 Nov 2025 12:04`."""
+    if at is None:
+        return MISSING
+    there, today = at.astimezone(zone), now.astimezone(zone)
+    if there.date() == today.date():
+        return f"{there:%H:%M:%S}"
+    if there.year == today.year:
+        return f"{there.day} {there:%b %H:%M}"
+    return f"{there.day} {there:%b %Y %H:%M}"
+
+
+def exact(at: datetime | None, zone: tzinfo = UTC) -> str:
+    """A time as ISO 8601 with its offset, for tooltips."""
+    return MISSING if at is None else at.astimezone(zone).isoformat(timespec="milliseconds")
+
+
+def short_id(execution: str) -> str:
+    """The last group of an execution's id.
+
+    Its last four digits say where the execution lives and are the same all over a pipeline, so the group
+    is shown whole: eight digits that tell executions apart, and those four.
+    """
+    return execution[-12:]
+
+
+def priority(value: int) -> str:
+    """A priority as `P9` .. `P0`."""
+    return f"P{value}"
+
+
+def text(value: str | None) -> str:
+    """A text that may be missing."""
+    return value or MISSING
+
+
+def plain(value: str) -> str:
+    """Anybody's text for a place that reads Markdown: a code span, in which nothing is interpreted."""
+    line = " ".join(value.split())
+    longest = max((len(run) for run in _runs_of_backticks(line)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {line} {fence}" if longest else f"`{line or MISSING}`"
+
+
+def _runs_of_backticks(line: str) -> list[str]:
+    return [run for run in "".join(c if c == "`" else " " for c in line).split() if run]

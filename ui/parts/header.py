@@ -1,0 +1,107 @@
+"""The head of every page: title, range, refresh, time zone, and when the data was last right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui.parts import clock, formats
+from ui.parts.answers import Answer
+from ui.parts.markup import show, tag
+
+RANGES = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+INTERVALS: dict[str, float | None] = {"off": None, "2 s": 2, "5 s": 5, "30 s": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the reader chose: a range, seconds between refreshes (none: off), and the place of the data's time."""
+
+    span: str | None
+    every: float | None
+    note: DeltaGenerator
+
+
+def header(title: str, *, ranges: Sequence[str] = (), range_key: str = "range", refresh: str = "5 s") -> Header:
+    """Draw the head; all choices live in the address."""
+    with st.container(horizontal=True, vertical_alignment="center", key="hr-head", gap="small"):
+        st.title(title, anchor=False, width="stretch")
+        note = st.container(key="hr-note", width="content")
+        note.empty()
+        span = _range(ranges, range_key) if ranges else None
+        every = _refresh(refresh)
+        _zone()
+    return Header(span, every, note)
+
+
+def _range(ranges: Sequence[str], key: str) -> str:
+    default = "24h" if "24h" in ranges else ranges[0]
+    chosen = st.segmented_control(
+        "Range", ranges, default=default, required=True, key=key, bind="query-params", label_visibility="collapsed"
+    )
+    return chosen or default
+
+
+def _refresh(default: str) -> float | None:
+    names = list(INTERVALS)
+    chosen = st.selectbox(
+        "Refresh",
+        names,
+        index=names.index(default),
+        key=f"refresh_{default.removesuffix(' s')}",
+        bind="query-params",
+        format_func=lambda name: "refresh off" if name == "off" else f"every {name}",
+        label_visibility="collapsed",
+        width=120,
+    )
+    return INTERVALS[chosen or default]
+
+
+def _zone() -> None:
+    name, _ = clock.browser_zone()
+    st.selectbox(
+        "Time zone",
+        ["browser", "UTC"],
+        key=clock.ZONE_KEY,
+        bind="query-params",
+        format_func=lambda choice: name if choice == "browser" else "UTC",
+        label_visibility="collapsed",
+        width=130,
+    )
+
+
+def since(span: str | None, now: datetime) -> datetime | None:
+    """The start of a range that ends now; none for `all` and `custom`."""
+    return now - RANGES[span] if span in RANGES else None
+
+
+def parse_moment(text: str, zone: tzinfo) -> datetime | None:
+    """A time that someone typed, in `zone` unless it says its own offset. Raises ValueError that names it."""
+    if not text.strip():
+        return None
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is not a time; write it as 2026-11-23 16:00 or 2026-11-23T16:00Z") from None
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def freshness(head: Header, *answers: Answer[object]) -> bool:
+    """Say when the data was read; where the API is away, a banner. Whether all of it is fresh."""
+    oldest = min(answers, key=lambda answer: answer.at)
+    broken = next((a.problem for a in answers if a.problem), None)
+    at = clock.moment(oldest.at)
+    with head.note:
+        show(tag("span", f"{'data of' if broken else 'updated'} {at}", class_="hr-stale" if broken else "hr-muted"))
+    if broken:
+        _banner(broken, at, has_data=all(a.value is not None for a in answers), every=head.every)
+    return broken is None
+
+
+def _banner(problem: str, at: str, *, has_data: bool, every: float | None) -> None:
+    shown = f"What you see is of {at}. " if has_data else ""
+    after = f"This page tries again every {formats.duration(every * 1000)}." if every else "Refresh is off."
+    message = tag("strong", "The API is away. ") + shown + after + " " + tag("span", problem, class_="hr-muted")
+    show(tag("div", message, class_="hr-banner", role="status"))

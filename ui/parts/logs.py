@@ -1,0 +1,53 @@
+"""A log that follows: new lines are asked for by cursor, and nothing in them is interpreted."""
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from pipelines.views import LogView
+from ui.parts import api, clock
+from ui.parts.markup import visible
+
+SHOWN = 500
+_KEPT = "_log"
+
+
+@dataclass(slots=True)
+class Tail:
+    """The last lines of one execution's log, and where the next ones start."""
+
+    execution: str
+    cursor: str | None = None
+    lines: list[LogView] = field(default_factory=list)
+    dropped: int = 0
+
+    def add(self, more: tuple[LogView, ...]) -> None:
+        """Append lines and keep the last SHOWN."""
+        if more:
+            self.cursor = more[-1].cursor
+        self.lines += more
+        self.dropped += max(len(self.lines) - SHOWN, 0)
+        del self.lines[:-SHOWN]
+
+
+def tail(name: str) -> None:
+    """The log of an execution as far as it is written."""
+    kept = st.session_state.get(_KEPT)
+    if not isinstance(kept, Tail) or kept.execution != name:
+        kept = st.session_state[_KEPT] = Tail(name)
+    try:
+        kept.add(api.logs(name, kept.cursor))
+    except api.AwayError:
+        st.caption("The API is away; the log goes on when it is back.")
+    if kept.dropped:
+        st.caption(f"{kept.dropped:,} earlier lines are not shown.")
+    with st.container(height=320, autoscroll=True, key="hr-log"):
+        if kept.lines:
+            st.code("\n".join(_line(line) for line in kept.lines), language=None, wrap_lines=True)
+        else:
+            st.caption("No output yet.")
+
+
+def _line(line: LogView) -> str:
+    mark = {"stderr": "!", "system": "#"}.get(line.stream, " ")
+    return f"{line.at.astimezone(clock.zone()):%H:%M:%S.%f}"[:-3] + f" {line.attempt}{mark} {visible(line.text)}"
