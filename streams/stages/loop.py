@@ -53,6 +53,7 @@ class Loop:
         self._logic = stage.logic(partition)
         self._queue: deque[tuple[Incoming, Ack]] = deque()
         self._bytes = 0
+        self._abandoned = False
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -64,11 +65,18 @@ class Loop:
     async def put(self, message: Incoming, ack: Ack) -> None:
         """Queue a message; waits while too much is queued."""
         await self._room.wait()
+        if self._abandoned:
+            return
         self._queue.append((message, ack))
         self._bytes += len(message.value)
         self._arrived.set()
         if self._bytes > QUEUE_BYTES:
             self._room.clear()
+
+    def abandon(self) -> None:
+        """Let nobody wait for this loop any more; what comes is dropped."""
+        self._abandoned = True
+        self._room.set()
 
     async def run(self) -> None:
         """Work batch by batch, for ever. Raises what is no single message's fault."""

@@ -1,0 +1,64 @@
+"""The scheduler's composition root: its three stages, in the order in which a task meets them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import faust
+
+from streams.settings import Settings
+from streams.stages.dispatch import Dispatch
+from streams.stages.feed import Feed
+from streams.stages.incoming import Logic
+from streams.stages.loop import Stage
+from streams.stages.schedule import Schedule
+from streams.stages.sender import Sender
+from streams.stages.submit import Submit
+from streams.stages.task_table import derive
+from streams.state.partition import Change, Derive, Partition
+from streams.state.tables import Tables, make_app
+from streams.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A stage: its input, its table, and what it does."""
+
+    table: str
+    source: str
+    partitions: int
+    derive: Derive
+    logic: Callable[[Partition, Settings], Logic]
+
+
+def plans(settings: Settings) -> list[Plan]:
+    """The stages, one Faust agent and one table each."""
+    t = Topics.under(settings.namespace)
+    return [
+        Plan("submit", t.submit, settings.submit_partitions, nothing_derived, Submit),
+        Plan("tasks", t.tasks, settings.task_partitions, derive, Schedule),
+        Plan("ready", t.ready, settings.ready_partitions, nothing_derived, Dispatch),
+    ]
+
+
+def scheduler_app(settings: Settings, sender: Sender, fail: Callable[[str], None]) -> tuple[faust.App, list[Feed]]:
+    """The Faust app of the role `scheduler`, and the feeds of its stages."""
+    app = make_app(settings, "scheduler")
+    tables = Tables(app, settings)
+    return app, [_stage(app, tables, settings, plan, sender, fail) for plan in plans(settings)]
+
+
+def nothing_derived(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:  # noqa: ARG001  (Derive)
+    """A table whose keys are in the order that is needed."""
+    return []
+
+
+def _stage(
+    app: faust.App, tables: Tables, settings: Settings, plan: Plan, sender: Sender, fail: Callable[[str], None]
+) -> Feed:
+    dead_letters = Topics.under(settings.namespace).dead_letters
+    stage = Stage(plan.table, plan.source, dead_letters, lambda partition: plan.logic(partition, settings))
+    feed = Feed(stage, sender, fail)
+    tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
+    topic = app.topic(plan.source, value_type=bytes, partitions=plan.partitions)
+    app.agent(topic, name=plan.table)(feed.agent)
+    return feed

@@ -1,0 +1,39 @@
+"""What a process says about itself: a file when it is ready, and a word on the status topic once a second."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+READY_FILE = "HEADRACE_READY_FILE"
+"""The supervisor names here the file that a role makes when it is ready."""
+
+EVERY = 1.0
+"""Seconds between two words."""
+
+
+def say_ready() -> None:
+    """Tell the supervisor, if there is one, that this process is ready for work."""
+    if path := os.environ.get(READY_FILE):
+        Path(path).touch()
+
+
+def word(role: str, **facts: object) -> tuple[bytes, bytes]:
+    """Key and value of a role's word on the status topic. Times are epoch milliseconds."""
+    name = f"{role}-{os.getpid()}"
+    at = round(time.time() * 1000)
+    value = {"role": role, "name": name, "at": at, "pid": os.getpid(), "host": socket.gethostname(), **facts}
+    return f"role/{name}".encode(), msgspec.json.encode(value)
+
+
+async def pulse(
+    role: str, send: Callable[[bytes, bytes], Awaitable[object]], facts: Callable[[], dict[str, object]]
+) -> None:
+    """Say so once a second, for ever. `send` takes key and value; a word that cannot be sent ends this."""
+    while True:
+        await send(*word(role, **facts()))
+        await asyncio.sleep(EVERY)

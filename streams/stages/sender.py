@@ -1,0 +1,46 @@
+"""Sends a stage's outputs, and returns when the brokers have them all."""
+
+import asyncio
+
+from aiokafka import AIOKafkaProducer
+
+from streams.settings import Settings
+from streams.stages.incoming import Send
+from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT
+
+
+class Sender:
+    """One idempotent producer a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=2 * ENVELOPE_BYTES,
+            max_request_size=MESSAGE_LIMIT,
+        )
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Send what is left and disconnect."""
+        producer, self._producer = self._producer, None
+        if producer:
+            await producer.stop()
+
+    async def __call__(self, sends: list[Send]) -> None:
+        """Send all and await every acknowledgement. Raises aiokafka's KafkaError."""
+        if not sends:
+            return
+        if self._producer is None:
+            raise RuntimeError("the sender is not started")
+        futures = [
+            await self._producer.send(send.topic, send.value, key=send.key, partition=send.partition) for send in sends
+        ]
+        await asyncio.gather(*futures)
