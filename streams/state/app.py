@@ -1,0 +1,79 @@
+"""A Faust app with the settings that our promises need, and how it runs."""
+
+import asyncio
+import logging
+
+import uvloop
+
+from streams.settings import Settings
+from streams.state.exits import CRASHED, stop_process
+from streams.state.faust_fixes import App, QuietMonitor, TableManager
+from streams.state.room import Room
+from streams.state.watchdog import Watchdog
+from streams.topics import MESSAGE_LIMIT
+
+log = logging.getLogger(__name__)
+
+FETCH_BYTES = 4 * 1024 * 1024
+
+
+def make_app(settings: Settings, name: str) -> App:
+    """The app of the role `name`: one consumer group, its tables under `home`/state/`name`."""
+    folder = settings.home / "state" / name
+    app = App(
+        f"{settings.namespace}-{name}",
+        broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
+        datadir=folder / "faust",
+        store="memory://",
+        key_serializer="raw",
+        value_serializer="raw",
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.session_timeout / 4,
+        broker_rebalance_timeout=max(5.0, settings.session_timeout * 2),
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        producer_acks=-1,
+        producer_linger=0,
+        producer_max_request_size=MESSAGE_LIMIT,
+        stream_wait_empty=False,
+        stream_publish_on_commit=False,
+        stream_buffer_maxsize=8192,
+        table_standby_replicas=settings.standbys,
+        topic_replication_factor=settings.replication,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        autodiscover=False,
+        TableManager=TableManager,
+        Monitor=QuietMonitor,
+    )
+    app.room = Room(settings.kafka, settings.namespace, settings.replication, folder, app.applied)
+    return app
+
+
+def use_uvloop() -> None:
+    """Make uvloop the loop of this process, Faust's consumer thread included. Before any loop runs."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+async def run_app(app: App, stop: asyncio.Event) -> None:
+    """Run until `stop` is set, then close in order. A crash inside Faust ends the process with a clear line."""
+    watchdog = asyncio.create_task(Watchdog(app.room.lag).run())
+    crashed = asyncio.create_task(_end_on_crash(app))
+    starting = asyncio.create_task(app.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await stopping
+    finally:
+        for task in (crashed, watchdog, stopping):
+            task.cancel()
+        await app.stop()
+        await asyncio.gather(starting, crashed, watchdog, stopping, return_exceptions=True)
+
+
+async def _end_on_crash(app: App) -> None:
+    await app.wait_for_crash()
+    stop_process(CRASHED, f"the stream processor crashed: {app.crash_reason!r}")

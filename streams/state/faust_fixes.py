@@ -1,0 +1,354 @@
+"""Every place where Faust or aiokafka is made to do what their own settings do not offer.
+
+Each has the upstream issue's number where there is one, and a test in tests/integration/test_state_faust.py (or the
+file it names) that fails without it, so that it can go when upstream mends it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, NoReturn, Protocol
+
+import faust
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.sensors import Monitor
+from faust.tables.manager import TableManager as FaustTableManager
+from faust.tables.recovery import Recovery as FaustRecovery
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode import Service
+
+from streams.state.exits import CRASHED, REFUSED, stop_process
+from streams.topics import MESSAGE_LIMIT
+
+log = logging.getLogger(__name__)
+
+
+async def fenced_producer(bootstrap: str, transactional_id: str) -> tuple[AIOKafkaProducer, int]:
+    """An idempotent producer whose id is stable and whose epoch is new, and that epoch.
+
+    aiokafka asks the coordinator for an epoch only where there is a transactional id, and then insists on
+    transactions, 27 ms each: so the id goes once it has served. Test: test_state_writer.py.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        transactional_id=transactional_id,
+        acks="all",
+        linger_ms=0,
+        max_batch_size=MESSAGE_LIMIT,
+        max_request_size=MESSAGE_LIMIT,
+    )
+    await producer.start()
+    manager = producer._txn_manager  # noqa: SLF001  (there is no public way)
+    epoch: int = manager.producer_epoch
+    manager.transactional_id = None
+    return producer, epoch
+
+
+def hush() -> None:
+    """Keep aiokafka from making debug records on the hot path: 10 % of a busy scheduler. Faust turns them on."""
+    for name in ("aiokafka", "kafka", *(n for n in logging.root.manager.loggerDict if n.startswith("aiokafka."))):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Room(Protocol):
+    """What recovery needs of the state room."""
+
+    async def prepare(self) -> None:
+        """Connect, and check or create the changelogs."""
+        ...
+
+    def give_up(self) -> None:
+        """Close all active partitions, at once."""
+        ...
+
+    async def take(self, actives: set[TP], standbys: set[TP]) -> Mapping[TP, int]:
+        """Bring changelog partitions up to date; where to read each of their inputs. Raises Interrupted."""
+        ...
+
+    async def stop(self) -> None:
+        """Close everything."""
+        ...
+
+    async def lag(self) -> Mapping[TP, tuple[int, int]]:
+        """How far each input is applied, and where it ends."""
+        ...
+
+    def declare(self, table: Any) -> None:
+        """Add a table, before `prepare`."""
+        ...
+
+
+class Interrupted(Exception):  # noqa: N818  (it is no error)
+    """Another rebalance came while partitions were being opened."""
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
+    """Faust's consumer, in which our own progress decides, not Faust's acks.
+
+    Faust acks what it skips at a rebalance and what raised (#189, #315, #527), and commits past an un-acked head
+    (#606): 788 of 252,000 tasks were lost in 6 kills. Here acks mean nothing. `progress` is the next offset to read
+    of each input, told by whoever handled it: only that is committed. `cursors` says where inputs of tables are
+    read from; what arrives is checked to be exactly what follows.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.progress: dict[TP, int] = {}
+        self.cursors: dict[TP, int] = {}
+        self._holes: dict[TP, int] = {}
+        self._seeking = asyncio.Lock()
+        self._generation = 0
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget all positions: they are told anew after the next assignment."""
+        self._generation += 1
+        for positions in (self.progress, self.cursors, self._holes):
+            positions.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def perform_seek(self) -> None:
+        """Seek to what is committed, but inputs of tables to where their table says."""
+        async with self._seeking:
+            await super().perform_seek()
+            assigned = self.assignment()
+            if starts := {tp: offset for tp, offset in self.cursors.items() if tp in assigned}:
+                await self.seek_wait(starts)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:  # noqa: ASYNC109  (Faust's signature)
+        generation = self._generation
+        records: dict[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
+        if generation != self._generation:
+            # fetched across a rebalance: nobody knows from which position, so they are read again
+            await self._reread({tp: min(self.cursors.get(tp, r[0].offset), r[0].offset) for tp, r in records.items()})
+            return {}
+        return {tp: await self._in_order(tp, found) for tp, found in records.items()}
+
+    async def _in_order(self, tp: TP, records: list[Any]) -> list[Any]:
+        cursor = self.cursors.get(tp)
+        if cursor is None:
+            return records
+        following: list[Any] = []
+        for record in records:
+            if record.offset > cursor and not await self._is_hole(tp, cursor, record.offset):
+                break
+            if record.offset >= cursor:
+                following.append(record)
+                cursor = record.offset + 1
+        self.cursors[tp] = cursor
+        return following
+
+    async def _is_hole(self, tp: TP, cursor: int, offset: int) -> bool:
+        """Whether the log itself lacks what is missing: a second look finds the same gap."""
+        if self._holes.get(tp) != cursor:
+            self._holes[tp] = cursor
+            log.warning("%s: expected offset %d, got %d; looking again", tp, cursor, offset)
+            await self._reread({tp: cursor})
+            return False
+        start = (await self.earliest_offsets(tp))[tp]
+        if start > cursor:
+            stop_process(REFUSED, f"{tp.topic}-{tp.partition} lost the offsets {cursor} to {start - 1}, never read")
+        return True
+
+    async def _reread(self, positions: dict[TP, int]) -> None:
+        assigned = self.assignment()
+        await self.seek_wait({tp: offset for tp, offset in positions.items() if tp in assigned})
+
+    def ack(self, message: Any) -> bool:
+        """Do nothing: see the class."""
+        self._unacked_messages.discard(message)
+        return True
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002  (Faust's signature)
+        """Commit `progress`, as a hint for people's tools and for inputs without a table."""
+        for acks in (self._acked, self._acked_index, self._gap):
+            acks.clear()  # Faust's compiled stream fills them past `ack`
+        known = self._committed_offset
+        news = {tp: offset for tp, offset in self.progress.items() if offset > (known.get(tp) or 0)}
+        return bool(news) and bool(await self._commit_offsets(news))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit in Faust's thread; Faust itself would crash where a broker is away for a moment."""
+        thread = self._thread
+        wanted = {driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+        try:
+            await thread.call_thread(thread._ensure_consumer().commit, wanted)  # noqa: SLF001  (Faust's own way)
+        except (KafkaError, IllegalStateError) as error:
+            log.info("offsets were not committed: %r", error)
+            return False
+        return True
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust's search for stuck streams goes by its own acks; ours is `watchdog`."""
+
+
+class Transport(driver.Transport):  # type: ignore[misc]  # the same
+    """Faust's transport with our consumer."""
+
+    Consumer = Consumer
+
+
+class QuietMonitor(Monitor):  # type: ignore[misc]  # the same
+    """Faust's monitor without its counters for each message: a third of the cost of dispatching one."""
+
+    def on_message_in(self, *args: Any, **kwargs: Any) -> None:
+        """Count nothing."""
+
+    def on_message_out(self, *args: Any, **kwargs: Any) -> None:
+        """Count nothing."""
+
+    def on_stream_event_in(self, *args: Any, **kwargs: Any) -> None:
+        """Count nothing."""
+
+    def on_stream_event_out(self, *args: Any, **kwargs: Any) -> None:
+        """Count nothing."""
+
+    def track_tp_end_offset(self, *args: Any, **kwargs: Any) -> None:
+        """Count nothing."""
+
+
+class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
+    """Recovery by the state room, in place of Faust's.
+
+    Faust's applies a record at a time, waits in steps of 5 s (4-8 s stalls in a third of the kills), gets stuck on
+    compacted gaps (#176, #597, #651) and lets an owner that wakes late write on.
+    """
+
+    app: "App"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._wanted: tuple[set[TP], set[TP]] = set(), set()
+
+    def on_partitions_revoked(self, revoked: set[TP]) -> None:  # noqa: ARG002  (Faust's signature)
+        """Give up all active partitions, before anybody else can get them."""
+        self.app.room.give_up()
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],  # noqa: ARG002  (Faust's signature)
+        revoked: set[TP],  # noqa: ARG002  (the same)
+        newly_assigned: set[TP],  # noqa: ARG002  (the same)
+        generation_id: int = 0,
+    ) -> None:
+        """Note what is ours now, and have it opened."""
+        if generation_id != self.app.consumer_generation_id:
+            return  # a later assignment is under way
+        assignor, changelogs = self.app.assignor, self.tables.changelog_topics
+        actives = {tp for tp in assignor.assigned_actives() if tp.topic in changelogs}
+        standbys = {tp for tp in assignor.assigned_standbys() if tp.topic in changelogs}
+        self._wanted = actives, standbys - actives
+        self._generation_id = generation_id
+        self.signal_recovery_start.set()
+
+    async def on_stop(self) -> None:
+        """Close the stores."""
+        self.app.room.give_up()
+        await self.app.room.stop()
+
+    @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
+    async def _restart_recovery(self) -> None:
+        while not self.should_stop:
+            if await self.wait_for_stopped(self.signal_recovery_start):
+                return
+            self.signal_recovery_start.clear()
+            try:
+                await self._open(self._generation_id)
+            except Interrupted:
+                continue
+            except Exception as error:
+                log.exception("recovery failed")
+                self._die(error)
+
+    async def _open(self, generation: int) -> None:
+        consumer = self.app.consumer
+        changelogs = {tp for tp in consumer.assignment() if self._is_changelog_tp(tp)}
+        await self._pause(consumer, changelogs)
+        self.app.in_recovery = True
+        starts = await self.app.room.take(*self._wanted)
+        self.app.in_recovery = False
+        if generation != self.app.consumer_generation_id or self.signal_recovery_start.is_set():
+            raise Interrupted
+        await self._resume(consumer, starts)
+
+    @staticmethod
+    async def _pause(consumer: Consumer, changelogs: set[TP]) -> None:
+        """Keep aiokafka from fetching changelogs that Faust has it subscribed to and nobody would read."""
+        thread = consumer._thread  # noqa: SLF001  (there is no public way)
+        consumer.pause_partitions(changelogs)
+
+        async def pause() -> None:
+            thread._ensure_consumer().pause(*(driver.ensure_aiokafka_TP(tp) for tp in changelogs))  # noqa: SLF001  (the same)
+
+        try:
+            await thread.call_thread(pause)
+        except IllegalStateError:  # assigned anew meanwhile
+            raise Interrupted from None
+
+    async def _resume(self, consumer: Consumer, starts: Mapping[TP, int]) -> None:
+        """Let the inputs flow from where their tables are; the order is Faust's own."""
+        app = self.app
+        await app.on_rebalance_complete.send()
+        inputs = {tp for tp in consumer.assignment() if not self._is_changelog_tp(tp)}
+        consumer.cursors.update({tp: offset for tp, offset in starts.items() if tp in inputs})
+        consumer.resume_partitions(inputs)
+        await consumer.perform_seek()
+        self.completed.set()
+        app.flow_control.resume()
+        consumer.resume_flow()
+        await app._fetcher.maybe_start()  # noqa: SLF001  (Faust's own way)
+        self.tables.on_actives_ready()
+        self.tables.on_standbys_ready()
+        app.on_rebalance_end()
+        hush()
+
+    @Service.task  # type: ignore[untyped-decorator]  # the same
+    async def _slurp_changelogs(self) -> None:
+        """Do nothing: the room reads changelogs itself."""
+
+    @Service.task  # type: ignore[untyped-decorator]  # the same
+    async def _publish_stats(self) -> None:
+        """Do nothing: the room logs what it did."""
+
+    @staticmethod
+    def _die(error: Exception) -> NoReturn:
+        stop_process(getattr(error, "status", CRASHED), f"tables cannot be recovered: {error}")
+
+
+class TableManager(FaustTableManager):  # type: ignore[misc]  # the same
+    """Faust's table manager with our recovery, and without its wait of a second at the start."""
+
+    _recovery: Recovery | None
+
+    @property
+    def recovery(self) -> Recovery:
+        """Our recovery."""
+        if self._recovery is None:
+            self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Check the topics before anything subscribes to them."""
+        await self.app.room.prepare()
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class App(faust.App):  # type: ignore[misc]  # the same
+    """Faust's app with our transport and a state room, which `make_app` sets."""
+
+    room: Room
+
+    def applied(self, tp: TP, following: int) -> None:
+        """`following` is the next offset to read of an input: for whoever comes next."""
+        progress = self.consumer.progress
+        progress[tp] = max(following, progress.get(tp, 0))
+
+    async def wait_for_crash(self) -> None:
+        """Return when a service of Faust has failed for good."""
+        await self._crashed.wait()
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)

@@ -1,0 +1,155 @@
+"""A scheduler in miniature: counts the words that come in, and dies where it is told to.
+
+    python state_app.py NAMESPACE HOME KAFKA
+
+Environment: DIE_AT=outputs|changelog|store (before it, in the N-th batch: DIE_BATCH), SESSION (seconds), STANDBYS.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from streams.settings import Settings
+from streams.state.partition import Change, ClosedError
+from streams.state.store import MARKER, Store
+from streams.state.tables import Partition, Tables, make_app, run_app
+from streams.state.writer import Writer
+
+PARTITIONS = 2
+
+
+def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
+    """The words by their count."""
+    gone = [] if old is None else [(b"n" + old + key, None)]
+    return gone if new is None else [*gone, (b"n" + new + key, b"")]
+
+
+def decide(partition: Partition, words: list[bytes]) -> tuple[list[Change], list[Change]]:
+    """Count; the word `!x` forgets x."""
+    counts: dict[bytes, bytes | None] = {}
+    derived: list[Change] = []
+    for word in words:
+        key = b"w" + word.lstrip(b"!")
+        old = counts[key] if key in counts else partition.get(key)
+        new = None if word.startswith(b"!") else b"%08d" % (int(old or 0) + 1)
+        counts[key] = new
+        derived += derive(key, old, new)
+    return list(counts.items()), derived
+
+
+class Stage:
+    """One loop a partition."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.queues: dict[int, asyncio.Queue[Any]] = {}
+        self.loops: dict[int, asyncio.Task[None]] = {}
+        self.producer: AIOKafkaProducer | None = None
+
+    async def on_open(self, partition: Partition) -> None:
+        print(f"open {partition.number} {partition.marker}", flush=True)
+        self.queues[partition.number] = asyncio.Queue()
+        self.loops[partition.number] = asyncio.create_task(self.run(partition, self.queues[partition.number]))
+
+    def on_close(self, number: int) -> None:
+        print(f"close {number}", flush=True)
+        self.queues.pop(number)
+        self.loops.pop(number).cancel()
+
+    async def run(self, partition: Partition, queue: asyncio.Queue[Any]) -> None:
+        expected = partition.marker + 1
+        while True:
+            events = [await queue.get()]
+            while not queue.empty():
+                events.append(queue.get_nowait())
+            for event in events:
+                assert event.message.offset == expected, f"{event.message.offset} is not {expected}"
+                expected += 1
+            try:
+                await self.apply(partition, [e.value for e in events], expected - 1)
+            except ClosedError:
+                return
+
+    async def apply(self, partition: Partition, words: list[bytes], marker: int) -> None:
+        changes, derived = decide(partition, words)
+        if self.producer is None:
+            self.producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka, acks="all")
+            await self.producer.start()
+        topic = f"{self.settings.namespace}.out"
+        await asyncio.gather(*[await self.producer.send(topic, word, partition=partition.number) for word in words])
+        await partition.commit(changes, derived, marker)
+
+
+def die_at(step: str, batch: int) -> None:
+    """Kill this process for good before a step of its N-th batch."""
+    count = 0
+
+    def passes(records: list[Change]) -> None:
+        nonlocal count
+        count += any(key == MARKER for key, _ in records)
+        if count == batch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    append, write, commit = Writer.append, Store.write, Store.write
+
+    async def dying_append(self: Writer, records: list[Change]) -> Any:
+        passes(records)
+        return await append(self, records)
+
+    def dying_write(self: Store, changes: list[Change], position: Any) -> None:
+        passes(changes)
+        write(self, changes, position)
+
+    def dead_after(self: Store, changes: list[Change], position: Any) -> None:
+        commit(self, changes, position)
+        passes(changes)
+
+    match step:
+        case "outputs":
+            Writer.append = dying_append  # type: ignore[method-assign]
+        case "changelog":
+            Store.write = dying_write  # type: ignore[method-assign]
+        case "store":
+            Store.write = dead_after  # type: ignore[method-assign]
+
+
+async def main() -> None:
+    """Run until SIGTERM."""
+    namespace, home, kafka = sys.argv[1:]
+    settings = Settings(
+        namespace=namespace,
+        home=Path(home),
+        kafka=kafka,
+        session_timeout=float(os.environ.get("SESSION", "2")),
+        standbys=int(os.environ.get("STANDBYS", "1")),
+    )
+    stage = Stage(settings)
+    app = make_app(settings, "test")
+    source = f"{namespace}.in"
+    Tables(app, settings).table("words", source, PARTITIONS, derive, stage.on_open, stage.on_close)
+
+    async def feed(stream: Any) -> None:
+        async for event in stream.events():
+            if queue := stage.queues.get(event.message.partition):
+                queue.put_nowait(event)
+
+    app.agent(app.topic(source, value_type=bytes))(feed)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await run_app(app, stop)
+    if stage.producer:
+        await stage.producer.stop()
+    print("stopped", flush=True)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=os.environ.get("LOG", "WARNING"), format="%(asctime)s %(name)s %(message)s")
+    if "DIE_AT" in os.environ:
+        die_at(os.environ["DIE_AT"], int(os.environ.get("DIE_BATCH", "1")))
+    asyncio.run(main())
