@@ -15,10 +15,8 @@ from pathlib import Path
 
 from streams.local import children
 from streams.local.errors import SetupError, last_lines
+from streams.pulse import READY_FILE
 from streams.settings import Settings
-
-READY_FILE = "HEADRACE_READY_FILE"
-"""A role makes the file named by this variable when it is ready for work."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds before a role that died is started again: doubles each time it does not become ready."""

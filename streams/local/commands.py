@@ -1,0 +1,37 @@
+"""The commands `up` and `doctor`."""
+
+import sys
+from typing import Annotated, Literal
+
+import cyclopts
+from cyclopts import Parameter
+
+from streams.settings import settings
+
+
+def up(*, once: bool = False) -> None:
+    """Start everything on this machine, run the example, and stay up until Ctrl-C.
+
+    Args:
+        once: End when the example has ended; the exit code says whether it succeeded.
+    """
+    from streams.local.up import up as start  # noqa: PLC0415  (other commands need none of it)
+
+    sys.exit(start(settings(), once=once))
+
+
+def doctor(*, output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table") -> None:
+    """Say what is wrong with this machine or set-up, and how to mend it. Exits with 1 if something fails.
+
+    Args:
+        output: A table for people, or JSON for programs.
+    """
+    from streams.local.doctor import show  # noqa: PLC0415  (other commands need none of it)
+
+    sys.exit(show(settings(), as_json=output == "json"))
+
+
+def register(app: cyclopts.App) -> None:
+    """Add these commands to the command line."""
+    app.command(up)
+    app.command(doctor)

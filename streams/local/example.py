@@ -1,0 +1,75 @@
+"""The first run that a newcomer sees: the example pipeline, from its start to its rows in ClickHouse."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipelines.loader import Registry, load_folder
+from pipelines.requests import ExecutionFilter
+from pipelines.views import ExecutionRow
+from streams.local.screen import Screen
+from streams.local.timeline import ended
+from ui.client import ApiUnavailableError, Client
+
+EXAMPLE = "weather"
+RESULT = "SELECT * FROM weather_report LIMIT 12"
+BETWEEN_LOOKS = 0.2
+GOOD_ENDS = frozenset({"succeeded", "skipped"})
+
+Pause = Callable[[float], None]
+"""Wait some seconds; roles are looked after meanwhile."""
+
+
+def register(client: Client, folder: Path, say: Callable[[str], None]) -> Registry:
+    """Make every pipeline and task of a folder known; what cannot be loaded is said and left out."""
+    registry = load_folder(folder)
+    for error in registry.errors:
+        say(f"Not loaded: {error}")
+    for pipeline in registry.pipelines.values():
+        client.create_pipeline(pipeline.model())
+    for task in registry.tasks.values():
+        client.create_task(task.model)
+    say(f"Loaded {len(registry.pipelines)} pipelines from {folder}.")
+    return registry
+
+
+def run_example(client: Client, registry: Registry, screen: Screen, pause: Pause) -> bool:
+    """Run the example, show it, and print its result from ClickHouse; whether all of that went well."""
+    if (pipeline := registry.pipelines.get(EXAMPLE)) is None:
+        screen.say(f"There is no pipeline {EXAMPLE!r} to show; run one of yours: headrace execute PIPELINE.")
+        return False
+    accepted = client.run_pipeline(EXAMPLE)
+    run, model = accepted.run or "", pipeline.model()
+    screen.open()
+    screen.follow(model, run)
+    try:
+        rows = _watch(client, run, {task.id for task in model.tasks}, screen, pause)
+    finally:
+        screen.close()
+    return _report(client, rows, screen)
+
+
+def _watch(client: Client, run: str, tasks: set[str], screen: Screen, pause: Pause) -> dict[str, ExecutionRow]:
+    """Show the run's executions until all have ended; the edge may be away for a while."""
+    which = ExecutionFilter(pipeline=EXAMPLE, run=run)
+    rows: dict[str, ExecutionRow] = {}
+    while not all(ended(rows.get(task)) for task in tasks):
+        pause(BETWEEN_LOOKS)
+        try:
+            rows = {row.task: row for row in client.executions(which, limit=len(tasks)).items}
+        except ApiUnavailableError:
+            continue
+        screen.show(rows)
+    return rows
+
+
+def _report(client: Client, rows: dict[str, ExecutionRow], screen: Screen) -> bool:
+    bad = [row for row in rows.values() if row.state not in GOOD_ENDS]
+    for row in bad:
+        screen.say(f"{row.task} ended as {row.state}: {row.error or row.reason or 'see its log'}")
+        screen.say(f"    headrace logs {row.execution}")
+    if bad:
+        return False
+    answer = client.sql(RESULT)
+    screen.say(f"\nIts result, from ClickHouse: {RESULT}\n")
+    screen.table(answer)
+    return bool(answer.rows)

@@ -1,0 +1,132 @@
+"""What a person sees of `headrace up`: live on a terminal, plain lines elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.model import PipelineModel
+from pipelines.views import ExecutionRow, QueryAnswer
+from streams.local.supervisor import Child
+from streams.local.timeline import LOOKS, Node, bar, ended, took, tree
+
+CELL = 40
+"""Characters of a value in a table of results."""
+
+ROLE_LOOKS = {"ready": ("✓", "green"), "restarting": ("↻", "yellow"), "starting": ("▷", "cyan"), "down": ("·", "dim")}
+
+
+class Screen:
+    """Lines for people, and below them a part that moves."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """On a terminal the roles and the run are drawn anew at each change; elsewhere changes are lines."""
+        self.console = console or Console(highlight=False)
+        self.children: Sequence[Child] = ()
+        self._nodes: list[Node] = []
+        self._rows: Mapping[str, ExecutionRow] = {}
+        self._title = ""
+        self._told: dict[str, str] = {}
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    def table(self, answer: QueryAnswer) -> None:
+        """Rows of a query, which stay."""
+        self.console.print(answer_table(answer))
+
+    def open(self) -> None:
+        """Begin the part that moves."""
+        if self.console.is_terminal:
+            self._live.start()
+
+    def close(self) -> None:
+        """End the part that moves; what it showed last stays."""
+        if self._live.is_started:
+            self._live.stop()
+            self.console.print(self._picture())
+        self._nodes, self._rows, self._title = [], {}, ""
+
+    def redraw(self) -> None:
+        """Show the present state of the roles and the run."""
+        if self._live.is_started:
+            self._live.update(self._picture(), refresh=True)
+        elif not self.console.is_terminal:
+            self._tell()
+
+    def follow(self, pipeline: PipelineModel, run: str) -> None:
+        """Draw this run from now on."""
+        self._nodes, self._title = tree(pipeline.tasks), f"{pipeline.id}, run {run}"
+        if not self.console.is_terminal:
+            self.say(f"Running {self._title}")
+
+    def show(self, rows: Mapping[str, ExecutionRow]) -> None:
+        """The run's executions by task, as they are now."""
+        self._rows = rows
+        self.redraw()
+
+    def _tell(self) -> None:
+        now = {f"{child.role.name}": child.state for child in self.children}
+        now |= {node.task: self._rows[node.task].state for node in self._nodes if node.task in self._rows}
+        for name, state in now.items():
+            if self._told.get(name) != state:
+                self.say(f"{name}: {state}")
+        self._told.update(now)
+
+    def _picture(self) -> RenderableType:
+        parts: list[RenderableType] = [self._roles()]
+        if self._nodes:
+            parts += [Text(f"\n{self._title}", "bold"), self._run()]
+        return Group(*parts)
+
+    def _roles(self) -> Text:
+        line = Text(" ")
+        for child in self.children:
+            icon, style = ROLE_LOOKS[child.state]
+            line.append(f" {icon} {child.role.name} ", style)
+        return line
+
+    def _run(self) -> Table:
+        now = datetime.now(UTC)
+        rows = [row for node in self._nodes if (row := self._rows.get(node.task))]
+        start = min((row.created_at for row in rows), default=now)
+        end = max((row.finished_at or now for row in rows), default=now) if all(map(ended, rows)) else now
+        table = Table.grid(padding=(0, 2))
+        for node in self._nodes:
+            table.add_row(*self._line(node, start, end))
+        return table
+
+    def _line(self, node: Node, start: datetime, now: datetime) -> tuple[Text, Text, Text, Text]:
+        name = Text(f"  {node.prefix}", "bright_black").append(node.task.partition(".")[2], "default")
+        if node.others:
+            name.append(" ← " + ", ".join(other.partition(".")[2] for other in node.others), "bright_black")
+        if (row := self._rows.get(node.task)) is None:
+            return name, Text("· not yet", "bright_black"), Text(), Text()
+        look = LOOKS[row.state]
+        words = row.state.replace("_", " ") + (f" (attempt {row.attempt})" if row.attempt > 1 else "")
+        return (
+            name,
+            Text(f"{look.icon} {words}", look.style),
+            bar(row, start, now),
+            Text(took(row, now), justify="right"),
+        )
+
+
+def answer_table(answer: QueryAnswer) -> Table:
+    """Rows of a query, for people."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 2))
+    for name, kind in zip(answer.columns, answer.types, strict=True):
+        table.add_column(name, justify="right" if "Int" in kind or "Float" in kind or "Decimal" in kind else "left")
+    for row in answer.rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> Text:
+    text = "-" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return Text(text if len(text) <= CELL else f"{text[: CELL - 1]}…")

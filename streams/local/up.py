@@ -1,0 +1,124 @@
+"""`headrace up`: everything on one machine, shown as it comes up, until Ctrl-C."""
+
+import logging
+import os
+import signal
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.table import Table
+
+from streams.local import preflight
+from streams.local.cluster import local_settings, running
+from streams.local.errors import SetupError
+from streams.local.example import EXAMPLE, register, run_example
+from streams.local.screen import Screen
+from streams.local.supervisor import Supervisor
+from streams.settings import Settings
+from streams.token import read_token, token_path
+from ui.client import ApiError, ApiUnavailableError, Client
+
+FOREVER = 3600.0
+QUESTION = "SELECT task, state, ran_ms FROM executions LIMIT 10"
+
+
+def up(settings: Settings, *, once: bool = False) -> int:
+    """Start everything, run the example, and stay up, or end with it (`once`). Returns the exit code."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
+    settings, screen = local_settings(settings), Screen()
+    try:
+        with _ctrl_c():
+            good = _run(settings, screen, once=once)
+    except SetupError as error:
+        screen.say(f"headrace up: {error}")
+        return 1
+    except KeyboardInterrupt:
+        screen.say(f"Stopped. The data stays in {settings.home} for the next start.")
+        return 1 if once else 0
+    return 0 if good else 1
+
+
+def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
+    supervisor = Supervisor(screen.say, screen.redraw)
+    screen.children = supervisor.children
+    screen.say(f"Starting Headrace in {settings.home}")
+    screen.open()
+    try:
+        with running(settings, screen.say, supervisor):
+            screen.close()
+            good = _show_example(settings, screen, supervisor, once=once)
+            if not once:
+                _where(settings, screen)
+            while not once:
+                supervisor.pause(FOREVER)
+            screen.say("Stopping ...")
+    finally:
+        screen.close()
+    return good
+
+
+def _show_example(settings: Settings, screen: Screen, supervisor: Supervisor, *, once: bool) -> bool:
+    """Run the example; a person who stays gets a line where it fails, and the rest goes on."""
+    try:
+        with Client(settings.edge_url, read_token(settings)) as client:
+            registry = register(client, settings.pipelines_dir, screen.say)
+            if not once and screen.console.is_terminal:
+                _open_dashboard(settings)
+            return run_example(client, registry, screen, supervisor.pause)
+    except (ApiError, ApiUnavailableError) as error:
+        screen.say(f"The example {EXAMPLE!r} could not be run: {error}")
+        return False
+
+
+def _dashboard(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.dashboard_port}"
+
+
+def _open_dashboard(settings: Settings) -> None:
+    """In the person's browser, where there is a desktop that has one."""
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(_dashboard(settings))
+
+
+def _where(settings: Settings, screen: Screen) -> None:
+    """Where things are, and what to try next."""
+    command = os.environ.get("HEADRACE_COMMAND", "headrace")
+    kafka = "ours" if preflight.kafka_is_ours(settings) else "yours"
+    _rows(screen, "Where things are", [
+        ("dashboard", _dashboard(settings)),
+        ("API", f"{settings.edge_url} (token: {token_path(settings)})"),
+        ("Kafka", f"{settings.kafka} ({kafka}; send tasks to the topic {settings.namespace}.submit)"),
+        ("pipelines", str(settings.pipelines_dir)),
+        ("logs, data", f"{settings.home / 'logs'}, {settings.home}"),
+    ])  # fmt: skip
+    _rows(screen, "What to try next, in another terminal", [
+        ("see what ran", f"{command} list"),
+        ("ask in SQL", f"{command} sql '{QUESTION}'"),
+        ("is all well?", f"{command} doctor"),
+    ])  # fmt: skip
+    screen.say("\nCtrl-C stops everything; the data stays.")
+
+
+def _rows(screen: Screen, title: str, rows: list[tuple[str, str]]) -> None:
+    screen.say(f"\n{title}")
+    table = Table.grid(padding=(0, 2))
+    for name, text in rows:
+        table.add_row(f"  {name}", text)
+    screen.console.print(table, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """SIGTERM and a closed terminal stop us as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

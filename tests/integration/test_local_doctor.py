@@ -1,0 +1,64 @@
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+
+from streams.local.doctor import Check, Report, examine, show
+from streams.local.ports import free_ports
+from streams.local.topics_admin import admin, ensure_topics
+from streams.settings import Settings
+from streams.topics import layout
+
+
+def settings_for(home: Path, kafka: str) -> Settings:
+    """A set-up of its own on free ports."""
+    edge, dashboard = free_ports(2)
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    return Settings(home=home, kafka=kafka, namespace=name, edge_port=edge, dashboard_port=dashboard)
+
+
+def by_name(report: Report) -> dict[str, Check]:
+    """The checks by their names."""
+    return {check.name: check for check in report.checks}
+
+
+def test_what_is_not_up_is_said_with_how_to_start_it(tmp_path: Path) -> None:
+    """Without a broker and an API the machine itself is still looked at, and nothing of it fails."""
+    controller = free_ports(1)[0]
+    checks = by_name(examine(settings_for(tmp_path, f"127.0.0.1:{controller}")))
+    assert {"python", "java", "kafka jars", "home", "disk", "memory", "sandbox"} <= set(checks)
+    assert checks["kafka"].status == checks["api"].status == "warn"
+    assert "headrace up" in checks["kafka"].mend
+    assert "topics" not in checks
+
+
+def test_topics_that_do_not_fit_the_settings_fail(tmp_path: Path, kafka: str) -> None:
+    """Missing topics are a warning, right ones are fine, another number of partitions fails."""
+    settings = settings_for(tmp_path, kafka)
+    assert by_name(examine(settings))["topics"].status == "warn"
+    ensure_topics(settings)
+    try:
+        assert by_name(examine(settings))["topics"].status == "ok"
+        report = examine(settings.model_copy(update={"lanes": 7}))
+        assert by_name(report)["topics"].status == "fail"
+        assert not report.ok
+    finally:
+        with admin(kafka) as client:
+            client.delete_topics(list(layout(settings)))
+
+
+def test_programs_get_json_and_nothing_else(tmp_path: Path, kafka: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The output is one JSON document, and the exit code says whether something fails."""
+    code = show(settings_for(tmp_path, kafka), as_json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert code == (0 if report["ok"] else 1)
+    assert {"name", "status", "detail", "mend"} == set(report["checks"][0])
+
+
+def test_people_get_a_table(tmp_path: Path, kafka: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each check is a line with its mark."""
+    show(settings_for(tmp_path, kafka), as_json=False)
+    said = capsys.readouterr().out
+    assert "✓ ok" in said
+    assert "python" in said
