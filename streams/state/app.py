@@ -23,7 +23,7 @@ def make_app(settings: Settings, name: str) -> App:
     app = App(
         f"{settings.namespace}-{name}",
         broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
-        datadir=folder / "faust",
+        datadir=folder,
         store="memory://",
         key_serializer="raw",
         value_serializer="raw",
@@ -62,7 +62,7 @@ async def run_app(app: App, stop: asyncio.Event) -> None:
     """Run until `stop` is set, then close in order. A crash inside Faust ends the process with a clear line."""
     watchdog = asyncio.create_task(Watchdog(app.room.lag).run())
     crashed = asyncio.create_task(_end_on_crash(app))
-    starting = asyncio.create_task(app.start())
+    starting = asyncio.create_task(_start(app))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,6 +72,14 @@ async def run_app(app: App, stop: asyncio.Event) -> None:
             task.cancel()
         await app.stop()
         await asyncio.gather(starting, crashed, watchdog, stopping, return_exceptions=True)
+
+
+async def _start(app: App) -> None:
+    try:
+        await app.start()
+    except Exception as error:
+        log.exception("the app did not start")
+        stop_process(getattr(error, "status", CRASHED), f"cannot start: {error}")
 
 
 async def _end_on_crash(app: App) -> None:

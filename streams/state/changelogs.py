@@ -7,7 +7,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from streams.state.partition import StateError
-from streams.state.reader import Reader
 from streams.state.replay import DELETE_RETENTION
 from streams.state.table import Table
 from streams.topics import MESSAGE_LIMIT
@@ -24,35 +23,54 @@ MAJORITY_FROM = 3
 VISIBLE_WITHIN = 10.0
 
 
-async def check_topics(reader: Reader, tables: Iterable[Table]) -> None:
-    """Raise StateError where an input is missing or is not partitioned as its table is."""
+async def prepare_topics(bootstrap: str, tables: Iterable[Table], replication: int) -> None:
+    """Check the tables' inputs and make the changelogs that are missing.
+
+    Raises StateError where an input is missing, or a topic is not partitioned as its table is.
+    """
     wanted = list(tables)
-    found = await reader.partitions_of({table.source for table in wanted})
-    for table in wanted:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await _check_inputs(admin, wanted)
+        await _ensure_changelogs(admin, wanted, replication)
+    finally:
+        await admin.close()
+
+
+async def _check_inputs(admin: AIOKafkaAdminClient, tables: list[Table]) -> None:
+    found = await _partitions(admin, [table.source for table in tables])
+    for table in tables:
         if not found[table.source]:
             raise StateError(f"topic {table.source}, the input of table {table.name}, does not exist")
         _check_count(table, table.source, found[table.source])
 
 
-async def ensure_changelogs(bootstrap: str, reader: Reader, tables: Iterable[Table], replication: int) -> None:
-    """Make the changelogs that are missing, and wait until they can be seen."""
-    by_topic = {table.changelog: table for table in tables}
-    found = await reader.partitions_of(by_topic)
-    if missing := [topic for topic, count in found.items() if not count]:
-        await _create(bootstrap, [_new(by_topic[topic], replication) for topic in missing])
-        found = await _seen(reader, by_topic)
-    for topic, table in by_topic.items():
-        _check_count(table, topic, found[topic])
+async def _ensure_changelogs(admin: AIOKafkaAdminClient, tables: list[Table], replication: int) -> None:
+    topics = [table.changelog for table in tables]
+    found = await _partitions(admin, topics)
+    if missing := [_new(table, replication) for table in tables if not found[table.changelog]]:
+        await _create(admin, missing)
+        found = await _seen(admin, topics)
+    for table in tables:
+        _check_count(table, table.changelog, found[table.changelog])
 
 
-async def _seen(reader: Reader, topics: Iterable[str]) -> dict[str, int]:
+async def _seen(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
     """The partitions of each topic, once all of them are known to the broker that was asked."""
     async with asyncio.timeout(VISIBLE_WITHIN):
         while True:
-            found = await reader.partitions_of(topics)
+            found = await _partitions(admin, topics)
             if all(found.values()):
                 return found
             await asyncio.sleep(0.05)
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
+    """How many partitions each topic has; 0 for one that does not exist."""
+    if not topics:
+        return {}
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(sorted(set(topics)))}
 
 
 def _check_count(table: Table, topic: str, found: int) -> None:
@@ -68,13 +86,8 @@ def _new(table: Table, replication: int) -> NewTopic:
     return NewTopic(table.changelog, table.partitions, replication, topic_configs={**CONFIG, **majority})
 
 
-async def _create(bootstrap: str, topics: list[NewTopic]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        answer = await admin.create_topics(topics)
-    finally:
-        await admin.close()
+async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
+    answer = await admin.create_topics(topics)
     for topic, code, message in (error[:3] for error in answer.topic_errors):
         if code not in (0, TopicAlreadyExistsError.errno):
             raise StateError(f"topic {topic} cannot be made: {for_code(code).__name__} {message or ''}")

@@ -346,6 +346,9 @@ class App(faust.App):  # type: ignore[misc]  # the same
         progress = self.consumer.progress
         progress[tp] = max(following, progress.get(tp, 0))
 
+    async def on_first_start(self) -> None:
+        """Make no folders: Faust's own tables hold nothing here."""
+
     async def wait_for_crash(self) -> None:
         """Return when a service of Faust has failed for good."""
         await self._crashed.wait()

@@ -46,11 +46,6 @@ class Reader:
         ends = await self._consumer.end_offsets(asked)
         return {tp: Extent(starts[tp], ends[tp]) for tp in asked}
 
-    async def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
-        """How many partitions each topic has; 0 for one that does not exist."""
-        known = await self._consumer.topics()
-        return {t: len(self._consumer.partitions_for_topic(t) or ()) if t in known else 0 for t in topics}
-
     def start_at(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read these partitions, each from its offset on, and no others."""
         self._consumer.assign(list(positions))

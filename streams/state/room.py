@@ -9,7 +9,7 @@ from pathlib import Path
 from aiokafka import TopicPartition
 
 from streams.state.active import ActivePartition
-from streams.state.changelogs import check_topics, ensure_changelogs
+from streams.state.changelogs import prepare_topics
 from streams.state.exits import CRASHED, REFUSED, stop_process
 from streams.state.faust_fixes import Interrupted
 from streams.state.history import RefusedError, StaleStoreError, check_changelog, check_input
@@ -58,8 +58,7 @@ class Room:
         """Connect; check the inputs, make the changelogs. Raises RefusedError, StateError."""
         self._catch_up_reader = await Reader.connect(self._bootstrap, CATCH_UP_WAIT_MS)
         self._standby_reader = await Reader.connect(self._bootstrap, FOLLOW_WAIT_MS)
-        await check_topics(self._catch_up_reader, self.tables.values())
-        await ensure_changelogs(self._bootstrap, self._catch_up_reader, self.tables.values(), self._replication)
+        await prepare_topics(self._bootstrap, self.tables.values(), self._replication)
         self._renewal = asyncio.create_task(self._renew())
 
     def give_up(self) -> None:
