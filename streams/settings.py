@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     edge_url: str = Field("http://127.0.0.1:8090", description="Where the HTTP API is, for clients and workers.")
     edge_host: str = "127.0.0.1"
     edge_port: int = 8090
+    dashboard_host: str = "127.0.0.1"
     dashboard_port: int = 8091
     clickhouse: str = Field("chdb", description="chdb (embedded, in the edge) or the URL of a ClickHouse server.")
     token_file: Path | None = Field(None, description="The API's token; none: api-token in `home`.")

@@ -1,4 +1,4 @@
-"""The commands `up` and `doctor`."""
+"""The commands `up`, `doctor` and `topics`."""
 
 import sys
 from typing import Annotated, Literal
@@ -31,7 +31,20 @@ def doctor(*, output: Annotated[Literal["table", "json"], Parameter(name=["--out
     sys.exit(show(settings(), as_json=output == "json"))
 
 
+def topics() -> None:
+    """Make the topics that are missing, where no `headrace up` does it: on a cluster."""
+    from streams.local.errors import SetupError  # noqa: PLC0415  (other commands need none of it)
+    from streams.local.topics_admin import ensure_topics  # noqa: PLC0415  (the same)
+
+    try:
+        made = ensure_topics(settings())
+    except SetupError as error:
+        sys.exit(f"headrace topics: {error}")
+    sys.stdout.write(f"made {len(made)} topics under {settings().namespace!r}\n")
+
+
 def register(app: cyclopts.App) -> None:
     """Add these commands to the command line."""
     app.command(up)
     app.command(doctor)
+    app.command(topics)

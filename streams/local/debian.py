@@ -7,7 +7,12 @@ import sys
 
 from rich.console import Console
 
-PACKAGES = {"bwrap": "bubblewrap", "chromium": "chromium", "kcat": "kcat"}
+PACKAGES = {
+    "bwrap": "bubblewrap",  # the sandbox of code tasks
+    "chromium": "chromium",  # the dashboard's tests
+    "kcat": "kcat",  # a Kafka client that is not Python's, in tests
+    "docker-compose": "docker-compose",  # checks docker-compose.yml, in tests
+}
 """Commands that we make use of, and the packages that they come in."""
 
 
