@@ -1,0 +1,1 @@
+"""The EXECUTE stage: runs what arrives on its lane, the most critical first, and says how it went."""

@@ -1,0 +1,85 @@
+"""What `python` and `shell` share: a program behind the walls, or bare where an administrator has said so."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.ids import to_text
+from streams.engine.records import Job
+from streams.settings import Settings
+from streams.worker.output import Output
+from streams.worker.program import Ran, run
+from streams.worker.sandbox import Program, Sandbox
+
+FOLDER = "/run/headrace"
+"""Where a program finds the files that come with it."""
+
+
+class CodeRunner:
+    """Runs programs in the isolation that the settings ask for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sandbox = None if settings.isolation == "process" else Sandbox(settings)
+        self._memory = settings.memory_limit_mb * 1024 * 1024
+
+    async def run(self, program: Program, output: Output, stdin: bytes) -> Ran:
+        """Run it. `{folder}` in its arguments and environment is where its files are. Raises RefusedError."""
+        if self._sandbox:
+            await self._sandbox.check()
+            with self._sandbox.command(_placed(program, FOLDER)) as (argv, fds):
+                return await run(argv, output, stdin=stdin, fds=fds, memory=self._memory)
+        with _bare(program) as (placed, folder):
+            env = {**_plain_environment(folder), **placed.env}
+            return await run(placed.argv, output, stdin=stdin, env=env, cwd=folder, fds=placed.fds, memory=self._memory)
+
+
+def about(job: Job) -> dict[str, str]:
+    """What a program learns about its own attempt, by environment."""
+    return {
+        "HEADRACE_TASK": job.task,
+        "HEADRACE_RUN": job.run,
+        "HEADRACE_EXECUTION": to_text(job.execution),
+        "HEADRACE_ATTEMPT": str(job.attempt),
+    }
+
+
+def _placed(program: Program, folder: str) -> Program:
+    """The same program with its files in a folder."""
+    return replace(
+        program,
+        argv=_put(program.argv, folder),
+        env={name: _at(value, folder) for name, value in program.env.items()},
+        data={f"{folder}/{name}": data for name, data in program.data.items()},
+    )
+
+
+def _put(words: Sequence[str], folder: str) -> list[str]:
+    return [_at(word, folder) for word in words]
+
+
+def _at(word: str, folder: str) -> str:
+    """Only a word that begins with the mark is ours; users' words stay byte by byte what they are."""
+    return folder + word.removeprefix(MARK) if word.startswith(MARK) else word
+
+
+MARK = "\0folder"
+"""Stands for the folder; no argument or variable of a user can hold a zero byte."""
+
+
+@contextmanager
+def _bare(program: Program) -> Iterator[tuple[Program, str]]:
+    with tempfile.TemporaryDirectory(prefix="headrace-", ignore_cleanup_errors=True) as folder:
+        for name, data in program.data.items():
+            (Path(folder) / name).write_bytes(data)
+        yield _placed(program, folder), folder
+
+
+def _plain_environment(folder: str) -> Mapping[str, str]:
+    env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": folder, "LANG": "C.UTF-8"}
+    with contextlib.suppress(KeyError):
+        env["TZ"] = os.environ["TZ"]
+    return env

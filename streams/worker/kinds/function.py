@@ -1,0 +1,74 @@
+"""Functions of pipeline files: what happens inside a warm process."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from pipelines.calling import Context, Function, call, is_async
+from pipelines.dsl import Skip
+from pipelines.ids import to_text
+from streams.engine.records import Job
+from streams.worker.outcomes import ERROR_CHARACTERS, Outcome, clean, describe, encode_result
+
+_logger = logging.getLogger("headrace.task")
+
+
+class Functions:
+    """Calls registered functions by name; async ones on one loop that stays."""
+
+    def __init__(self, functions: Mapping[str, Function], limit: int) -> None:
+        self._functions, self._limit = functions, limit
+        self._name_of = lru_cache(maxsize=4096)(_name_of)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, job: Job) -> Outcome:
+        """Call the job's function. Whatever it does ends as an outcome; its traceback goes to stderr."""
+        function = self._functions.get(name := self._name_of(job.call))
+        if function is None:
+            return Outcome("refused", error=self._unknown(name))
+        try:
+            value = self._call(function, job)
+        except Skip as skip:
+            return Outcome("skipped", error=clean(str(skip))[:ERROR_CHARACTERS])
+        except BaseException as error:  # noqa: BLE001  (the user's code may raise anything, and the process goes on)
+            return Outcome("failed", error=_report(error))
+        return encode_result(value, self._limit)
+
+    def _call(self, function: Function, job: Job) -> Any:
+        payload = msgspec.json.decode(job.payload) if job.payload else None
+        inputs = {task: msgspec.json.decode(value) for task, value in job.inputs.items() if value}
+        context = Context(job.task, job.run, to_text(job.execution), job.attempt, _logger)
+        value = call(function, payload, inputs, context)
+        return self._wait_for(value) if is_async(function) else value
+
+    def _wait_for(self, coroutine: Any) -> Any:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+        return self._loop.run_until_complete(coroutine)
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(sorted(self._functions)[:10]) or "none"
+        return f"this worker has no function {name!r:.80}; its pipeline files register: {known}"
+
+
+def _name_of(call: bytes) -> str:
+    return str(msgspec.json.decode(call)["function"])
+
+
+def _report(error: BaseException) -> str:
+    """Print the traceback from the user's own code on; what went wrong, in a line, is for the result."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename in _OURS:
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    traceback.print_exception(error)
+    return describe(error)
+
+
+_OURS = frozenset({__file__, call.__code__.co_filename, asyncio.base_events.__file__, asyncio.futures.__file__})

@@ -1,0 +1,171 @@
+"""HTTP requests. A name is resolved once, its address checked and pinned; every redirect is checked anew."""
+
+import asyncio
+import ipaddress
+import socket
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import msgspec
+
+from streams.settings import Settings
+from streams.worker.kinds.base import Attempt
+from streams.worker.outcomes import KindError, Outcome, encode_result
+
+REDIRECTS = 5
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+"""Seconds between two pieces of an answer; the task's own timeout is for all of it."""
+
+ENVELOPE = 8 * 1024
+"""Bytes of the result that are kept for status and headers."""
+
+HEADERS = 4 * 1024
+"""Bytes of headers that are returned."""
+
+
+class HttpKind:
+    """Makes requests over one pool of connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._private, self._limit = settings.http_private, settings.result_limit
+        self._client: httpx.AsyncClient | None = None
+
+    async def run(self, attempt: Attempt) -> Outcome:
+        """Make the request; a status that is not expected is a failure."""
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, follow_redirects=False)
+        call = attempt.call
+        try:
+            answer = await self._follow(self._client, call, _content(call, attempt))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise KindError(f"{call['method']} {call['url']:.200}: {type(error).__name__}: {error}") from None
+        expected = call.get("expect") or range(200, 300)
+        if answer["status"] not in expected:
+            raise KindError(_unexpected(call, answer))
+        return encode_result(answer, self._limit)._replace(cut=bool(answer.get("cut")))
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._client:
+            await self._client.aclose()
+
+    async def _follow(self, client: httpx.AsyncClient, call: dict[str, Any], content: bytes | None) -> dict[str, Any]:
+        method, url = call.get("method", "GET"), call["url"]
+        headers = httpx.Headers(call.get("headers") or {})
+        for _ in range(REDIRECTS + 1):
+            request = await self._request(client, method, url, headers, content)
+            answer = await client.send(request, stream=True)
+            try:
+                if not answer.has_redirect_location:
+                    return await self._taken(answer)
+            finally:
+                await answer.aclose()
+            before, url = url, urljoin(url, answer.headers["location"])
+            method, content = _redirected(method, answer.status_code, content)
+            _forget_secrets(headers, before, url)
+        raise KindError(f"{call['url']:.200} redirects more than {REDIRECTS} times")
+
+    async def _request(
+        self, client: httpx.AsyncClient, method: str, url: str, headers: httpx.Headers, content: bytes | None
+    ) -> httpx.Request:
+        """A request to the address that was checked, for the host that was named."""
+        parsed = httpx.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise KindError(f"only http:// and https:// addresses can be requested, not {url:.200}")
+        address = await self._resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))
+        request = client.build_request(method, parsed.copy_with(host=address), headers=headers, content=content)
+        request.headers["Host"] = parsed.netloc.decode("ascii").rpartition("@")[2]
+        request.extensions["sni_hostname"] = parsed.raw_host.decode("ascii")
+        return request
+
+    async def _resolve(self, host: str, port: int) -> str:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise KindError(f"the name {host!r:.200} cannot be resolved: {error}") from None
+        addresses = [str(entry[4][0]) for entry in found]
+        if not self._private and (bad := [a for a in addresses if not _public(a)]):
+            raise KindError(
+                f"{host:.200} is at {bad[0]}, which is private; such addresses are closed to tasks "
+                "unless an administrator sets http_private"
+            )
+        return addresses[0]
+
+    async def _taken(self, answer: httpx.Response) -> dict[str, Any]:
+        room = max(self._limit - ENVELOPE, 0)
+        body, cut = b"", False
+        async for chunk in answer.aiter_bytes():
+            body += chunk
+            if len(body) > room:
+                body, cut = body[:room], True
+                break
+        return _result(answer, body, room, cut=cut)
+
+
+def _content(call: dict[str, Any], attempt: Attempt) -> bytes | None:
+    """A string as it is, anything else as JSON; none: the payload, for the methods that have a body."""
+    body = call.get("body")
+    if body is None and call.get("method", "GET") not in ("GET", "HEAD", "OPTIONS"):
+        body = attempt.payload
+    if body is None:
+        return None
+    if isinstance(body, str):
+        return body.encode()
+    call["headers"] = {"content-type": "application/json", **(call.get("headers") or {})}
+    return msgspec.json.encode(body)
+
+
+def _public(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None) or parsed
+    return inner.is_global and parsed.is_global and not inner.is_multicast and not _translated(parsed)
+
+
+def _translated(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Addresses that a gateway turns into IPv4 ones, which may be private."""
+    return address.version == 6 and address in ipaddress.ip_network("64:ff9b::/96")  # noqa: PLR2004  (IPv6)
+
+
+def _redirected(method: str, status: int, content: bytes | None) -> tuple[str, bytes | None]:
+    """What browsers do: 303, and 301 or 302 of a POST, go on as GET (RFC 9110, 15.4)."""
+    if status == httpx.codes.SEE_OTHER or (status in (301, 302) and method == "POST"):
+        return ("HEAD" if method == "HEAD" else "GET"), None
+    return method, content
+
+
+def _forget_secrets(headers: httpx.Headers, before: str, after: str) -> None:
+    """Another host gets no credentials."""
+    old, new = httpx.URL(before), httpx.URL(after)
+    if (old.scheme, old.host, old.port) != (new.scheme, new.host, new.port):
+        for name in ("authorization", "cookie", "proxy-authorization"):
+            headers.pop(name, None)
+
+
+def _result(answer: httpx.Response, body: bytes, room: int, *, cut: bool) -> dict[str, Any]:
+    text = body.decode(answer.charset_encoding or "utf-8", errors="replace")
+    value: Any = text
+    if not cut and "json" in answer.headers.get("content-type", ""):
+        try:
+            value = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            value = text
+    if len(msgspec.json.encode(value)) > room:  # escapes make it longer than it came
+        value, cut = text[: room // 6], True
+    result = {"status": answer.status_code, "headers": _headers(answer.headers), "body": value}
+    return {**result, "cut": True} if cut else result
+
+
+def _headers(headers: httpx.Headers) -> dict[str, str]:
+    kept, size = {}, 0
+    for name, value in headers.items():
+        size += len(msgspec.json.encode({name: value}))
+        if size <= HEADERS:
+            kept[name] = value
+    return kept
+
+
+def _unexpected(call: dict[str, Any], answer: dict[str, Any]) -> str:
+    wanted = ", ".join(map(str, call.get("expect") or ["200-299"]))
+    body = answer["body"] if isinstance(answer["body"], str) else msgspec.json.encode(answer["body"]).decode()
+    return f"{call.get('method', 'GET')} {call['url']:.200} answered {answer['status']}, not {wanted}: {body[:200]}"

@@ -1,0 +1,73 @@
+"""How an attempt can end, as the worker's parts tell each other."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+ERROR_CHARACTERS = 1000
+"""Of an error's text that go into the result; the whole of it stands in the log."""
+
+
+class Outcome(NamedTuple):
+    """`outcome` is one of commands.Finished; `result` is JSON, empty for none."""
+
+    outcome: str
+    result: bytes = b""
+    error: str = ""
+    cut: bool = False
+
+
+class KindError(Exception):
+    """An attempt ends otherwise than by success; the text is for people."""
+
+    outcome = "failed"
+
+
+class RefusedError(KindError):
+    """The attempt can never work on this worker: no retry helps."""
+
+    outcome = "refused"
+
+
+class SkippedError(KindError):
+    """The code asked to be skipped."""
+
+    outcome = "skipped"
+
+
+def encode_result(value: Any, limit: int) -> Outcome:
+    """A returned value as JSON; a value that is none, or more than `limit` bytes of it, is a failure."""
+    if value is None:
+        return Outcome("succeeded")
+    try:
+        result = msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        reason = f"the result, of type {type(value).__name__}, is not JSON: {error}"
+        return Outcome("failed", error=reason[:ERROR_CHARACTERS])
+    return sized(result, limit)
+
+
+def sized(result: bytes, limit: int) -> Outcome:
+    """A success with this JSON, or a failure where it is too large."""
+    if len(result) <= limit:
+        return Outcome("succeeded", result)
+    reason = (
+        f"the result is {len(result):,} bytes as JSON and the limit is {limit:,}; "
+        "write it to a table or a file and return where it is"
+    )
+    return Outcome("failed", error=reason)
+
+
+def clean(text: str) -> str:
+    """Text that can travel: what is no Unicode is escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def describe(error: BaseException) -> str:
+    """An error as one line, shortened: its type and its text."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  (the user's own __str__)
+        text = "(its text cannot be had)"
+    name = type(error).__name__
+    return clean(f"{name}: {text}" if text else name)[:ERROR_CHARACTERS]

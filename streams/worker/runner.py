@@ -1,0 +1,193 @@
+"""What a worker has: jobs that wait, in order, and jobs that run, in its slots."""
+
+import asyncio
+import time
+from typing import Protocol
+
+from streams.engine.records import Job
+from streams.settings import Settings
+from streams.worker.attempts import Attempts
+from streams.worker.credits import Credits
+from streams.worker.lease import Lease
+from streams.worker.line import Key, Line, Once, key_of
+from streams.worker.outcomes import Outcome
+from streams.worker.pace import Pace
+from streams.worker.processes import Ended, Processes
+
+SURPLUS = 4
+"""A worker that holds so many times its capacity hands back the rest: its tasks became slower than they were."""
+
+
+class Reports(Protocol):
+    """Where the news goes."""
+
+    def finished(self, ended: Ended) -> None:
+        """An attempt has ended."""
+
+    def started(self, job: Job, at: int) -> None:
+        """An attempt runs longer than a moment."""
+
+    def wake(self) -> None:
+        """The credits may have changed."""
+
+
+class Runner:
+    """Takes jobs in, starts the most critical one whenever a slot is free, and passes on how they ended."""
+
+    def __init__(self, settings: Settings, pace: Pace, lease: Lease) -> None:
+        self._slots, self._pace, self.lease = settings.slots, pace, lease
+        self._line = Line()
+        self._once = Once()
+        self._window = settings.lookahead
+        self._ended_at = time.monotonic()
+        self._processes: Processes
+        self._attempts: Attempts
+        self._reports: Reports
+        self._pumping = False
+        self.credits = Credits()
+        self.draining = False
+        self._equipped = False
+        self._loop = asyncio.get_running_loop()
+
+    def equip(self, processes: Processes, attempts: Attempts, reports: Reports) -> None:
+        """Say where jobs run and where the news goes; before the first job comes."""
+        self._processes, self._attempts, self._reports = processes, attempts, reports
+        self._equipped = True
+
+    # --- figures
+
+    def running(self) -> int:
+        """Slots in use."""
+        return self._processes.busy() + self._attempts.busy()
+
+    def held(self) -> int:
+        """Jobs it has, running or not."""
+        return len(self._line) + self._processes.held() + self._attempts.busy()
+
+    def waiting(self) -> int:
+        """Jobs that no slot has taken."""
+        return len(self._line)
+
+    def capacity(self) -> int:
+        """How many jobs it wants to hold: slots and look-ahead; while draining, none."""
+        if self.draining:
+            return 0
+        stalled = self.running() >= self._slots and time.monotonic() - self._ended_at > max(self._window, 0.05)
+        return self._slots + (0 if stalled else self._pace.ahead())
+
+    def limit(self) -> int:
+        """The credits, for a beat."""
+        return self.credits.tell(self.credits.limit(self.capacity(), self.held()))
+
+    def news(self) -> int | None:
+        """The credits, where they are worth a message."""
+        return self.credits.news(self.capacity(), self.held())
+
+    # --- in
+
+    def take(self, job: Job) -> None:
+        """Take in a job of this incarnation; one that came before is dropped."""
+        self.credits.seen.add(job.seq)
+        if not self._once.first(key_of(job)):
+            return
+        if self.draining:
+            self._hand_back([job])
+        else:
+            self._line.push(job)
+
+    def void(self, seq: int) -> None:
+        """Count an assignment that came to nothing."""
+        self.credits.seen.add(seq)
+
+    def stop(self, key: Key) -> None:
+        """Forget or kill an attempt."""
+        self._once.first(key)  # where its job comes later than its end, it must not start
+        if not (self._line.remove(key) or self._attempts.stop(key)):
+            self._processes.stop(key)
+        self.pump()
+
+    # --- through
+
+    def pump(self) -> None:
+        """Start what can be started, soon: once for all that happens in this turn of the loop."""
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        if self.lease.holds(time.monotonic()):
+            while (job := self._line.head()) and self._start(job):
+                self._line.pop()
+            self._processes.send()
+        self._reports.wake()
+
+    def _start(self, job: Job) -> bool:
+        free = self.running() < self._slots
+        if job.kind != "function":
+            if free:
+                self._attempts.start(job)
+            return free
+        if self._processes.place(job, self._pace.expected(job.task), wake=free):
+            return True
+        if free and (reason := self._processes.hopeless()):
+            self._reports.finished(Ended(job, Outcome("failed", error=reason), round(time.time() * 1000), 0.0))
+            return True
+        return False
+
+    # --- out
+
+    def ended(self, ended: Ended) -> None:
+        """An attempt has ended: report it, learn its run time, start the next."""
+        self._ended_at = time.monotonic()
+        self._pace.ran(ended.job.task, ended.seconds)
+        self._reports.finished(ended)
+        self.pump()
+
+    def started(self, job: Job, at: int) -> None:
+        """An attempt runs longer than a moment."""
+        self._reports.started(job, at)
+
+    def again(self, jobs: list[Job]) -> None:
+        """Jobs that a process gives back stand in the line again."""
+        if self.draining:
+            self._hand_back(jobs)
+            return
+        for job in jobs:
+            self._line.push(job)
+        self.pump()
+
+    def shed(self) -> None:
+        """Hand back what came in the belief that tasks here are quicker than they turned out to be."""
+        surplus = self.held() - SURPLUS * self.capacity()
+        if surplus > 0:
+            self._hand_back(self._line.take_last(min(surplus + (SURPLUS - 1) * self.capacity(), len(self._line))))
+            self.pump()
+
+    def drain(self) -> None:
+        """From now on start nothing, and hand back what has not started."""
+        self.draining = True
+        self._hand_back([*self._line.take_last(len(self._line)), *self._processes.recall()])
+        self._reports.wake()
+
+    def kill(self, verdict: Outcome | None) -> None:
+        """Kill what runs; it ends by the verdict, or by none. Nothing that waits starts any more."""
+        self.draining = True
+        self._line = Line()
+        if not self._equipped:
+            return
+        self._processes.kill_busy(verdict)
+        self._attempts.kill_all(verdict)
+
+    async def empty(self) -> None:
+        """Until nothing runs."""
+        if not self._equipped:
+            return
+        await self._attempts.wait()
+        while self._processes.busy():  # noqa: ASYNC110  (at a worker's end only; an event would cost every job)
+            await asyncio.sleep(0.01)
+
+    def _hand_back(self, jobs: list[Job]) -> None:
+        now = round(time.time() * 1000)
+        for job in jobs:
+            self._reports.finished(Ended(job, Outcome("returned"), now, 0.0))
