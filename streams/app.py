@@ -1,21 +1,24 @@
 """The scheduler's composition root: its three stages, in the order in which a task meets them."""
 
+import asyncio
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import faust
 
+from streams.pulse import pulse, say_ready
 from streams.settings import Settings
 from streams.stages.dispatch import Dispatch
 from streams.stages.feed import Feed
-from streams.stages.incoming import Logic
+from streams.stages.incoming import Logic, Send
 from streams.stages.loop import Stage
 from streams.stages.schedule import Schedule
 from streams.stages.sender import Sender
 from streams.stages.submit import Submit
 from streams.stages.task_table import derive
 from streams.state.partition import Change, Derive, Partition
-from streams.state.tables import Tables, make_app
+from streams.state.faust_fixes import App
+from streams.state.tables import Tables, make_app, run_app
 from streams.topics import Topics
 
 
@@ -40,7 +43,7 @@ def plans(settings: Settings) -> list[Plan]:
     ]
 
 
-def scheduler_app(settings: Settings, sender: Sender, fail: Callable[[str], None]) -> tuple[faust.App, list[Feed]]:
+def scheduler_app(settings: Settings, sender: Sender, fail: Callable[[str], None]) -> tuple[App, list[Feed]]:
     """The Faust app of the role `scheduler`, and the feeds of its stages."""
     app = make_app(settings, "scheduler")
     tables = Tables(app, settings)
@@ -53,7 +56,7 @@ def nothing_derived(key: bytes, old: bytes | None, new: bytes | None) -> list[Ch
 
 
 def _stage(
-    app: faust.App, tables: Tables, settings: Settings, plan: Plan, sender: Sender, fail: Callable[[str], None]
+    app: App, tables: Tables, settings: Settings, plan: Plan, sender: Sender, fail: Callable[[str], None]
 ) -> Feed:
     dead_letters = Topics.under(settings.namespace).dead_letters
     stage = Stage(plan.table, plan.source, dead_letters, lambda partition: plan.logic(partition, settings))
@@ -62,3 +65,39 @@ def _stage(
     topic = app.topic(plan.source, value_type=bytes, partitions=plan.partitions)
     app.agent(topic, name=plan.table)(feed.agent)
     return feed
+
+
+async def run_scheduler(settings: Settings) -> None:
+    """The role `scheduler`: run until SIGTERM or SIGINT. Raises what made a stage stop."""
+    sender = Sender(settings)
+    await sender.start()
+    stop = asyncio.Event()
+    failures: list[str] = []
+
+    def fail(sentence: str) -> None:
+        failures.append(sentence)
+        stop.set()
+
+    app, feeds = scheduler_app(settings, sender, fail)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    telling = asyncio.create_task(_tell(settings, sender, feeds))
+    try:
+        await run_app(app, stop)
+    finally:
+        telling.cancel()
+        await sender.stop()
+    if failures:
+        raise SystemExit(failures[0])
+
+
+async def _tell(settings: Settings, sender: Sender, feeds: list[Feed]) -> None:
+    """Say once a second what we own; ready is who owns something, or follows as a standby for long enough."""
+    status = Topics.under(settings.namespace).status
+
+    async def send(key: bytes, value: bytes) -> None:
+        if any(feed.partitions for feed in feeds):
+            say_ready()
+        await sender([Send(status, 0, value, key)])
+
+    await pulse("scheduler", send, lambda: {"partitions": {feed.stage.name: feed.partitions for feed in feeds}})

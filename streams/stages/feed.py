@@ -43,15 +43,13 @@ class Feed:
             task.cancel()
 
     async def agent(self, stream: Any) -> None:
-        """The Faust agent. Acknowledgements follow the table; the committed offset is only a hint."""
+        """The Faust agent. Its acknowledgements mean nothing: the table says how far the input is applied."""
         source = stream.noack()
         async for event in source.events():
             message = event.message
-            found = self._loops.get(message.partition)
-            if found is None:
-                continue  # it is on its way to another owner, who reads it from the marker on
-            incoming = Incoming(message.offset, round(message.timestamp * 1000), message.value)
-            await found[0].put(incoming, partial(source.ack, event))
+            await source.ack(event)
+            if found := self._loops.get(message.partition):
+                await found[0].put(Incoming(message.offset, round(message.timestamp * 1000), message.value))
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if task.cancelled() or number not in self._loops or self._loops[number][1] is not task:

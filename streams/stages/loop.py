@@ -1,4 +1,4 @@
-"""One loop a partition: take what has arrived, decide, send, make durable, acknowledge. No partition waits for another.
+"""One loop a partition: take what has arrived, decide, send, make durable. No partition waits for another.
 
 Order of a batch (what makes a kill at any moment harmless): outputs are acknowledged by the broker, then the
 changelog with the marker, then RocksDB, then the outputs that may only leave after. So outputs can be repeated but
@@ -28,7 +28,6 @@ QUEUE_BYTES = 16_000_000
 
 log = structlog.get_logger("headrace.stage")
 Sender = Callable[[list[Send]], Awaitable[None]]
-Ack = Callable[[], Awaitable[None]]
 
 
 class GapError(Exception):
@@ -51,7 +50,7 @@ class Loop:
     def __init__(self, stage: Stage, partition: Partition, send: Sender) -> None:
         self._stage, self._partition, self._send = stage, partition, send
         self._logic = stage.logic(partition)
-        self._queue: deque[tuple[Incoming, Ack]] = deque()
+        self._queue: deque[Incoming] = deque()
         self._bytes = 0
         self._abandoned = False
         self._arrived = asyncio.Event()
@@ -62,12 +61,12 @@ class Loop:
         self._skips: defaultdict[int, set[int]] = defaultdict(set)
         self.batches = 0
 
-    async def put(self, message: Incoming, ack: Ack) -> None:
+    async def put(self, message: Incoming) -> None:
         """Queue a message; waits while too much is queued."""
         await self._room.wait()
         if self._abandoned:
             return
-        self._queue.append((message, ack))
+        self._queue.append(message)
         self._bytes += len(message.value)
         self._arrived.set()
         if self._bytes > QUEUE_BYTES:
@@ -102,21 +101,16 @@ class Loop:
             return
 
     async def _batch(self) -> None:
-        taken, acks = self._take()
-        if taken:
+        if taken := self._take():
             await self._commit(taken[-1].offset)
-        for ack in acks:
-            await ack()
 
-    def _take(self) -> tuple[list[Incoming], list[Ack]]:
-        """Handle what has arrived, up to the limits of a batch. Messages below the marker are only acknowledged."""
+    def _take(self) -> list[Incoming]:
+        """Handle what has arrived, up to the limits of a batch. What is at or below the marker is done already."""
         taken: list[Incoming] = []
-        acks = []
         size = 0
         while self._queue and size < BATCH_BYTES and self._logic.weight() < WEIGHT_LIMIT:
-            message, ack = self._queue.popleft()
+            message = self._queue.popleft()
             size += len(message.value)
-            acks.append(ack)
             marker = taken[-1].offset if taken else self._partition.marker
             if message.offset > marker:
                 self._check(message, marker)
@@ -125,7 +119,7 @@ class Loop:
         self._bytes -= size
         if self._bytes <= QUEUE_BYTES:
             self._room.set()
-        return taken, acks
+        return taken
 
     def _handle(self, taken: list[Incoming]) -> None:
         """Handle the last message taken; where our own code fails on a command, go back and leave that one out."""
