@@ -1,3 +1,20 @@
 """Headrace: a data-pipeline orchestrator built on a stream processor."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.dsl import Pipeline, Skip, task
+    from ui.client import Client
+
 __version__ = "0.1.0"
+__all__ = ["Client", "Pipeline", "Skip", "__version__", "task"]
+
+_HOMES = {"Pipeline": "pipelines.dsl", "Skip": "pipelines.dsl", "task": "pipelines.dsl", "Client": "ui.client"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what people use when they use it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,111 @@
+"""`headrace cancel | retry | finish`: one by its id, or all that match a filter."""
+
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from pipelines.requests import BulkRequest
+from pipelines.views import BulkAnswer
+from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.documents import read_json
+from ui.cli.exits import Exit, UsageError, mapped, stop
+from ui.cli.listing import NO_FILTER, Filter
+from ui.cli.looks import console, notes, safe
+from ui.cli.waiting import report
+from ui.client import Client
+
+Yes = Annotated[bool, Parameter(name=["--yes", "-y"], negative=(), show_default=False)]
+
+
+def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
+    """Stop executions, waiting or running.
+
+    Args:
+        ids: Executions by id (the last characters will do where they are unique); none: all that match the filter.
+        reason: Shown to whoever looks at them.
+        yes: Do not ask.
+        which: Which ones.
+        common: Of every command.
+    """
+    with connected() as client:
+        if len(ids) == 1:
+            return report(client, client.cancel(ids[0], reason=reason), common, wait=False)
+        return _shown(client.cancel_many(_request(client, ids, which, "Cancel", reason, yes=yes)), common)
+
+
+def retry(
+    *ids: str,
+    wait: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    yes: Yes = False,
+    which: Filter = NO_FILTER,
+    common: Common = PLAIN,
+) -> None:
+    """Execute again what has ended, each under a new id.
+
+    Args:
+        ids: Executions by id (the last characters will do where they are unique); none: all that match the filter.
+        wait: With one id: wait for the end of the new execution.
+        yes: Do not ask.
+        which: Which ones.
+        common: Of every command.
+    """
+    with connected() as client:
+        if len(ids) == 1:
+            return report(client, client.retry(ids[0]), common, wait=wait)
+        return _shown(client.retry_many(_request(client, ids, which, "Retry", "", yes=yes)), common)
+
+
+def finish(
+    execution: str,
+    /,
+    *,
+    outcome: Literal["succeeded", "failed"] = "succeeded",
+    result: str | None = None,
+    error: str = "",
+    common: Common = PLAIN,
+) -> None:
+    """Say how an external execution ended.
+
+    Args:
+        execution: Its id (the last characters will do where they are unique).
+        outcome: How.
+        result: JSON, for the tasks that wait for it; @FILE reads it from a file.
+        error: What went wrong.
+        common: Of every command.
+    """
+    with mapped():
+        value = None if result is None else read_json(result)
+    with connected() as client:
+        report(client, client.finish(execution, outcome=outcome, result=value, error=error), common, wait=False)
+
+
+def _request(client: Client, ids: tuple[str, ...], which: Filter, verb: str, reason: str, *, yes: bool) -> BulkRequest:
+    if ids:
+        return BulkRequest(ids=ids, reason=reason)
+    if which == NO_FILTER:
+        raise UsageError("name executions by id, or say which by a filter such as --state failed --since 1h")
+    chosen = which.resolved()
+    total = client.executions(chosen, limit=1).total
+    if not yes:
+        _confirm(f"{verb} {total} executions?")
+    return BulkRequest(filter=chosen, expected=total, reason=reason)
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Say --yes where nobody can be asked")
+    if console.input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        stop("nothing was changed", Exit.FAILED)
+
+
+def _shown(answer: BulkAnswer, common: Common) -> None:
+    if common.json:
+        print_json(answer)
+    else:
+        for execution in answer.executions.values():
+            console.print(safe(execution), soft_wrap=True)
+        for one in answer.refused:
+            notes.print(safe(f"{one.execution}: {one.detail}"))
+    if answer.refused:
+        sys.exit(Exit.FAILED)

@@ -1,0 +1,24 @@
+"""`headrace create FILE`: definitions without an execution."""
+
+from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.documents import events_of
+from ui.cli.exits import mapped
+from ui.cli.looks import console, safe
+
+
+def create(file: str, /, *, common: Common = PLAIN) -> None:
+    """Create tasks or a pipeline from a JSON file.
+
+    Args:
+        file: A task, a pipeline, or a list of them; `-` reads standard input.
+        common: Of every command.
+    """
+    with mapped():
+        events = events_of(file, "create")
+    with connected() as client:
+        accepted = client.send(events)
+    if common.json:
+        return print_json(accepted)
+    for one in accepted:
+        console.print(safe(one.task), soft_wrap=True)
+    return None

@@ -1,0 +1,19 @@
+"""`headrace delete TASK`."""
+
+from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.looks import notes, safe
+
+
+def delete(task: str, /, *, common: Common = PLAIN) -> None:
+    """Let a task take no further executions. Those already submitted run to their end.
+
+    Args:
+        task: The task's id.
+        common: Of every command.
+    """
+    with connected() as client:
+        accepted = client.delete_task(task)
+    if common.json:
+        print_json(accepted)
+    else:
+        notes.print(safe(f"deleted {task}"))

@@ -1,0 +1,103 @@
+"""`headrace list`, and the filter that other commands share with it."""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from pipelines.requests import ExecutionFilter, Order
+from pipelines.views import ExecutionPage, ExecutionRow, StateName
+from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.looks import console, moment, notes, safe, state, table
+from ui.cli.times import since
+from ui.parts import formats
+
+Many = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Filter:
+    """Which executions; all that is given must hold."""
+
+    state: Annotated[tuple[StateName, ...], Parameter(negative=(), show_default=False)] = ()
+    """Any of these states; may be given many times."""
+    since: str | None = None
+    """Changed since: a duration (1h, 7d) or a time (ISO 8601)."""
+    until: str | None = None
+    """Changed before that."""
+    text: str | None = None
+    """Part of the task's id, the run or the execution's id."""
+    task: str | None = None
+    """Exactly this task."""
+    pipeline: str | None = None
+    """Tasks of this pipeline."""
+    run: str | None = None
+    """In this run."""
+    priority: Annotated[tuple[int, ...], Parameter(negative=(), show_default=False)] = ()
+    """Any of these priorities."""
+    kind: Many = ()
+    """Any of these kinds."""
+    pool: Many = ()
+    """Any of these pools."""
+    queue: Many = ()
+    """Any of these queues."""
+    owner: str | None = None
+    """Whose."""
+    worker: str | None = None
+    """On this worker."""
+    late: Annotated[bool | None, Parameter(negative=(), show_default=False)] = None
+    """Only those that missed their max_latency."""
+
+    def resolved(self) -> ExecutionFilter:
+        """The filter as the API takes it. Raises UsageError for a time that is none."""
+        given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return ExecutionFilter(**given | {"since": since(self.since), "until": since(self.until)})
+
+
+NO_FILTER = Filter()
+
+
+def executions(
+    *, which: Filter = NO_FILTER, order: Order = "newest", limit: int = 50, cursor: str = "", common: Common = PLAIN
+) -> None:
+    """Executions that match, a page at a time.
+
+    Args:
+        which: Which ones.
+        order: Of the rows.
+        limit: Rows of a page.
+        cursor: The next page: what the page before named.
+        common: Of every command.
+    """
+    with connected() as client:
+        page = client.executions(which.resolved(), order=order, limit=limit, cursor=cursor)
+    if common.json:
+        print_json(page)
+    else:
+        _draw(page)
+
+
+def _draw(page: ExecutionPage) -> None:
+    drawn = table(
+        ["state", "execution", "task", "run", "prio", "pool", "waited", "ran", "changed"], right=["waited", "ran"]
+    )
+    for row in page.items:
+        drawn.add_row(*_cells(row))
+    if page.items:
+        console.print(drawn)
+    notes.print(f"{len(page.items)} of {page.total}" + (f"; more: --cursor {page.next}" if page.next else ""))
+
+
+def _cells(row: ExecutionRow) -> list[Any]:
+    return [
+        state(row.state, late=row.late),
+        formats.short_id(row.execution),
+        safe(row.task),
+        safe(row.run),
+        formats.priority(row.priority),
+        row.pool,
+        formats.wait(row.waited_ms, row.max_latency_ms),
+        formats.duration(row.ran_ms),
+        moment(row.updated_at),
+    ]

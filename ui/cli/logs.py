@@ -1,0 +1,42 @@
+"""`headrace logs ID [-f]`."""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipelines.views import LogView
+from ui.cli.common import PLAIN, Common, connected
+from ui.cli.looks import safe
+from ui.client import Client
+
+PAGE = 1000
+
+
+def logs(
+    execution: str,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative=(), show_default=False)] = False,
+    common: Common = PLAIN,
+) -> None:
+    """An execution's output. As JSON: one line of it a line.
+
+    Args:
+        execution: Its id; the last eight characters will do where they are unique.
+        follow: Go on until it has ended.
+        common: Of every command.
+    """
+    with connected() as client:
+        for line in client.follow_logs(execution) if follow else _all(client, execution):
+            sys.stdout.write(f"{line.model_dump_json() if common.json else safe(line.text).plain}\n")
+            if follow:
+                sys.stdout.flush()
+
+
+def _all(client: Client, execution: str) -> Iterator[LogView]:
+    after = ""
+    while page := client.logs(execution, after=after, limit=PAGE):
+        yield from page
+        after = page[-1].cursor

@@ -1,0 +1,58 @@
+"""How things look on a terminal: state as icon, word and colour; texts of others without control characters."""
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.views import StateName
+from ui.parts import formats
+
+LOOKS: dict[StateName, tuple[str, str]] = {
+    "scheduled": ("◷", "bright_black"),
+    "blocked": ("⛓", "magenta"),
+    "waiting": ("▪", "yellow"),
+    "dispatched": ("▷", "cyan"),
+    "running": ("▶", "blue"),
+    "retrying": ("↻", "yellow"),
+    "succeeded": ("✓", "green"),
+    "failed": ("✕", "red"),
+    "upstream_failed": ("⊗", "red"),
+    "lost": ("?", "bright_magenta"),
+    "cancelled": ("⊘", "bright_black"),
+    "skipped": ("⤼", "bright_black"),
+}
+
+console = Console(highlight=False, soft_wrap=False)
+notes = Console(stderr=True, highlight=False)
+"""Progress and remarks: never on standard output."""
+
+
+def safe(text: str | None) -> Text:
+    """A text of somebody else: nothing in it is markup, and it cannot play with the terminal."""
+    return Text(
+        "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text or formats.MISSING)
+    )
+
+
+def state(name: StateName, *, late: bool = False) -> Text:
+    """A state, with a mark where it is late."""
+    icon, style = LOOKS[name]
+    label = Text(f"{icon} {name.replace('_', ' ')}", style)
+    return label.append(" ! late", "red") if late else label
+
+
+def moment(at: datetime | None) -> str:
+    """A time in this machine's zone."""
+    return formats.moment(at, datetime.now(UTC), datetime.now().astimezone().tzinfo or UTC)
+
+
+def table(columns: Iterable[str], right: Iterable[str] = ()) -> Table:
+    """An empty table; the columns in `right` hold numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made

@@ -1,0 +1,43 @@
+"""`headrace workers` and `headrace queues`."""
+
+from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.looks import console, notes, safe, table
+from ui.parts import formats
+
+
+def workers(*, common: Common = PLAIN) -> None:
+    """Who works, where, on how much, and who is silent."""
+    with connected() as client:
+        found = client.workers()
+    if common.json:
+        return print_json(found)
+    drawn = table(
+        ["worker", "pool", "host", "running", "slots", "held", "silent"], right=["running", "slots", "held", "silent"]
+    )
+    for one in found:
+        name = f"{one.worker} (drains)" if one.draining else one.worker
+        figures = (str(one.running), str(one.slots), str(one.held), formats.duration(one.silent_ms))
+        drawn.add_row(safe(name), safe(one.pool), safe(one.host), *figures)
+    if not found:
+        return notes.print("No worker. Start one: headrace worker")
+    return console.print(drawn)
+
+
+def queues(*, common: Common = PLAIN) -> None:
+    """Who waits, by pool and priority; the most critical first."""
+    with connected() as client:
+        found = client.pools()
+    if common.json:
+        return print_json(found)
+    priorities = [f"P{p}" for p in range(9, -1, -1)]
+    drawn = table(
+        ["pool", "waiting", *priorities, "oldest", "running", "slots"],
+        right=["waiting", *priorities, "oldest", "running", "slots"],
+    )
+    for pool in found:
+        by_priority = [formats.count(n) if n else formats.MISSING for n in reversed(pool.waiting)]
+        rest = (formats.duration(pool.oldest_wait_ms), str(pool.running), str(pool.slots))
+        drawn.add_row(safe(pool.pool), formats.count(sum(pool.waiting)), *by_priority, *rest)
+    if not found:
+        return notes.print("No pool has been used yet.")
+    return console.print(drawn)

@@ -1,0 +1,113 @@
+"""`headrace show ID`: one execution, drawn."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from pipelines.views import AttemptView, ExecutionView
+from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.looks import LOOKS, console, moment, safe, state, table
+from ui.parts import formats
+
+BAR = 40
+"""Columns of the timeline."""
+
+
+def show(execution: str, /, *, common: Common = PLAIN) -> None:
+    """An execution: its attempts on a timeline, its upstream tasks, why it waits, its result.
+
+    Args:
+        execution: Its id; the last eight characters will do where they are unique.
+        common: Of every command.
+    """
+    with connected() as client:
+        view = client.execution(execution)
+    if common.json:
+        print_json(view)
+    else:
+        console.print(Group(*_parts(view, datetime.now(UTC))))
+
+
+def _parts(view: ExecutionView, now: datetime) -> Iterator[RenderableType]:
+    yield Text.assemble(state(view.state, late=view.late), "  ", safe(view.task), "  ", view.execution)
+    for sentence in view.why:
+        yield Text.assemble("  ", safe(sentence))
+    yield _facts(view)
+    if view.attempts:
+        yield _timeline(view.attempts, now)
+    if view.upstream or view.downstream:
+        yield _tree(view)
+    if view.error or view.reason:
+        yield Text.assemble(("error  " if view.error else "reason  "), safe(view.error or view.reason))
+    if view.result is not None:
+        yield JSON.from_data(view.result, ensure_ascii=True)
+
+
+def _facts(view: ExecutionView) -> Table:
+    facts = {
+        "kind": view.kind,
+        "run": view.run,
+        "priority": formats.priority(view.priority),
+        "pool, queue": f"{view.pool}, {view.queue}",
+        "created": moment(view.created_at),
+        "due": moment(view.due_at),
+        "waited": formats.wait(view.waited_ms, view.max_latency_ms),
+        "ran": formats.duration(view.ran_ms),
+        "worker": view.worker,
+        "retry of": view.retry_of,
+        "retried as": view.retried_as,
+    }
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if value and value != formats.MISSING:
+            grid.add_row(Text(f"  {name}", "bright_black"), safe(value))
+    return grid
+
+
+def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
+    """A bar an attempt, all on one scale: light where it waited, full where it ran."""
+    drawn = table(["attempt", "state", "", "waited", "ran", "worker", "error"], right=["waited", "ran"])
+    moments = [m for a in attempts for m in (a.ready_at or a.dispatched_at, a.finished_at or now) if m]
+    start, end = min(moments), max(moments)
+    for one in attempts:
+        waited, ran = formats.duration(one.waited_ms), formats.duration(one.ran_ms)
+        bar = _bar(one, start, end, now)
+        drawn.add_row(
+            str(one.attempt), state(one.state), bar, waited, ran, safe(one.worker), safe(_first_line(one.error))
+        )
+    return drawn
+
+
+def _bar(attempt: AttemptView, start: datetime, end: datetime, now: datetime) -> Text:
+    whole = max((end - start).total_seconds(), 0.001)
+
+    def column(at: datetime) -> int:
+        return round((at - start).total_seconds() / whole * BAR)
+
+    ready = attempt.ready_at or attempt.dispatched_at or start
+    finished = attempt.finished_at or now
+    started = attempt.started_at or finished
+    left, middle, right = column(ready), column(started), column(finished)
+    ran = max(right - middle, 1 if attempt.started_at else 0)
+    style = LOOKS[attempt.state][1]
+    return Text.assemble(" " * min(left, BAR - 1), ("░" * (middle - left), "bright_black"), ("█" * ran, style))
+
+
+def _first_line(text: str | None) -> str | None:
+    return text.strip().splitlines()[-1][:60] if text and text.strip() else None
+
+
+def _tree(view: ExecutionView) -> Tree:
+    root = Tree(Text.assemble(safe(view.task), " ", state(view.state)))
+    for title, others in (("upstream", view.upstream), ("downstream", view.downstream)):
+        if others:
+            branch = root.add(Text(title, "bright_black"))
+            for one in others:
+                ended = state(one.state) if one.state else Text("not ended", "bright_black")
+                branch.add(Text.assemble(safe(one.task), "  ", ended, "  ", formats.short_id(one.execution)))
+    return root

@@ -1,0 +1,54 @@
+"""`headrace sql QUERY`."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import JsonValue
+
+from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.documents import read_file
+from ui.cli.exits import UsageError, mapped
+from ui.cli.looks import console, notes, safe, table
+from ui.parts import formats
+
+
+def sql(
+    query: str,
+    /,
+    *,
+    param: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    writes: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    common: Common = PLAIN,
+) -> None:
+    """A question to the history in ClickHouse: headrace sql 'SELECT state, count() FROM executions GROUP BY state'.
+
+    Args:
+        query: The statement; @FILE reads it from a file.
+        param: `name=value` for a place {name:Type} in the statement; may be given many times.
+        writes: It may change data.
+        common: Of every command.
+    """
+    with mapped():
+        statement = read_file(query[1:]) if query.startswith("@") else query
+        parameters = dict(_parameter(p) for p in param)
+    with connected() as client:
+        answer = client.sql(statement, parameters, writes=writes)
+    if common.json:
+        return print_json(answer)
+    drawn = table(answer.columns)
+    for row in answer.rows:
+        drawn.add_row(*map(_cell, row))
+    console.print(drawn)
+    cut = ", cut at the limit" if answer.cut else ""
+    return notes.print(f"{len(answer.rows)} rows in {formats.duration(answer.elapsed_ms)}{cut}")
+
+
+def _parameter(text: str) -> tuple[str, JsonValue]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UsageError(f"{text[:40]!r} is no parameter; write name=value")
+    return name, value
+
+
+def _cell(value: JsonValue) -> Any:
+    return safe(value if isinstance(value, str) else None if value is None else str(value))

@@ -1,0 +1,169 @@
+"""`headrace submit KIND ...`: one command a kind of task, with the options that all kinds share."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from pydantic import TypeAdapter
+
+from pipelines.model import AnyTask, Task, Trigger
+from ui.cli.common import PLAIN, Common, connected
+from ui.cli.documents import events_of, read_file, read_json
+from ui.cli.exits import UsageError, mapped
+from ui.cli.times import due
+from ui.cli.waiting import report, report_all
+
+Many = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+
+app = App(name="submit", help="Create a task and execute it, in one. Prints the execution's id at once.")
+TASK: TypeAdapter[AnyTask] = TypeAdapter(Task)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Options:
+    """What all kinds of task take."""
+
+    id: str | None = None
+    """The task's name; none: a new one. The same name in the same run is executed once."""
+    run: str | None = None
+    """Executions of one run see each other as upstream tasks."""
+    at: str | None = None
+    """Not before: a time (ISO 8601) or a duration from now (90s, 15m)."""
+    payload: str | None = None
+    """JSON that is handed to the code; @FILE reads it from a file."""
+    priority: int | None = None
+    """0 to 9; 9 is the most critical."""
+    pool: str | None = None
+    """The group of workers that may run it."""
+    queue: str | None = None
+    """A named line in the pool."""
+    upstream: Many = ()
+    """A task of the same run that must end first; may be given many times."""
+    trigger: Trigger | None = None
+    """How the upstream tasks must end."""
+    retries: int | None = None
+    """Attempts after the first one."""
+    timeout: float | None = None
+    """Seconds for one attempt."""
+    max_latency: float | None = None
+    """The longest acceptable wait, in seconds."""
+    delivery: Literal["at_least_once", "at_most_once"] | None = None
+    """What to do when nobody can know whether an attempt ran."""
+    owner: str | None = None
+    """Whose it is."""
+    notify: Many = ()
+    """An Apprise address to tell of failure and loss; may be given many times."""
+    wait: Flag = False
+    """Wait for the end and print the result; exit 1 if it is no success."""
+
+    def fields(self) -> dict[str, Any]:
+        """The task's fields that were given."""
+        names = ("priority", "pool", "queue", "trigger", "timeout", "max_latency", "delivery", "owner")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.payload is not None:
+            given["payload"] = read_json(self.payload)
+        if self.retries is not None:
+            given["retries"] = {"limit": self.retries}
+        if self.notify:
+            given["notify"] = [{"to": self.notify}]
+        return given | {"upstream": self.upstream}
+
+
+NONE = Options()
+
+
+def submit(kind: str, name: str, own: dict[str, Any], options: Options, common: Common) -> None:
+    """Send one task and report."""
+    with mapped():
+        named = options.id or f"{name.replace('.', '-')[:180]}-{secrets.token_hex(4)}"
+        task = TASK.validate_python({"id": named, "kind": kind, **own, **options.fields()})
+        at = due(options.at)
+    with connected() as client:
+        report(client, client.submit(task, run=options.run, at=at), common, wait=options.wait)
+
+
+@app.command
+def shell(command: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
+    """A command for `sh -c`, in the sandbox: headrace submit shell 'echo hi'."""
+    submit("shell", "shell", {"command": command}, options, common)
+
+
+@app.command
+def python(code: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
+    """A snippet, in the sandbox; @FILE reads it from a file: headrace submit python 'result = 1 + 1'."""
+    with mapped():
+        source = read_file(code[1:]) if code.startswith("@") else code
+    submit("python", "python", {"code": source}, options, common)
+
+
+@app.command
+def function(name: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
+    """A Python function that a pipeline file registers with @task."""
+    submit("function", name, {"function": name}, options, common)
+
+
+@app.command
+def sql(query: str, /, *, writes: Flag = False, options: Options = NONE, common: Common = PLAIN) -> None:
+    """A statement for ClickHouse, as a task.
+
+    Args:
+        query: The statement.
+        writes: It may change data.
+        options: Of every task.
+        common: Of every command.
+    """
+    submit("sql", "sql", {"sql": query, "writes": writes}, options, common)
+
+
+@app.command
+def http(
+    url: str, /, *, method: str = "GET", header: Many = (), options: Options = NONE, common: Common = PLAIN
+) -> None:
+    """A request.
+
+    Args:
+        url: Where to.
+        method: How.
+        header: `Name: value`; may be given many times.
+        options: Of every task.
+        common: Of every command.
+    """
+    headers = dict(_header(h) for h in header)
+    submit("http", "http", {"url": url, "method": method, "headers": headers}, options, common)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, _, value = text.partition(":")
+    return name.strip(), value.strip()
+
+
+@app.command
+def sleep(seconds: float, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
+    """A pause; takes no worker."""
+    submit("sleep", "sleep", {"seconds": seconds}, options, common)
+
+
+@app.command
+def external(*, options: Options = NONE, common: Common = PLAIN) -> None:
+    """Work that somebody else does and ends with `headrace finish`."""
+    submit("external", "external", {}, options, common)
+
+
+@app.default
+def document(*, file: str | None = None, wait: Flag = False, common: Common = PLAIN) -> None:
+    """Submit what a JSON file holds: a task, or a list of tasks and public events.
+
+    Args:
+        file: The file; `-` reads standard input.
+        wait: Wait for the end of all that were submitted; exit 1 if one is no success.
+        common: Of every command.
+    """
+    with mapped():
+        if file is None:
+            raise UsageError("say what to submit: a kind (shell, python, function, ...) or --file")
+        events = events_of(file, "submit")
+    with connected() as client:
+        report_all(client, client.send(events), common, wait=wait)

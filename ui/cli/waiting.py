@@ -1,0 +1,98 @@
+"""What follows an order: the id at once, or with `--wait` how it ended."""
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from rich.json import JSON
+from rich.text import Text
+
+from pipelines.views import TERMINAL_STATES, Accepted, ExecutionView
+from ui.cli.common import Common, print_json
+from ui.cli.exits import Exit
+from ui.cli.looks import console, notes, safe, state
+from ui.client import ApiError, Client
+from ui.parts import formats
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+VISIBLE_WITHIN = 30.0
+"""Seconds in which an accepted execution must be seen."""
+
+
+def report(client: Client, accepted: Accepted, common: Common, *, wait: bool) -> None:
+    """Print the id, or wait and print the outcome; ends the process with 1 where that is no success."""
+    if accepted.execution is not None and wait:
+        show_outcome(outcome(client, accepted.execution), common)
+    elif common.json:
+        print_json(accepted)
+    else:
+        console.print(safe(accepted.execution or accepted.run or accepted.task), soft_wrap=True)
+        if accepted.state:
+            notes.print(state(accepted.state))
+
+
+def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, wait: bool) -> None:
+    """The same for many; a pipeline's run counts as its executions."""
+    if not wait:
+        if common.json:
+            return print_json(accepted)
+        for one in accepted:
+            report(client, one, common, wait=False)
+        return None
+    views = [outcome(client, execution) for one in accepted for execution in _made(one)]
+    if common.json:
+        print_json(views)
+    else:
+        for view in views:
+            notes.print(_headline(view), safe(view.task))
+    if any(view.state != "succeeded" for view in views):
+        sys.exit(Exit.FAILED)
+    return None
+
+
+def _made(accepted: Accepted) -> list[str]:
+    if accepted.executions:
+        return list(accepted.executions.values())
+    return [accepted.execution] if accepted.execution else []
+
+
+def show_outcome(view: ExecutionView, common: Common) -> None:
+    """How one execution ended; a failure ends the process."""
+    if common.json:
+        print_json(view)
+    else:
+        notes.print(_headline(view))
+        if view.result is not None:
+            console.print(JSON.from_data(view.result, ensure_ascii=True), soft_wrap=True)
+        if problem := view.error or view.reason:
+            notes.print(safe(problem))
+    if view.state != "succeeded":
+        sys.exit(Exit.FAILED)
+
+
+def _headline(view: ExecutionView) -> Text:
+    ran = f" in {formats.duration(view.ran_ms)}" if view.ran_ms is not None else ""
+    return Text.assemble(state(view.state, late=view.late), ran, f"  {view.execution}")
+
+
+def outcome(client: Client, execution: str) -> ExecutionView:
+    """The execution once it has ended; waits as long as that takes."""
+    pause, began = FIRST_PAUSE, time.monotonic()
+    with notes.status(f"waiting for {execution}") if notes.is_terminal else nullcontext():
+        while True:
+            view = _look(client, execution, began)
+            if view is not None and view.state in TERMINAL_STATES:
+                return view
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+def _look(client: Client, execution: str, began: float) -> ExecutionView | None:
+    """None while an execution that was just accepted cannot be seen yet."""
+    try:
+        return client.execution(execution)
+    except ApiError as error:
+        if error.status == 404 and time.monotonic() - began < VISIBLE_WITHIN:  # noqa: PLR2004  (not found)
+            return None
+        raise
