@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-
 from streams.pulse import pulse, say_ready
 from streams.settings import Settings
 from streams.stages.dispatch import Dispatch
@@ -16,8 +15,8 @@ from streams.stages.schedule import Schedule
 from streams.stages.sender import Sender
 from streams.stages.submit import Submit
 from streams.stages.task_table import derive
-from streams.state.partition import Change, Derive, Partition
 from streams.state.faust_fixes import App
+from streams.state.partition import Change, Derive, Partition
 from streams.state.tables import Tables, make_app, run_app
 from streams.topics import Topics
 
@@ -47,7 +46,14 @@ def scheduler_app(settings: Settings, sender: Sender, fail: Callable[[str], None
     """The Faust app of the role `scheduler`, and the feeds of its stages."""
     app = make_app(settings, "scheduler")
     tables = Tables(app, settings)
-    return app, [_stage(app, tables, settings, plan, sender, fail) for plan in plans(settings)]
+    feeds = []
+    for plan in plans(settings):
+        feed = Feed(_stage(plan, settings), sender, fail)
+        tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
+        topic = app.topic(plan.source, value_type=bytes, partitions=plan.partitions)
+        app.agent(topic, name=plan.table)(feed.agent)
+        feeds.append(feed)
+    return app, feeds
 
 
 def nothing_derived(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:  # noqa: ARG001  (Derive)
@@ -55,16 +61,9 @@ def nothing_derived(key: bytes, old: bytes | None, new: bytes | None) -> list[Ch
     return []
 
 
-def _stage(
-    app: App, tables: Tables, settings: Settings, plan: Plan, sender: Sender, fail: Callable[[str], None]
-) -> Feed:
+def _stage(plan: Plan, settings: Settings) -> Stage:
     dead_letters = Topics.under(settings.namespace).dead_letters
-    stage = Stage(plan.table, plan.source, dead_letters, lambda partition: plan.logic(partition, settings))
-    feed = Feed(stage, sender, fail)
-    tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
-    topic = app.topic(plan.source, value_type=bytes, partitions=plan.partitions)
-    app.agent(topic, name=plan.table)(feed.agent)
-    return feed
+    return Stage(plan.table, plan.source, dead_letters, lambda partition: plan.logic(partition, settings))
 
 
 async def run_scheduler(settings: Settings) -> None:
