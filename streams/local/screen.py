@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from pydantic import JsonValue
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipelines.model import PipelineModel
 from pipelines.views import ExecutionRow, QueryAnswer
 from streams.local.supervisor import Child
-from streams.local.timeline import LOOKS, Node, bar, ended, took, tree
+from streams.local.timeline import Node, bar, ended, took, tree
+from ui.cli.looks import safe, state, table
 
-CELL = 40
-"""Characters of a value in a table of results."""
+NUMBERS = ("Int", "Float", "Decimal")
+"""Parts of the names of ClickHouse's types of numbers."""
 
 ROLE_LOOKS = {"ready": ("✓", "green"), "restarting": ("↻", "yellow"), "starting": ("▷", "cyan"), "down": ("·", "dim")}
 
@@ -73,13 +75,15 @@ class Screen:
     def _tell(self) -> None:
         now = {f"{child.role.name}": child.state for child in self.children}
         now |= {node.task: self._rows[node.task].state for node in self._nodes if node.task in self._rows}
-        for name, state in now.items():
-            if self._told.get(name) != state:
-                self.say(f"{name}: {state}")
+        for name, word in now.items():
+            if self._told.get(name) != word:
+                self.say(f"{name}: {word}")
         self._told.update(now)
 
     def _picture(self) -> RenderableType:
-        parts: list[RenderableType] = [self._roles()]
+        parts: list[RenderableType] = []
+        if not self._nodes or any(child.state != "ready" for child in self.children):
+            parts.append(self._roles())
         if self._nodes:
             parts += [Text(f"\n{self._title}", "bold"), self._run()]
         return Group(*parts)
@@ -96,7 +100,7 @@ class Screen:
         rows = [row for node in self._nodes if (row := self._rows.get(node.task))]
         start = min((row.created_at for row in rows), default=now)
         end = max((row.finished_at or now for row in rows), default=now) if all(map(ended, rows)) else now
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(*(Column(no_wrap=True) for _ in range(4)), padding=(0, 2))
         for node in self._nodes:
             table.add_row(*self._line(node, start, end))
         return table
@@ -107,26 +111,18 @@ class Screen:
             name.append(" ← " + ", ".join(other.partition(".")[2] for other in node.others), "bright_black")
         if (row := self._rows.get(node.task)) is None:
             return name, Text("· not yet", "bright_black"), Text(), Text()
-        look = LOOKS[row.state]
-        words = row.state.replace("_", " ") + (f" (attempt {row.attempt})" if row.attempt > 1 else "")
-        return (
-            name,
-            Text(f"{look.icon} {words}", look.style),
-            bar(row, start, now),
-            Text(took(row, now), justify="right"),
-        )
+        again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
+        return name, state(row.state, late=row.late).append(again), bar(row, start, now), Text(took(row, now), "dim")
 
 
 def answer_table(answer: QueryAnswer) -> Table:
-    """Rows of a query, for people."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 2))
-    for name, kind in zip(answer.columns, answer.types, strict=True):
-        table.add_column(name, justify="right" if "Int" in kind or "Float" in kind or "Decimal" in kind else "left")
+    """Rows of a query, for people; numbers to the right."""
+    kinds = zip(answer.columns, answer.types, strict=True)
+    drawn = table(answer.columns, [name for name, kind in kinds if any(n in kind for n in NUMBERS)])
     for row in answer.rows:
-        table.add_row(*(_cell(value) for value in row))
-    return table
+        drawn.add_row(*(safe(None if value is None else _plain(value)) for value in row))
+    return drawn
 
 
-def _cell(value: object) -> Text:
-    text = "-" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    return Text(text if len(text) <= CELL else f"{text[: CELL - 1]}…")
+def _plain(value: JsonValue) -> str:
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

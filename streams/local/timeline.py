@@ -7,33 +7,12 @@ from typing import NamedTuple
 from rich.text import Text
 
 from pipelines.model import AnyTask
-from pipelines.views import TERMINAL_STATES, ExecutionRow, StateName
+from pipelines.views import TERMINAL_STATES, ExecutionRow
+from ui.cli.looks import LOOKS
+from ui.parts import formats
 
-WIDTH = 32
+WIDTH = 24
 """Characters of the longest bar."""
-
-
-class Look(NamedTuple):
-    """A state's icon and its colour as the terminal's own theme has it."""
-
-    icon: str
-    style: str
-
-
-LOOKS: dict[StateName, Look] = {
-    "scheduled": Look("◷", "bright_black"),
-    "blocked": Look("⛓", "magenta"),
-    "waiting": Look("▪", "yellow"),
-    "dispatched": Look("▷", "cyan"),
-    "running": Look("▶", "blue"),
-    "retrying": Look("↻", "yellow"),
-    "succeeded": Look("✓", "green"),
-    "failed": Look("✕", "red"),
-    "upstream_failed": Look("⊗", "red"),
-    "lost": Look("?", "magenta"),
-    "cancelled": Look("⊘", "bright_black"),
-    "skipped": Look("⤼", "bright_black"),
-}
 
 
 class Node(NamedTuple):
@@ -82,8 +61,7 @@ def bar(row: ExecutionRow, start: datetime, now: datetime, width: int = WIDTH) -
     ready = column(row.ready_at or began)
     run = max(column(began), ready)
     end = max(column(ended), min(run + 1, width)) if began else run
-    style = LOOKS[row.state].style
-    line = Text(" " * ready).append("░" * (run - ready), "bright_black").append("█" * (end - run), style)
+    line = Text(" " * ready).append("░" * (run - ready), "bright_black").append("█" * (end - run), LOOKS[row.state][1])
     return line.append(" " * (width - len(line)))
 
 
@@ -91,8 +69,7 @@ def took(row: ExecutionRow | None, now: datetime) -> str:
     """How long an execution ran, or runs so far."""
     if row is None or row.started_at is None:
         return ""
-    seconds = ((row.finished_at or now) - row.started_at).total_seconds()
-    return f"{max(seconds, 0):.1f} s" if seconds < 60 else f"{seconds // 60:.0f}m {seconds % 60:02.0f}s"  # noqa: PLR2004  (a minute)
+    return formats.duration(((row.finished_at or now) - row.started_at).total_seconds() * 1000)
 
 
 def ended(row: ExecutionRow | None) -> bool:

@@ -3,7 +3,7 @@ from typing import Any
 
 from pipelines.model import AnyTask, ExternalTask
 from pipelines.views import ExecutionRow
-from streams.local.timeline import LOOKS, bar, ended, took, tree
+from streams.local.timeline import bar, ended, took, tree
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -52,12 +52,6 @@ def test_a_bar_ends_now_while_the_task_runs() -> None:
     assert bar(row(ready_at=at(2)), START, at(4), 8).plain == "    ░░░░"
     assert bar(row(ready_at=at(0), started_at=at(2)), START, at(4), 8).plain == "░░░░████"
     assert bar(row(started_at=at(0), finished_at=at(0)), START, at(400), 8).plain == "█       "
-
-
-def test_every_state_has_a_look() -> None:
-    """No state of the engine is drawn without an icon."""
-    states = ExecutionRow.model_fields["state"].annotation
-    assert set(LOOKS) == set(states.__args__)  # type: ignore[union-attr]
 
 
 def test_times_and_ends() -> None:
