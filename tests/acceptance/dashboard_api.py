@@ -12,34 +12,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
-from pydantic import BaseModel
+from fastapi import Depends, FastAPI, Header, HTTPException, Query
 
 from pipelines.ids import execution_id, to_text
+from pipelines.requests import BulkRequest, ExecutionFilter, ExecutionQuery
 from pipelines.views import (
     TERMINAL_STATES,
-    Accepted,
     AttemptView,
+    BulkAnswer,
     ExecutionPage,
     ExecutionView,
     LogView,
     MinuteView,
     OverviewView,
     PoolView,
+    RefusalView,
     StateName,
     UpstreamView,
     WorkerView,
 )
 
 TOKEN = "a-token-for-tests"
-
-
-class Wanted(BaseModel):
-    """A bulk command."""
-
-    ids: list[str] | None = None
-    filter: dict[str, str | list[str]] | None = None
-    expected: int | None = None
 
 
 class World:
@@ -73,9 +66,9 @@ class World:
         for text in texts:
             lines.append(LogView(cursor=str(len(lines) + 1), at=datetime.now(UTC), attempt=1, stream=stream, text=text))
 
-    def matching(self, query: dict[str, list[str]]) -> list[ExecutionView]:
+    def matching(self, which: ExecutionFilter) -> list[ExecutionView]:
         """The executions that match, newest first."""
-        return [row for row in reversed(self.rows.values()) if _matches(row, query)]
+        return [row for row in reversed(self.rows.values()) if _matches(row, which)]
 
     def act(self, verb: str, name: str) -> str | None:
         """Cancel or retry; gives the reason where it is refused."""
@@ -93,22 +86,15 @@ class World:
         return None
 
 
-def _matches(row: ExecutionView, query: dict[str, list[str]]) -> bool:
-    for key, values in query.items():
-        if key == "late" and row.late != (values[0] == "true"):
-            return False
-        if key == "text" and not any(values[0] in t for t in (row.task, row.run, row.execution)):
-            return False
-        if key == "since" and row.updated_at < datetime.fromisoformat(values[0]):
-            return False
-        if key == "until" and row.updated_at >= datetime.fromisoformat(values[0]):
-            return False
-        if (
-            key in {"state", "task", "pipeline", "run", "pool", "queue", "owner", "priority", "kind"}
-            and str(getattr(row, key)) not in values
-        ):
-            return False
-    return True
+def _matches(row: ExecutionView, which: ExecutionFilter) -> bool:
+    wanted = which.model_dump(exclude_defaults=True)
+    text = wanted.pop("text", "")
+    since, until = wanted.pop("since", row.updated_at), wanted.pop("until", None)
+    if row.updated_at < since or (until and row.updated_at >= until):
+        return False
+    if not any(text in part for part in (row.task, row.run, row.execution)):
+        return False
+    return all(getattr(row, k) in v if isinstance(v, tuple) else getattr(row, k) == v for k, v in wanted.items())
 
 
 def _overview(world: World, since: datetime) -> OverviewView:
@@ -121,7 +107,8 @@ def _overview(world: World, since: datetime) -> OverviewView:
     oldest = max((round((now - row.created_at) / timedelta(milliseconds=1)) for row in waiting), default=None)
     pools = [
         PoolView(
-            pool=pool, at=now, slots=8 if pool == "default" else 0, running=states.count("running") * (pool == "default"),
+            pool=pool, at=now, slots=8 if pool == "default" else 0,
+            running=states.count("running") if pool == "default" else 0,
             waiting=tuple(sum(r.priority == p and r.pool == pool for r in waiting) for p in range(10)),
             oldest_wait_ms=oldest, workers=tuple(slots) if pool == "default" else (),
         )
@@ -138,12 +125,13 @@ def _minutes(world: World, now: datetime) -> Iterator[MinuteView]:
     if not world.rows:
         return
     last = now.replace(second=0, microsecond=0)
-    for back in range(240, -1, -1):
+    for back in range(1200, -1, -1):
         n = 30 + (back * 7919 % 23) + (back * 104_729 % 11)
-        if back in range(70, 84):
+        if back in range(170, 244):
             continue
         yield MinuteView(
-            minute=last - timedelta(minutes=back), created=n, succeeded=n, failed=back * 31 % 17 // 14, other=back % 3 // 2,
+            minute=last - timedelta(minutes=back), created=n, succeeded=n,
+            failed=back * 31 % 17 // 14, other=back % 3 // 2,
             waited_p50_ms=200 + n * 6, waited_p99_ms=900 + n * 40, ran_p50_ms=700 + n * 3, ran_p99_ms=2200 + n * 30,
         )  # fmt: skip
 
@@ -153,8 +141,27 @@ def _allowed(authorization: Annotated[str, Header()] = "") -> None:
         raise HTTPException(401, "sign in")
 
 
-def _query(request: Request) -> dict[str, list[str]]:
-    return {key: request.query_params.getlist(key) for key in request.query_params}
+def _one(world: World, name: str) -> ExecutionView:
+    if name not in world.rows:
+        raise HTTPException(404, "no such execution")
+    return world.rows[name]
+
+
+def _page(world: World, query: ExecutionQuery) -> ExecutionPage:
+    which = ExecutionFilter.model_validate(query.model_dump(exclude={"order", "limit", "cursor"}))
+    found, start = world.matching(which), int(query.cursor or 0)
+    end = start + query.limit
+    return ExecutionPage(items=tuple(found[start:end]), total=len(found), next=str(end) if end < len(found) else None)
+
+
+def _bulk(world: World, verb: str, wanted: BulkRequest) -> BulkAnswer:
+    ids = wanted.ids
+    if wanted.filter is not None:
+        ids = tuple(row.execution for row in world.matching(wanted.filter))
+        if len(ids) > (wanted.expected or 0):
+            raise HTTPException(409, f"{len(ids)} match now, not {wanted.expected}")
+    refused = [RefusalView(execution=n, detail=why) for n in ids or () if (why := world.act(verb, n))]
+    return BulkAnswer(accepted=len(ids or ()) - len(refused), executions={}, refused=tuple(refused))
 
 
 def application(world: World) -> FastAPI:
@@ -165,42 +172,26 @@ def application(world: World) -> FastAPI:
     def overview(since: datetime) -> OverviewView:
         return _overview(world, since)
 
+    @app.get("/v1/pools")
+    def pools() -> tuple[PoolView, ...]:
+        return _overview(world, datetime.now(UTC)).pools
+
     @app.get("/v1/executions")
-    def executions(
-        query: Annotated[dict[str, list[str]], Depends(_query)], limit: Annotated[int, Query()] = 25, cursor: int = 0
-    ) -> ExecutionPage:
-        found = world.matching(query)
-        after = cursor + limit
-        return ExecutionPage(
-            items=tuple(found[cursor:after]), total=len(found), next=str(after) if after < len(found) else None
-        )
+    def executions(query: Annotated[ExecutionQuery, Query()]) -> ExecutionPage:
+        return _page(world, query)
 
     @app.get("/v1/executions/{name}")
     def execution(name: str) -> ExecutionView:
-        if name not in world.rows:
-            raise HTTPException(404, "no such execution")
-        return world.rows[name]
+        return _one(world, name)
 
     @app.get("/v1/executions/{name}/logs")
-    def logs(name: str, after: int = 0) -> list[LogView]:
-        return world.lines.get(name, [])[after:]
+    def logs(name: str, after: str = "", limit: int = 500) -> list[LogView]:
+        start = int(after or 0)
+        return world.lines.get(name, [])[start : start + limit]
 
     @app.post("/v1/executions/{verb}")
-    def many(verb: str, wanted: Wanted) -> dict[str, object]:
-        ids = wanted.ids
-        if ids is None:
-            query = {k: [v] if isinstance(v, str) else v for k, v in (wanted.filter or {}).items()}
-            ids = [row.execution for row in world.matching(query)]
-            if len(ids) != wanted.expected:
-                raise HTTPException(409, f"{len(ids)} match now, not {wanted.expected}")
-        refused = [{"execution": n, "detail": why} for n in ids if (why := world.act(verb, n))]
-        return {"accepted": len(ids) - len(refused), "refused": refused}
-
-    @app.post("/v1/executions/{name}/{verb}")
-    def one(name: str, verb: str) -> Accepted:
-        if why := world.act(verb, name):
-            raise HTTPException(409, why)
-        return Accepted(execution=name)
+    def many(verb: str, wanted: BulkRequest) -> BulkAnswer:
+        return _bulk(world, verb, wanted)
 
     return app
 
@@ -251,8 +242,9 @@ def _present(world: World, now: datetime) -> None:
         late = n < 7
         at = now - timedelta(seconds=90 - 6 * n)
         world.add(
-            "orders.score", "waiting", f"batch-{n}", created_at=at, ready_at=at, priority=9 - n % 4, late=late, attempt=0,
-            waited_ms=14_000 if late else 1200, max_latency_ms=10_000, pool="gpu" if n % 3 == 0 else "default",
+            "orders.score", "waiting", f"batch-{n}", created_at=at, ready_at=at,
+            priority=9 - n % 4, late=late, attempt=0,
+            max_latency_ms=10_000 if late else 600_000, pool="gpu" if n % 3 == 0 else "default",
             why=("3rd of 812 in pool `default`, behind 2 of priority 9", "queue `default` runs 5 of 5"),
         )  # fmt: skip
     load = world.add("sales.load", "succeeded", "monday", ran_ms=4200, waited_ms=90, worker="mill-0")
@@ -281,7 +273,8 @@ def running(now: datetime, tries: int) -> dict[str, object]:
         attempts.append(
             AttemptView(
                 attempt=n + 1, state="running" if last else "failed", worker=f"mill-{n % 2}", ready_at=start,
-                dispatched_at=start + span / 8, started_at=start + span / 6, finished_at=None if last else start + span / 1.5,
+                dispatched_at=start + span / 8,
+                started_at=start + span / 6, finished_at=None if last else start + span / 1.5,
                 waited_ms=667, ran_ms=None if last else 2000, error=None if last else f"ValueError: bad row {n}",
             )
         )  # fmt: skip

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView, UpstreamView
+from ui.client import ApiError
 from ui.parts import actions, api, charts, clock, formats, header, places, states
 from ui.parts.answers import ask, guarded
 from ui.parts.logs import tail
@@ -30,8 +31,10 @@ class Spots(NamedTuple):
 def show_execution(head: header.Header, spots: Spots, name: str) -> None:
     """All that is known about one execution but its log."""
     try:
-        answer = ask(_named(name), api.execution, name)
-    except api.NotFoundError:
+        answer = ask(_named(name), api.client().execution, name)
+    except ApiError as error:
+        if not api.unknown(error):
+            raise
         spots.top.info("No such execution, or kept no longer.")
         return
     with spots.top:
@@ -76,12 +79,12 @@ def why(view: ExecutionView) -> None:
 def summary(view: ExecutionView) -> str:
     """What can be said where the engine gives no reason."""
     word = states.LOOKS[view.state].word.capitalize()
-    waited = f"waited {formats.wait(view.waited_ms, view.max_latency_ms)}"
+    waited = f"waited {formats.wait(clock.waited_ms(view), view.max_latency_ms)}"
     if view.state == "running":
         return f"{word} on {formats.text(view.worker)} since {clock.moment(view.started_at)}; {waited}."
     because = f": {view.reason}" if view.reason else ""
     if view.state in TERMINAL_STATES:
-        ran = f", ran {formats.duration(view.ran_ms)}" if view.ran_ms is not None else ""
+        ran = f", ran {formats.duration(clock.ran_ms(view))}" if clock.ran_ms(view) is not None else ""
         return f"{word} at {clock.moment(view.finished_at)}{because}; {waited}{ran}."
     return f"{word} since {clock.moment(view.updated_at)}{because}."
 
@@ -107,7 +110,7 @@ def _attempt_head() -> Markup:
 def _attempt(attempt: AttemptView) -> Markup:
     now, zone = clock.now(), clock.zone()
     times = (attempt.ready_at, attempt.started_at, attempt.finished_at)
-    spans = (attempt.waited_ms, attempt.ran_ms)
+    spans = (clock.waited_ms(attempt), clock.ran_ms(attempt))
     cells = [str(attempt.attempt), states.chip(attempt.state), formats.text(attempt.worker)]
     numbers = [*(timestamp(t, now, zone) for t in times), *(formats.duration(ms) for ms in spans)]
     return tag("tr", *(tag("td", c) for c in cells), *(tag("td", n, class_="hr-number") for n in numbers))
@@ -134,8 +137,8 @@ def details(view: ExecutionView) -> None:
         ("worker", formats.text(view.worker)),
         ("owner", view.owner),
         ("trigger", view.trigger),
-        ("waited", formats.wait(view.waited_ms, view.max_latency_ms)),
-        ("ran", formats.duration(view.ran_ms)),
+        ("waited", formats.wait(clock.waited_ms(view), view.max_latency_ms)),
+        ("ran", formats.duration(clock.ran_ms(view))),
         *((name, timestamp(at, now, zone)) for name, at in times.items()),
         ("ended", timestamp(view.finished_at, now, zone)),
     ]
@@ -174,7 +177,7 @@ def _go(name: str) -> None:
 def show_log(name: str) -> None:
     """The log, which follows by itself."""
     st.subheader("Log", anchor=False)
-    with contextlib.suppress(api.NotFoundError):
+    with contextlib.suppress(ApiError):
         tail(name)
 
 

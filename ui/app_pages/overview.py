@@ -1,10 +1,11 @@
 """Is all well?"""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import streamlit as st
 
+from pipelines.requests import ExecutionFilter
 from pipelines.views import MinuteView, OverviewView, PoolView
 from ui.parts import actions, api, charts, clock, figures, formats, header, places, states
 from ui.parts.answers import ask, guarded
@@ -13,14 +14,20 @@ from ui.parts.table import Table
 
 FAILURES = Table("failures")
 SHOWN_FAILURES = 8
+STEPS = {
+    "1h": timedelta(minutes=1),
+    "6h": timedelta(minutes=5),
+    "24h": timedelta(minutes=15),
+    "7d": timedelta(hours=2),
+}
 
 
 def show_overview(head: header.Header) -> None:
     """Figures, counts by state, charts, pools, the latest failures."""
     span = head.span or "24h"
-    start = clock.now() - header.RANGES[span]
+    start = header.start(span, clock.now())
     answer = ask(f"overview {span}", api.overview, start)
-    failed = ask(f"failures {span}", api.executions, failures_query(span))
+    failed = ask(f"failures {span}", api.client().executions, badly_ended(start), limit=SHOWN_FAILURES)
     fresh = header.freshness(head, answer, failed)
     if not (view := answer.value):
         return
@@ -37,10 +44,9 @@ def show_overview(head: header.Header) -> None:
             FAILURES.draw(failed.value.items, select=False)
 
 
-def failures_query(span: str) -> dict[str, str | int | list[str]]:
-    """What ended badly in the range, newest first."""
-    start = clock.now() - header.RANGES[span]
-    return {"state": ["failed", "lost"], "since": start.isoformat(timespec="seconds"), "limit": SHOWN_FAILURES}
+def badly_ended(since: datetime) -> ExecutionFilter:
+    """What failed or was lost in the range."""
+    return ExecutionFilter(state=("failed", "lost"), since=since)
 
 
 def top(view: OverviewView, span: str) -> None:
@@ -48,7 +54,7 @@ def top(view: OverviewView, span: str) -> None:
     waiting, running = view.now.get("waiting", 0), view.now.get("running", 0)
     late, soon = places.listing(late="true", state="waiting"), f"{formats.count(view.late_next_5_min)} more in 5 min"
     busy, slots = sum(p.running for p in view.pools), sum(p.slots for p in view.pools)
-    with st.grid(5, min_column_width=150, gap="small"):
+    with st.grid(5, min_column_width=116, gap="small"):
         figures.figure("late", "late now", formats.count(view.late_now), late, soon, alarm=view.late_now > 0)
         figures.figure(
             "failed", f"failed in {span}", formats.count(view.failed), places.listing(span, state="failed"),
@@ -71,19 +77,24 @@ def top(view: OverviewView, span: str) -> None:
 
 def middle(view: OverviewView, span: str) -> None:
     """Charts of the range and of the line."""
-    minutes = charts.every_minute(view.minutes, clock.now() - header.RANGES[span], clock.now())
+    width = STEPS[span]
+    steps = charts.buckets(view.minutes, header.start(span, view.at), view.at, width)
     theme, zone = clock.theme(), clock.zone()
     left, right = st.columns([3, 1], gap="medium")
     with left:
-        st.subheader("Ended per minute", anchor=False)
-        chart = charts.throughput(minutes, theme, zone)
+        st.subheader(f"Ended per {formats.span(width)}", anchor=False)
+        chart = charts.throughput(steps, theme, zone)
         picked = st.echarts_chart(
-            chart, height=170, key="throughput", on_select="rerun", alt="Executions ended per minute, by how they ended"
+            chart,
+            height=170,
+            key="throughput",
+            on_select="rerun",
+            alt="Executions that ended, by time and outcome",
         )
-        _follow_minute(picked, minutes)
+        _follow(picked, steps, width)
         st.subheader("Wait and run time", anchor=False)
         st.echarts_chart(
-            charts.latency(minutes, theme, zone), height=150, key="latency", alt="Seconds waited and run: p50, p99"
+            charts.latency(steps, theme, zone), height=150, key="latency", alt="Seconds waited and run: p50, p99"
         )
     with right:
         st.subheader("Waiting by priority", anchor=False)
@@ -105,10 +116,10 @@ def _indices(picked: object) -> list[int]:
     return [index for group in groups for index in group["data_indices"]]
 
 
-def _follow_minute(picked: object, minutes: Sequence[MinuteView]) -> None:
+def _follow(picked: object, steps: Sequence[MinuteView], width: timedelta) -> None:
     for index in _indices(picked):
-        minute = minutes[index].minute
-        query = {"since": minute.isoformat(), "until": (minute + timedelta(minutes=1)).isoformat()}
+        at = steps[index].minute
+        query = {"since": at.isoformat(), "until": (at + width).isoformat()}
         st.switch_page(places.EXECUTIONS, query_params=places.listing("custom", **query))
 
 

@@ -1,11 +1,12 @@
 """Cancel and retry: every one is confirmed in a dialog that names what it will touch, as it stands now."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 
-from pipelines.views import TERMINAL_STATES, ExecutionRow
+from pipelines.requests import BulkRequest, ExecutionFilter
+from pipelines.views import TERMINAL_STATES, BulkAnswer, ExecutionRow
 from ui.parts import api, filters, formats, states
 from ui.parts.markup import Markup, show, tag
 
@@ -22,7 +23,7 @@ class Request:
 
     verb: api.Verb
     ids: tuple[str, ...] = ()
-    match: api.Match = field(default_factory=dict)
+    match: ExecutionFilter | None = None
     seen: int = 0
     after: Callable[[], None] | None = None
 
@@ -38,8 +39,7 @@ def dialogs() -> None:
     for icon, message in st.session_state.pop(_TOLD, []):
         st.toast(message, icon=icon, duration="long")
     if request := st.session_state.pop(_ASKED, None):
-        many = bool(request.match) or not request.ids
-        st.dialog(_title(request), width="medium")(_confirm_all if many else _confirm)(request)
+        st.dialog(_title(request), width="medium")(_confirm if request.ids else _confirm_all)(request)
 
 
 def _title(request: Request) -> str:
@@ -57,19 +57,23 @@ def possible(verb: api.Verb, row: ExecutionRow) -> bool:
 
 def _confirm(request: Request) -> None:
     try:
-        rows = [api.execution(name) for name in request.ids[:_LISTED]]
-    except api.ApiError as error:
-        st.error("These executions cannot be read now, so nothing was done.")
-        st.text(str(error))
+        rows = [api.client().execution(name) for name in request.ids[:_LISTED]]
+    except api.REFUSED as error:
+        _nothing_done("These executions cannot be read now, so nothing was done.", error)
         return
-    able = [row for row in rows if possible(request.verb, row)]
+    able = [row.execution for row in rows if possible(request.verb, row)]
     _listing(rows)
-    if len(request.ids) > len(rows):
-        st.text(f"and {formats.count(len(request.ids) - len(rows))} more")
+    if unlisted := request.ids[_LISTED:]:
+        st.text(f"and {formats.count(len(unlisted))} more")
     if left := len(rows) - len(able):
         st.text(f"{left} of them will be left alone: {_why_not(request.verb)}.")
-    chosen = [row.execution for row in able] + list(request.ids[_LISTED:])
-    _buttons(request, len(chosen), lambda: api.act_on(request.verb, chosen))
+    chosen = (*able, *unlisted)
+    _buttons(request, len(chosen), lambda: BulkRequest(ids=chosen))
+
+
+def _nothing_done(message: str, error: Exception) -> None:
+    st.error(message)
+    st.text(api.sentence(error))
 
 
 def _why_not(verb: api.Verb) -> str:
@@ -87,37 +91,36 @@ def _line(row: ExecutionRow) -> Markup:
 
 
 def _confirm_all(request: Request) -> None:
+    match = request.match or ExecutionFilter()
     try:
-        total = api.executions({**request.match, "limit": 1}).total
-    except api.ApiError as error:
-        st.error("The executions cannot be counted now, so nothing was done.")
-        st.text(str(error))
+        total = api.client().executions(match, limit=1).total
+    except api.REFUSED as error:
+        _nothing_done("The executions cannot be counted now, so nothing was done.", error)
         return
-    said = filters.described({k: v for k, v in request.match.items() if k not in {"since", "until"}})
+    said = filters.described(match) or "none: this is every execution in the range"
     before = "" if total == request.seen else f" ({request.seen:,} when the list was drawn)"
-    st.text(f"{total:,} executions match now{before}.\nFilter: {said or 'none: this is every execution in the range'}.")
-    if request.verb == "retry":
-        st.caption("Those that have not ended, or have succeeded meanwhile, are left alone.")
-    _buttons(request, total, lambda: api.act_on_all(request.verb, request.match, total))
+    st.text(f"{total:,} executions match now{before}.\nFilter: {said}.")
+    st.caption(f"Those that cannot be {DONE[request.verb]} are left alone: {_why_not(request.verb)}.")
+    _buttons(request, total, lambda: BulkRequest(filter=match, expected=total))
 
 
-def _buttons(request: Request, number: int, call: Callable[[], api.BulkAnswer]) -> None:
+def _buttons(request: Request, number: int, wanted: Callable[[], BulkRequest]) -> None:
     what = "1 execution" if number == 1 else f"{number:,} executions"
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep as it is", key="dialog_no"):
             st.rerun()
         label = f"{request.verb.capitalize()} {what}"
         if st.button(label, type="primary", key="dialog_yes", disabled=number == 0):
-            _carry_out(request, call)
+            _carry_out(request, wanted())
 
 
-def _carry_out(request: Request, call: Callable[[], api.BulkAnswer]) -> None:
+def _carry_out(request: Request, wanted: BulkRequest) -> None:
+    client = api.client()
     try:
         with st.spinner("Working", show_time=True):
-            answer = call()
-    except api.ApiError as error:
-        st.error("Refused; nothing was changed.")
-        st.text(str(error))
+            answer = client.cancel_many(wanted) if request.verb == "cancel" else client.retry_many(wanted)
+    except api.REFUSED as error:
+        _nothing_done("Refused; nothing was changed.", error)
         return
     if request.after:
         request.after()
@@ -125,7 +128,7 @@ def _carry_out(request: Request, call: Callable[[], api.BulkAnswer]) -> None:
     st.rerun()
 
 
-def _report(verb: api.Verb, answer: api.BulkAnswer) -> str:
+def _report(verb: api.Verb, answer: BulkAnswer) -> str:
     done = f"{answer.accepted:,} {DONE[verb]}."
     if not answer.refused:
         return done

@@ -4,11 +4,15 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Generic, ParamSpec, TypeVar
 
 import streamlit as st
 
+from ui.client import ApiError
 from ui.parts import api
+
+_NOT_OURS = "The API does not accept this dashboard's token. `headrace doctor` says what is wrong."
 
 Value_co = TypeVar("Value_co", covariant=True)  # an answer is only read
 Given = ParamSpec("Given")
@@ -26,14 +30,16 @@ class Answer(Generic[Value_co]):
 def ask(name: str, call: Callable[Given, Value_co], *args: Given.args, **kwargs: Given.kwargs) -> Answer[Value_co]:
     """Call the API; where it is away, give the last answer of the same `name` in this session.
 
-    Raises NotFoundError and NotAllowedError as they come: old data would be a lie there.
+    Raises ApiError where the API says no: old data would be a lie there.
     """
     kept: dict[str, Answer[Value_co]] = st.session_state.setdefault("_answers", {})
     try:
         kept[name] = Answer(call(*args, **kwargs), datetime.now(UTC))
-    except api.AwayError as error:
+    except api.REFUSED as error:
+        if not api.away(error):
+            raise
         last = kept.get(name)
-        return Answer(last.value if last else None, last.at if last else datetime.now(UTC), str(error))
+        return Answer(last.value if last else None, last.at if last else datetime.now(UTC), api.sentence(error))
     return kept[name]
 
 
@@ -44,11 +50,9 @@ def guarded(body: Callable[Given, None]) -> Callable[Given, None]:
     def run(*args: Given.args, **kwargs: Given.kwargs) -> None:
         try:
             body(*args, **kwargs)
-        except api.NotAllowedError as error:
-            st.error("The API does not accept this dashboard's token. Restart the dashboard, or see `headrace doctor`.")
-            st.text(str(error))
-        except api.ApiError as error:
-            st.error("The API refused the request.")
+        except ApiError as error:
+            refused = error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+            st.error(_NOT_OURS if refused else "The API refused the request.")
             st.text(str(error))
 
     return run

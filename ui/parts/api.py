@@ -1,56 +1,25 @@
-"""The dashboard's access to the HTTP API: typed answers, and an error for each thing a page can do about it."""
+"""The dashboard's access to the HTTP API, by the same client that everybody uses."""
 
 import os
-from collections.abc import Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
-from typing import Literal, TypeVar
-from urllib.parse import quote
+from typing import Literal
 
-import httpx
 import streamlit as st
-from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from pipelines.views import Accepted, ExecutionPage, ExecutionView, LogView, OverviewView
+from pipelines.views import OverviewView
+from ui.client import ApiError, ApiUnavailableError, Client
 
-Params = Mapping[str, str | int | Sequence[str]]
-Match = Mapping[str, str | Sequence[str]]
 Verb = Literal["cancel", "retry"]
-Shape = TypeVar("Shape")
 
-_TIMEOUT = httpx.Timeout(5.0, connect=1.0)
-_GONE = {502, 503, 504}
-_NOT_ALLOWED = {401, 403}
+TIMEOUT = 5.0
+AWAY = (ApiUnavailableError, ValidationError)
+"""What a page survives with the data it has: nobody answers, or the API is of another version than this dashboard."""
 
-
-class ApiError(Exception):
-    """The API's answer was no."""
-
-
-class AwayError(ApiError):
-    """The API cannot be reached, or says that it is not ready."""
-
-
-class NotFoundError(ApiError):
-    """There is no such thing, or no longer."""
-
-
-class NotAllowedError(ApiError):
-    """The token is missing, old, or not enough for this."""
-
-
-class Refusal(BaseModel):
-    """Why one of many was left alone."""
-
-    execution: str
-    detail: str = ""
-
-
-class BulkAnswer(BaseModel):
-    """What became of a request about many."""
-
-    accepted: int
-    refused: tuple[Refusal, ...] = ()
+REFUSED = (*AWAY, ApiError)
+"""All that a request can raise."""
 
 
 def base_url() -> str:
@@ -58,103 +27,48 @@ def base_url() -> str:
     return os.environ.get("HEADRACE_EDGE_URL", "http://127.0.0.1:8090")
 
 
-def token() -> str | None:
-    """The API's token, read anew each time because a restart of the API may have written another."""
+def token() -> str:
+    """The API's token, read anew each time because a restart of the API may have written another; empty: none."""
     path = os.environ.get("HEADRACE_TOKEN_FILE")
     file = Path(path) if path else Path("~/.headrace/api-token").expanduser()
     try:
         return file.read_text().strip()
     except OSError:
-        return None
+        return ""
 
 
-@st.cache_resource
-def _http(url: str) -> httpx.Client:
-    return httpx.Client(base_url=url, timeout=_TIMEOUT, trust_env=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _client(url: str, secret: str) -> Client:
+    return Client(url, secret, timeout=TIMEOUT)
 
 
-def _request(method: str, path: str, params: Params | None = None, body: JsonValue = None) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {secret}"} if (secret := token()) else {}
-    try:
-        answer = _http(base_url()).request(method, path, params=params, json=body, headers=headers)
-    except httpx.HTTPError as error:
-        raise AwayError(f"{base_url()} does not answer ({type(error).__name__})") from error
-    if answer.is_success:
-        return answer
-    raise _error(answer)
+def client() -> Client:
+    """The connections that all sessions of this dashboard share."""
+    return _client(base_url(), token())
 
 
-def _error(answer: httpx.Response) -> ApiError:
-    says = _detail(answer)
-    if answer.status_code in _GONE or answer.is_server_error:
-        return AwayError(f"{base_url()} says: {says}")
-    if answer.status_code in _NOT_ALLOWED:
-        return NotAllowedError(says)
-    return NotFoundError(says) if answer.status_code == httpx.codes.NOT_FOUND else ApiError(says)
-
-
-def _detail(answer: httpx.Response) -> str:
-    """What a problem+json answer says, or the status where the answer is something else."""
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = None
-    if isinstance(problem, dict) and isinstance(said := problem.get("detail") or problem.get("title"), str):
-        return said
-    return f"{answer.status_code} {answer.reason_phrase}"
-
-
-def _read(kind: type[Shape], content: bytes) -> Shape:
-    try:
-        return TypeAdapter(kind).validate_json(content)
-    except ValidationError as error:
-        raise AwayError(f"{base_url()} speaks another version ({error.error_count()} fields differ)") from error
-
-
-def _get(kind: type[Shape], path: str, params: Params | None = None) -> Shape:
-    return _read(kind, _request("GET", path, params).content)
-
-
-@st.cache_data(ttl=1, show_spinner=False, max_entries=64)
-def _overview(url: str, since: str) -> OverviewView:
-    del url  # part of the cache's key only
-    return _get(OverviewView, "/v1/overview", {"since": since})
+@st.cache_data(ttl=1, show_spinner=False, max_entries=16)
+def _overview(url: str, secret: str, since: datetime) -> OverviewView:
+    return _client(url, secret).overview(since)
 
 
 def overview(since: datetime) -> OverviewView:
-    """Whether all is well since `since`; shared for a second by all who look."""
-    return _overview(base_url(), since.isoformat(timespec="seconds"))
+    """Whether all is well since `since`; asked once a second however many look."""
+    return _overview(base_url(), token(), since)
 
 
-def executions(params: Params) -> ExecutionPage:
-    """A page of the executions that match."""
-    return _get(ExecutionPage, "/v1/executions", params)
+def away(error: Exception) -> bool:
+    """Whether the API could not answer at all, as opposed to answering no."""
+    return isinstance(error, AWAY) or (isinstance(error, ApiError) and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def execution(name: str) -> ExecutionView:
-    """One execution. Raises NotFoundError."""
-    return _get(ExecutionView, f"/v1/executions/{quote(name, safe='')}")
+def unknown(error: Exception) -> bool:
+    """Whether the API knows no such thing."""
+    return isinstance(error, ApiError) and error.status == HTTPStatus.NOT_FOUND
 
 
-def logs(name: str, after: str | None) -> tuple[LogView, ...]:
-    """Lines of an execution's output after a cursor, oldest first."""
-    params = {"after": after} if after else {}
-    return _get(tuple[LogView, ...], f"/v1/executions/{quote(name, safe='')}/logs", params)
-
-
-def act(verb: Verb, name: str, reason: str = "") -> Accepted:
-    """Cancel or retry one execution."""
-    body: dict[str, JsonValue] = {"reason": reason} if reason else {}
-    return _read(Accepted, _request("POST", f"/v1/executions/{quote(name, safe='')}/{verb}", body=body).content)
-
-
-def act_on(verb: Verb, ids: Sequence[str]) -> BulkAnswer:
-    """Cancel or retry the executions named."""
-    return _read(BulkAnswer, _request("POST", f"/v1/executions/{verb}", body={"ids": list(ids)}).content)
-
-
-def act_on_all(verb: Verb, match: Match, expected: int) -> BulkAnswer:
-    """Cancel or retry all that match; refused where more or fewer match than `expected`."""
-    wanted: dict[str, JsonValue] = {k: v if isinstance(v, str) else list(v) for k, v in match.items()}
-    body: dict[str, JsonValue] = {"filter": wanted, "expected": expected}
-    return _read(BulkAnswer, _request("POST", f"/v1/executions/{verb}", body=body).content)
+def sentence(error: Exception) -> str:
+    """What went wrong, for people."""
+    if isinstance(error, ValidationError):
+        return f"{base_url()} is of another version than this dashboard ({error.error_count()} fields differ)"
+    return str(error)

@@ -1,7 +1,9 @@
 """Charts as ECharts options: zero-based, gaps stay gaps, states in their own colours and order."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pandas as pd
@@ -13,6 +15,9 @@ from ui.parts.states import LOOKS, Look
 Spec = dict[str, Any]
 
 _UNITS = ((3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
+_COUNTS = ("created", "succeeded", "failed", "other", "late")
+_MIDDLE = ("waited_p50_ms", "ran_p50_ms")
+_WORST = ("waited_p99_ms", "ran_p99_ms")
 _GRID: Spec = {"left": 8, "right": 16, "top": 28, "bottom": 8, "containLabel": True}
 
 
@@ -45,7 +50,7 @@ def latency(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
     ]
     lines = [
         {"type": "line", "name": name, "color": _ink(look, theme), "lineStyle": {"type": style, "width": 1.5},
-         "showSymbol": False, "connectNulls": False}
+         "symbol": "none", "connectNulls": False}
         for name, (_, look, style) in series.items()
     ]  # fmt: skip
     spec = _by_minute(pd.DataFrame(rows, columns=["minute", *series]), lines)
@@ -57,14 +62,14 @@ def _seconds(ms: float | None) -> float | None:
 
 
 def _label(minute: datetime, zone: tzinfo) -> str:
-    return f"{minute.astimezone(zone):%d %b %H:%M}"
+    return f"{minute.astimezone(zone):%d %b\n%H:%M}"
 
 
 def _by_minute(source: pd.DataFrame, series: list[Spec]) -> Spec:
     return {
         "animation": False,
         "grid": _GRID,
-        "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 8},
+        "legend": {"top": 0, "left": 0, "itemWidth": 18, "itemHeight": 8, "itemStyle": {"opacity": 1}},
         "tooltip": {"trigger": "axis"},
         "dataset": {"source": source},
         "xAxis": {"type": "category", "axisTick": {"show": False}, "axisLabel": {"hideOverlap": True}},
@@ -73,13 +78,29 @@ def _by_minute(source: pd.DataFrame, series: list[Spec]) -> Spec:
     }
 
 
-def every_minute(minutes: Sequence[MinuteView], start: datetime, end: datetime) -> list[MinuteView]:
-    """The minutes from `start` to `end` with an empty one wherever nothing happened, so that a gap is seen as one."""
-    known = {m.minute.replace(second=0, microsecond=0): m for m in minutes}
-    at = start.replace(second=0, microsecond=0)
-    steps = int((end - at) / timedelta(minutes=1)) + 1
-    times = [at + timedelta(minutes=step) for step in range(max(steps, 0))]
-    return [known.get(t) or MinuteView(minute=t) for t in times]
+def buckets(minutes: Sequence[MinuteView], start: datetime, end: datetime, width: timedelta) -> list[MinuteView]:
+    """History from `start` to `end` in steps of `width`, an empty one where nothing happened: a gap stays a gap.
+
+    Counts are summed. A step's p50 is that of its middle minute, its p99 that of its worst minute.
+    """
+    step = width.total_seconds()
+    found: dict[int, list[MinuteView]] = defaultdict(list)
+    for minute in minutes:
+        found[int(minute.minute.timestamp() // step)].append(minute)
+    numbers = range(int(start.timestamp() // step), int(end.timestamp() // step) + 1)
+    return [_bucket(datetime.fromtimestamp(n * step, UTC), found.get(n, [])) for n in numbers]
+
+
+def _bucket(at: datetime, minutes: Sequence[MinuteView]) -> MinuteView:
+    sums = {name: sum(getattr(m, name) for m in minutes) for name in _COUNTS}
+    middle = {name: _of(statistics.median, minutes, name) for name in _MIDDLE}
+    worst = {name: _of(max, minutes, name) for name in _WORST}
+    return MinuteView(minute=at, **sums, **middle, **worst)
+
+
+def _of(pick: Callable[[list[float]], float], minutes: Sequence[MinuteView], name: str) -> float | None:
+    values = [value for m in minutes if (value := getattr(m, name)) is not None]
+    return pick(values) if values else None
 
 
 def priorities(waiting: Sequence[int], theme: str) -> Spec:

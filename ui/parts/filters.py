@@ -1,20 +1,25 @@
 """The filter bar. Every filter lives in the address, so a list can be sent to somebody and shows them the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
 import streamlit as st
+from pydantic import JsonValue
 
+from pipelines.requests import ExecutionFilter, Order
 from ui.parts import header, states
 
 MULTIPLE = ("state", "pool", "queue", "priority", "kind")
 SINGLE = ("text", "task", "pipeline", "run", "owner")
 KINDS = ("function", "python", "shell", "sql", "http", "external", "sleep")
-ORDERS = {"newest": "newest first", "oldest": "oldest first", "priority": "priority", "waited": "longest wait"}
+ORDERS: dict[Order, str] = {
+    "newest": "newest first",
+    "oldest": "oldest first",
+    "priority": "priority",
+    "waited": "longest wait",
+}
 RANGES = (*header.RANGES, "all", "custom")
-
-Chosen = dict[str, str | list[str]]
 
 
 def bar(pools: Sequence[str]) -> None:
@@ -31,7 +36,7 @@ def bar(pools: Sequence[str]) -> None:
             _rare()
         st.toggle("Late only", key="late", bind="query-params")
         st.selectbox("Order", list(ORDERS), key="order", bind="query-params", format_func=ORDERS.__getitem__, width=140)
-        if described(chosen()):
+        if any(st.session_state.get(key) for key in (*MULTIPLE, *SINGLE, "late")):
             st.button("Clear", on_click=clear, key="clear_filters", type="tertiary", help="Remove all filters")
 
 
@@ -63,32 +68,39 @@ def custom_range() -> None:
         st.text_input("To", key="until", bind="query-params", placeholder="now", width=220)
 
 
-def chosen() -> Chosen:
-    """The filters in force, as the API's parameters (range and page apart)."""
+def chosen() -> ExecutionFilter:
+    """The filters in force, the range apart. Raises ValueError where what was typed cannot be a filter."""
     state = st.session_state
-    found: Chosen = {key: list(state[key]) for key in MULTIPLE if state.get(key)}
+    found: dict[str, Any] = {key: state[key] for key in MULTIPLE if state.get(key)}
     found |= {key: state[key].strip() for key in SINGLE if (state.get(key) or "").strip()}
-    return found | {"late": "true"} if state.get("late") else found
+    return ExecutionFilter.model_validate(found | ({"late": True} if state.get("late") else {}))
 
 
-def period(span: str | None, now: datetime, zone: tzinfo) -> dict[str, str]:
-    """The range as the API's parameters. Raises ValueError where a typed time is none."""
+def order() -> Order:
+    """The order of the list."""
+    chosen: Order = st.session_state.get("order") or "newest"
+    return chosen
+
+
+def within(which: ExecutionFilter, span: str, now: datetime, zone: tzinfo) -> ExecutionFilter:
+    """The filter over a range. Raises ValueError where a typed time is none."""
     if span != "custom":
-        start = header.since(span, now)
-        return {"since": start.isoformat(timespec="seconds")} if start else {}
+        return which.model_copy(update={"since": header.since(span, now)})
     typed = {key: header.parse_moment(st.session_state.get(key) or "", zone) for key in ("since", "until")}
-    return {key: at.isoformat() for key, at in typed.items() if at}
+    return which.model_copy(update=typed)
 
 
-def described(filters: Mapping[str, str | Sequence[str]]) -> str:
-    """The filters in words: `state failed or lost, pool gpu`."""
-    return ", ".join(_one(key, value) for key, value in filters.items())
+def described(which: ExecutionFilter) -> str:
+    """The filters in words, the range apart: `state failed or lost, pool gpu`."""
+    named = which.model_dump(mode="json", exclude_defaults=True, exclude={"since", "until"})
+    return ", ".join(_one(key, value) for key, value in named.items())
 
 
-def _one(key: str, value: str | Sequence[str]) -> str:
+def _one(key: str, value: JsonValue) -> str:
     if key == "late":
         return "late"
-    return f"{key} {value if isinstance(value, str) else ' or '.join(value)}"
+    values = value if isinstance(value, list) else [value]
+    return f"{key} {' or '.join(str(v).replace('_', ' ') if key == 'state' else str(v) for v in values)}"
 
 
 def clear() -> None:

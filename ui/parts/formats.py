@@ -1,6 +1,6 @@
 """How numbers, durations, times and ids look. A missing value is `-`, never 0 or None."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 MISSING = "-"
 _SECOND_MS, _MINUTE, _HOUR, _DAY = 1000, 60, 3600, 86_400
@@ -34,6 +34,13 @@ def duration(ms: float | None) -> str:
     if seconds < _DAY:
         return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE:02d}m"
     return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h"
+
+
+def span(width: timedelta) -> str:
+    """A step of time in words, after "per": `minute`, `15 minutes`, `2 hours`."""
+    minutes = round(width.total_seconds() / _MINUTE)
+    number, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
+    return unit if number == 1 else f"{number} {unit}s"
 
 
 def wait(waited_ms: int | None, max_latency_ms: int | None) -> str:

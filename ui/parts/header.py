@@ -26,7 +26,7 @@ class Header:
 
 def header(title: str, *, ranges: Sequence[str] = (), range_key: str = "range", refresh: str = "5 s") -> Header:
     """Draw the head; all choices live in the address."""
-    with st.container(horizontal=True, vertical_alignment="center", key="hr-head", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", key="hr-head", gap="xsmall"):
         st.title(title, anchor=False, width="stretch")
         note = st.container(key="hr-note", width="content")
         note.empty()
@@ -54,7 +54,7 @@ def _refresh(default: str) -> float | None:
         bind="query-params",
         format_func=lambda name: "refresh off" if name == "off" else f"every {name}",
         label_visibility="collapsed",
-        width=120,
+        width=104,
     )
     return INTERVALS[chosen or default]
 
@@ -68,13 +68,21 @@ def _zone() -> None:
         bind="query-params",
         format_func=lambda choice: name if choice == "browser" else "UTC",
         label_visibility="collapsed",
-        width=130,
+        width=122,
     )
 
 
 def since(span: str | None, now: datetime) -> datetime | None:
-    """The start of a range that ends now; none for `all` and `custom`."""
-    return now - RANGES[span] if span in RANGES else None
+    """The start of a range that ends now, as a full minute, so that a count and its list mean the same time.
+
+    None for `all` and `custom`.
+    """
+    return start(span, now) if span in RANGES else None
+
+
+def start(span: str, now: datetime) -> datetime:
+    """As `since`, for a span that has a start."""
+    return (now - RANGES[span]).replace(second=0, microsecond=0)
 
 
 def parse_moment(text: str, zone: tzinfo) -> datetime | None:

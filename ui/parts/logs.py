@@ -9,6 +9,7 @@ from ui.parts import api, clock
 from ui.parts.markup import visible
 
 SHOWN = 500
+PAGES = 20
 _KEPT = "_log"
 
 
@@ -17,9 +18,17 @@ class Tail:
     """The last lines of one execution's log, and where the next ones start."""
 
     execution: str
-    cursor: str | None = None
+    cursor: str = ""
     lines: list[LogView] = field(default_factory=list)
     dropped: int = 0
+
+    def follow(self) -> None:
+        """Ask for what was written since; at most PAGES pages at once, the rest the next time."""
+        for _ in range(PAGES):
+            more = api.client().logs(self.execution, after=self.cursor, limit=SHOWN)
+            self.add(more)
+            if len(more) < SHOWN:
+                return
 
     def add(self, more: tuple[LogView, ...]) -> None:
         """Append lines and keep the last SHOWN."""
@@ -36,8 +45,8 @@ def tail(name: str) -> None:
     if not isinstance(kept, Tail) or kept.execution != name:
         kept = st.session_state[_KEPT] = Tail(name)
     try:
-        kept.add(api.logs(name, kept.cursor))
-    except api.AwayError:
+        kept.follow()
+    except api.AWAY:
         st.caption("The API is away; the log goes on when it is back.")
     if kept.dropped:
         st.caption(f"{kept.dropped:,} earlier lines are not shown.")

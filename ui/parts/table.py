@@ -107,8 +107,8 @@ def _reread(before: Sequence[ExecutionRow], fresh: Mapping[str, ExecutionRow]) -
 
 def _read(name: str) -> ExecutionRow | None:
     try:
-        return api.execution(name)
-    except api.ApiError:
+        return api.client().execution(name)
+    except api.REFUSED:
         return None
 
 
@@ -131,7 +131,7 @@ def frame(rows: Sequence[ExecutionRow]) -> pd.DataFrame:
 
 
 def _cells(row: ExecutionRow) -> tuple[str, ...]:
-    waited = formats.wait(row.waited_ms, row.max_latency_ms)
+    waited = formats.wait(clock.waited_ms(row), row.max_latency_ms)
     return (
         states.state_label(row.state),
         formats.short_id(row.execution),
@@ -140,7 +140,7 @@ def _cells(row: ExecutionRow) -> tuple[str, ...]:
         formats.priority(row.priority),
         row.queue if row.pool == row.queue else f"{row.pool} / {row.queue}",
         f"{states.LATE.icon} {waited}" if row.late else waited,
-        formats.duration(row.ran_ms),
+        formats.duration(clock.ran_ms(row)),
         formats.text(row.worker),
         str(row.attempt) if row.attempt else formats.MISSING,
         clock.moment(row.updated_at),
