@@ -31,7 +31,7 @@ def fresh_run() -> str:
     return str(uuid_utils.uuid7())
 
 
-def envelopes(commands: Iterable[tuple[int, msgspec.Struct]]) -> Iterator[tuple[int, bytes]]:
+def envelopes(commands: Iterable[Placed]) -> Iterator[tuple[int, bytes]]:
     """Commands, packed for their partitions; on each partition they keep their order."""
     homes: dict[int, list[TaskCommand]] = {}
     for home, command in commands:
