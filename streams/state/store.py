@@ -23,6 +23,9 @@ FENCE = b"\x00fence"
 POSITION = b"\x00position"
 """Key of `Position`; in the store only."""
 
+FIRST_KEY = b"!"
+"""What sorts before it is bookkeeping."""
+
 NO_OFFSET = -1
 """The offset of a store that holds nothing yet."""
 
@@ -120,8 +123,8 @@ class Store:
             return list(self._db.get(keys)) if keys else []
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        """At most `limit` pairs from `start` on, before `end`."""
-        return [] if start >= end else self._scan(start, limit, end)
+        """At most `limit` pairs of the table from `start` on, before `end`."""
+        return [] if start >= end else self._scan(max(start, FIRST_KEY), limit, end)
 
     def items(self) -> list[tuple[bytes, bytes]]:
         """Everything in the folder, bookkeeping too: for tests and repairs of small tables."""

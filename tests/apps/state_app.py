@@ -24,6 +24,12 @@ from streams.state.writer import Writer
 PARTITIONS = 2
 
 
+def say(line: str) -> None:
+    """Tell the test."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     """The words by their count."""
     gone = [] if old is None else [(b"n" + old + key, None)]
@@ -53,16 +59,19 @@ class Stage:
         self.producer: AIOKafkaProducer | None = None
 
     async def on_open(self, partition: Partition) -> None:
-        print(f"open {partition.number} {partition.marker}", flush=True)
+        """Start its loop."""
+        say(f"open {partition.number} {partition.marker}")
         self.queues[partition.number] = asyncio.Queue()
         self.loops[partition.number] = asyncio.create_task(self.run(partition, self.queues[partition.number]))
 
     def on_close(self, number: int) -> None:
-        print(f"close {number}", flush=True)
+        """End its loop and forget what was queued."""
+        say(f"close {number}")
         self.queues.pop(number)
         self.loops.pop(number).cancel()
 
     async def run(self, partition: Partition, queue: asyncio.Queue[Any]) -> None:
+        """Apply what has arrived, all of it at once."""
         expected = partition.marker + 1
         while True:
             events = [await queue.get()]
@@ -77,6 +86,7 @@ class Stage:
                 return
 
     async def apply(self, partition: Partition, words: list[bytes], marker: int) -> None:
+        """One batch: outputs, then the table."""
         changes, derived = decide(partition, words)
         if self.producer is None:
             self.producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka, acks="all")
@@ -145,7 +155,7 @@ async def main() -> None:
     await run_app(app, stop)
     if stage.producer:
         await stage.producer.stop()
-    print("stopped", flush=True)
+    say("stopped")
 
 
 if __name__ == "__main__":
