@@ -109,8 +109,10 @@ def _java(_: Settings) -> Iterator[Check]:
 
 def _jars(_: Settings) -> Iterator[Check]:
     folder = cache_folder() / f"kafka-{KAFKA}"
-    if wrong := problems(folder, read_lock()):
-        mend = "`headrace up` fetches them from Maven Central"
+    mend = "`headrace up` fetches them from Maven Central"
+    if not folder.exists():
+        yield Check(name="kafka jars", status="warn", detail="not fetched yet", mend=mend)
+    elif wrong := problems(folder, read_lock()):
         yield Check(name="kafka jars", status="warn", detail=f"{len(wrong)} wrong: {wrong[0]}", mend=mend)
     else:
         yield Check(name="kafka jars", status="ok", detail=f"Kafka {KAFKA} in {folder}, checksums right")
@@ -186,6 +188,9 @@ def _edge(settings: Settings) -> Iterator[Check]:
     try:
         with Client(settings.edge_url, read_token(settings), timeout=5) as client:
             health = client.health()
+    except FileNotFoundError:
+        yield Check(name="api", status="warn", detail="has not run here yet: there is no token", mend=START)
+        return
     except (ApiError, ApiUnavailableError, OSError, ValueError) as error:
         yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {error}"[:160], mend=START)
         return

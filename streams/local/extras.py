@@ -24,7 +24,7 @@ def bring(package: str, why: str) -> None:
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv or not (ROOT / "uv.lock").exists():
         raise SetupError(f"{why}; `pip install {package}` brings what is needed")
-    Console(stderr=True).print(f"Bringing {package} from PyPI: {why}.", highlight=False)
+    Console(stderr=True).print(f"Bringing {package} from PyPI: {why}.", highlight=False, soft_wrap=True)
     others = [word for other in GROUP if other != package for word in ("--no-install-package", other)]
     command = [uv, "sync", "--quiet", "--locked", "--inexact", "--only-group", "bootstrap", *others]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603  (uv, with constants)

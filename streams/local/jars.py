@@ -98,7 +98,11 @@ def _alone(lock: Path) -> Iterator[None]:
 def _install(folder: Path, jars: list[Jar]) -> None:
     """Fetch everything beside the final folder, check it there, and only then give it its name."""
     console = Console(stderr=True)
-    console.print(f"Fetching Apache Kafka {KAFKA} ({len(jars)} jars, 44 MB) from Maven Central ...", highlight=False)
+    console.print(
+        f"Fetching Apache Kafka {KAFKA} ({len(jars)} jars, 44 MB) from Maven Central ...",
+        highlight=False,
+        soft_wrap=True,
+    )
     try:
         with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as scratch:
             fetched = Path(scratch) / "jars"

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from streams.local import preflight
 from streams.local.cluster import local_settings, running
+from streams.local.debian import bring_command
 from streams.local.errors import SetupError
 from streams.local.example import EXAMPLE, register, run_example
 from streams.local.screen import Screen
@@ -41,6 +42,8 @@ def up(settings: Settings, *, once: bool = False) -> int:
 
 
 def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
+    if settings.isolation == "sandbox":
+        bring_command("bwrap")
     supervisor = Supervisor(screen.say, screen.redraw)
     screen.children = supervisor.children
     screen.say(f"Starting Headrace in {settings.home}")
