@@ -72,7 +72,11 @@ def _by_minute(source: pd.DataFrame, series: list[Spec]) -> Spec:
         "legend": {"top": 0, "left": 0, "itemWidth": 18, "itemHeight": 8, "itemStyle": {"opacity": 1}},
         "tooltip": {"trigger": "axis"},
         "dataset": {"source": source},
-        "xAxis": {"type": "category", "axisTick": {"show": False}, "axisLabel": {"hideOverlap": True}},
+        "xAxis": {
+            "type": "category",
+            "axisTick": {"show": False},
+            "axisLabel": {"hideOverlap": True, "lineHeight": 13},
+        },
         "yAxis": {"type": "value", "min": 0, "minInterval": 1, "splitNumber": 3},
         "series": series,
     }

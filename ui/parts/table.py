@@ -89,13 +89,13 @@ class Table:
         right = {name: column(width=width, alignment="right") for name, width in _NUMBERS.items()}
         left = {name: column(width=width) for name, width in _TEXTS.items()}
         button = st.column_config.ButtonColumn(
-            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=120
+            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=114
         )
         return {**left, **right, "Execution": button}
 
 
-_TEXTS = {"State": 130, "Task": 210, "Run": 130, "Queue": 110, "Worker": 120}
-_NUMBERS = {"Priority": 60, "Waited": 140, "Ran": 80, "Attempt": 66, "Updated": 96}
+_TEXTS = {"State": 122, "Task": 190, "Run": 116, "Queue": 104, "Worker": 96}
+_NUMBERS = {"Priority": 58, "Waited": 134, "Ran": 74, "Attempt": 62, "Updated": 86}
 
 
 def _reread(before: Sequence[ExecutionRow], fresh: Mapping[str, ExecutionRow]) -> list[ExecutionRow]:
@@ -136,13 +136,13 @@ def _cells(row: ExecutionRow) -> tuple[str, ...]:
         states.state_label(row.state),
         formats.short_id(row.execution),
         row.task,
-        row.run,
         formats.priority(row.priority),
         row.queue if row.pool == row.queue else f"{row.pool} / {row.queue}",
         f"{states.LATE.icon} {waited}" if row.late else waited,
         formats.duration(clock.ran_ms(row)),
         formats.text(row.worker),
         str(row.attempt) if row.attempt else formats.MISSING,
+        row.run,
         clock.moment(row.updated_at),
     )
 
