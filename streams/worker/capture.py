@@ -26,7 +26,7 @@ class Capture:
     def install(self) -> None:
         """Take over sys.stdout, sys.stderr and the root logger."""
         sys.stdout, sys.stderr = self._streams
-        logging.basicConfig(handlers=[_Handler(self)], level=logging.INFO, force=True)
+        logging.basicConfig(handlers=[_Handler(self)], level=logging.INFO, format="%(message)s", force=True)
 
     def begin(self, number: int) -> None:
         """Output belongs to this job from now on."""

@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from pipelines.builtin import FUNCTIONS
 from pipelines.loader import load_folder
 from streams.worker.capture import Capture
 from streams.worker.frames import Done, Frames, Hello, Work, frame
@@ -144,7 +145,7 @@ def main(arguments: list[str]) -> None:
     for fd in (int(connection_fd), int(panel_fd)):
         os.set_inheritable(fd, False)
     registry = load_folder(Path(folder))
-    functions = Functions(registry.functions, int(result_limit))
+    functions = Functions({**FUNCTIONS, **registry.functions}, int(result_limit))
     child = Child(connection, Panel(int(panel_fd)), functions, int(output_limit))
     gc.freeze()
     child.hello(Hello(len(registry.functions), tuple(map(str, registry.errors))))

@@ -6,7 +6,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,13 @@ class Incarnation:
     async def live(self) -> None:
         """Ask for a lane, work until `stopping`, drain. Raises DismissedError when the lane is taken away."""
         try:
-            async with reading(self._settings, self._topics.workers, 0) as notices, asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._hear(notices)), group.create_task(self._beat())]
+            async with (
+                reading(self._settings, self._topics.workers, 0) as notices,
+                asyncio.TaskGroup() as group,
+                _while_inside(group, self._hear(notices), self._beat()),
+            ):
                 if await self._granted():
-                    await self._work(group, tasks)
-                for task in tasks:
-                    task.cancel()
+                    await self._work(group)
         except BaseExceptionGroup as errors:
             self._runner.kill(None)
             await self._runner.empty()
@@ -79,13 +81,13 @@ class Incarnation:
         stopping.cancel()
         return self._grant.done()
 
-    async def _work(self, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]]) -> None:
+    async def _work(self, group: asyncio.TaskGroup) -> None:
         grant = self._grant.result()
         async with reading(self._settings, self._topics.dispatch, grant.lane) as lane:
             self._begin(grant)
-            tasks += [group.create_task(self._read(lane)), group.create_task(self._results.run())]
-            await self._stopping.wait()
-            await self._drain()
+            async with _while_inside(group, self._read(lane), self._results.run()):
+                await self._stopping.wait()
+                await self._drain()
 
     def _begin(self, grant: Grant) -> None:
         self._lane = grant.lane
@@ -208,3 +210,15 @@ class Incarnation:
         for other in [task, *others]:
             other.cancel()
         return task.done() and not task.cancelled()
+
+
+@asynccontextmanager
+async def _while_inside(group: asyncio.TaskGroup, *work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run these beside what is inside; they are over before it is left, and with them what they read from."""
+    tasks = [group.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,9 +9,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipelines.ids import home_of
-from streams.client import envelopes
 from streams.engine.events import LogLine
 from streams.engine.records import Job
+from streams.envelope import pack
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.worker.outcomes import clean
@@ -67,9 +67,16 @@ class LogSender:
         self._report_dropped()
 
     async def _send(self, lines: list[LogLine]) -> None:
-        placed = ((home_of(line.execution, self._homes) % self._partitions, line) for line in lines)
-        sent = [await self._producer.send(self._topic, data, partition=p) for p, data in envelopes(placed)]
-        await asyncio.gather(*sent)
+        placed: dict[int, list[LogLine]] = {}
+        for line in lines:
+            placed.setdefault(home_of(line.execution, self._homes) % self._partitions, []).append(line)
+        await asyncio.gather(
+            *[
+                await self._producer.send(self._topic, data, partition=partition)
+                for partition, together in placed.items()
+                for data in pack(together)
+            ]
+        )
 
     def _report_dropped(self) -> None:
         if self.dropped:

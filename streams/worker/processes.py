@@ -92,6 +92,7 @@ class Processes:
         self._starved_at = self._spawned_at = 0.0
         self._last_memory = 0.0
         self._fence = 0.0
+        self._closing = False
         self._timer: asyncio.TimerHandle | None = None
 
     # --- giving
@@ -193,6 +194,7 @@ class Processes:
 
     async def close(self) -> None:
         """End all processes, the idle ones gently, and wait until they are gone."""
+        self._closing = True
         if self._timer:
             self._timer.cancel()
         for process in self._all:
@@ -244,6 +246,8 @@ class Processes:
         if not process.ready:
             self._failed_starts += 1
         self._outputs = {key: output for key, output in self._outputs.items() if key[0] != process.pid}
+        if not (self._all or self._closing or self._failed_starts):
+            self._spawn()
         self._floor.again(unstarted)
 
     def _open_output(self, pid: int, number: int, job: Job) -> Output:

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipelines.ids import home_of
-from streams.client import envelopes
 from streams.engine.commands import Credit, Finished, Started
 from streams.engine.records import Job
+from streams.envelope import pack
 from streams.settings import Settings
 from streams.topics import Topics, pool_partition
 from streams.worker.processes import Ended
@@ -96,9 +96,16 @@ class Results:
             return len(batch)
 
     async def _send(self, batch: list[Finished | Started]) -> None:
-        placed = [(home_of(message.id, self._homes), message) for message in batch]
-        sent = [await self._producer.send(self._tasks, data, partition=home) for home, data in envelopes(placed)]
-        await asyncio.gather(*sent)
+        homes: dict[int, list[Finished | Started]] = {}
+        for message in batch:
+            homes.setdefault(home_of(message.id, self._homes), []).append(message)
+        await asyncio.gather(
+            *[
+                await self._producer.send(self._tasks, data, partition=home)
+                for home, together in homes.items()
+                for data in pack(together)
+            ]
+        )
 
     async def _tell_credit(self) -> None:
         if (limit := self._news()) is None:

@@ -34,7 +34,9 @@ class HttpKind:
     async def run(self, attempt: Attempt) -> Outcome:
         """Make the request; a status that is not expected is a failure."""
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, follow_redirects=False)
+            self._client = await asyncio.to_thread(  # reading the certificates takes a while
+                httpx.AsyncClient, timeout=TIMEOUT, trust_env=False, follow_redirects=False
+            )
         call = attempt.call
         try:
             answer = await self._follow(self._client, call, _content(call, attempt))

@@ -1,5 +1,6 @@
 """Statements for ClickHouse, over the edge where the engine is embedded there, or straight to a server."""
 
+import asyncio
 import contextlib
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ class SqlKind:
     async def _by_edge(self, query: str, parameters: dict[str, Any], *, writes: bool) -> tuple[Any, Any]:
         if self._edge is None:
             timeout = httpx.Timeout(LONGEST, connect=10.0)
-            self._edge = httpx.AsyncClient(base_url=self._settings.edge_url, timeout=timeout, trust_env=False)
+            self._edge = await asyncio.to_thread(  # reading the certificates takes a while
+                httpx.AsyncClient, base_url=self._settings.edge_url, timeout=timeout, trust_env=False
+            )
         body = {"query": query, "parameters": parameters, "writes": writes}
         try:
             answer = await self._edge.post("/v1/sql", json=body, headers=self._authorization())
