@@ -18,7 +18,12 @@ from ui.cli.looks import safe, state, table
 NUMBERS = ("Int", "Float", "Decimal")
 """Parts of the names of ClickHouse's types of numbers."""
 
-ROLE_LOOKS = {"ready": ("✓", "green"), "restarting": ("↻", "yellow"), "starting": ("▷", "cyan"), "down": ("·", "dim")}
+ROLE_LOOKS = {
+    "ready": ("✓", "green"),
+    "restarting": ("↻", "yellow"),
+    "starting": ("▷", "cyan"),
+    "stopped": ("·", "dim"),
+}
 
 
 class Screen:

@@ -90,7 +90,8 @@ class Child:
         self.ready = False
         self.failures += 1
         self.next_start = now + pause
-        self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s. The end of its log:{self.tail}")
+        log = f". The end of its log:{self.tail}" if self.was_ready else ""  # at the start, only if it never comes up
+        self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s{log}")
 
     @property
     def tail(self) -> str:
@@ -107,13 +108,14 @@ class Child:
         """One word for people."""
         if self.ready:
             return "ready"
-        return "starting" if self.process else "restarting" if self.failures else "down"
+        return "starting" if self.process else "restarting" if self.failures else "stopped"
 
     def stop(self) -> None:
         """Ask it to end, and end it where it does not."""
         if self.process and not children.stop(self.process, self.role.patience):
             self.say(f"{self.role.name} did not end within {self.role.patience:g} s and was killed")
         self.process = None
+        self.ready, self.failures = False, 0
 
     def kill(self) -> None:
         """End it and all it started, now."""
