@@ -8,7 +8,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -21,7 +21,7 @@ CONNECT_TIMEOUT = 5
 """Seconds until a server that does not answer counts as away."""
 
 
-class ClickHouseUnavailable(Exception):
+class ClickHouseAwayError(Exception):
     """ClickHouse cannot be opened or does not answer; the message says why and what would help."""
 
 
@@ -56,15 +56,15 @@ def is_embedded(settings: Settings) -> bool:
 def open_client(settings: Settings, **session: Any) -> Client:
     """A client of its own; `session` are ClickHouse settings for all that it does.
 
-    Raises ClickHouseUnavailable where the folder has another owner or the server does not answer.
+    Raises ClickHouseAwayError where the folder has another owner or the server does not answer.
     """
     if is_embedded(settings):
         return _open_embedded(folder(settings), session)
     return _open_server(settings.clickhouse, session)
 
 
-_owned: dict[Path, TextIO] = {}
-"""Lock files of the folders that this process owns; they are let go when it ends, however it ends."""
+_owned: dict[Path, int] = {}
+"""Lock files of the folders that this process owns, kept open until it ends, however it ends."""
 
 
 def _open_embedded(path: Path, session: dict[str, Any]) -> Client:
@@ -73,26 +73,24 @@ def _open_embedded(path: Path, session: dict[str, Any]) -> Client:
     try:
         return clickhouse_connect.get_client(interface="chdb", path=str(path), settings=session, tz_mode="aware")
     except (ClickHouseError, RuntimeError) as error:
-        raise ClickHouseUnavailable(f"the ClickHouse folder {path} does not open: {str(error)[:500]}") from error
+        raise ClickHouseAwayError(f"the ClickHouse folder {path} does not open: {str(error)[:500]}") from error
 
 
 def _own(path: Path) -> None:
     """Hold the folder's lock: chDB's own refusal does not say what is wrong."""
     if path in _owned:
         return
-    lock = path.with_name(f"{path.name}.lock").open("a+")
+    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.seek(0)
-        pid = lock.read(20).strip() or "unknown"
-        lock.close()
-        raise ClickHouseUnavailable(
+        pid = os.read(lock, 20).decode() or "unknown"
+        os.close(lock)
+        raise ClickHouseAwayError(
             f"process {pid} has the ClickHouse folder {path} open: stop it, or ask it by HTTP (it is the edge)"
         ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
     _owned[path] = lock
 
 
@@ -107,4 +105,4 @@ def _open_server(url: str, session: dict[str, Any]) -> Client:
         )
     except ClickHouseError as error:
         where = url.rpartition("@")[2]
-        raise ClickHouseUnavailable(f"no ClickHouse server answers at {where}: {str(error)[:300]}") from error
+        raise ClickHouseAwayError(f"no ClickHouse server answers at {where}: {str(error)[:300]}") from error

@@ -19,7 +19,7 @@ EXPIRING = ("executions", "attempts", "events", "logs", "minutes")
 """Tables with a TTL."""
 
 
-class SchemaMismatch(Exception):
+class SchemaMismatchError(Exception):
     """The tables in ClickHouse are not those that this program knows how to bring up to date."""
 
 
@@ -51,7 +51,7 @@ def migrations() -> list[Migration]:
 def migrate(client: Client, names: Names, history_days: int) -> list[int]:
     """Bring the tables up to date; returns the numbers that were applied now (none: nothing was to be done).
 
-    Raises SchemaMismatch where ClickHouse is ahead of this program, or an applied file was edited.
+    Raises SchemaMismatchError where ClickHouse is ahead of this program, or an applied file was edited.
     """
     client.command(f"CREATE DATABASE IF NOT EXISTS {names.raw}")
     client.command(f"CREATE DATABASE IF NOT EXISTS {names.main}")
@@ -71,14 +71,16 @@ def migrate(client: Client, names: Names, history_days: int) -> list[int]:
 
 
 def _outstanding(client: Client, names: Names) -> list[Migration]:
-    rows = client.query(f"SELECT version, digest FROM {names.raw}.schema_version FINAL").result_rows
+    rows = client.query(names.fill("SELECT version, digest FROM {raw}.schema_version FINAL")).result_rows
     applied = dict(rows)
     known = migrations()
     if ahead := sorted(set(applied) - {m.version for m in known}):
-        raise SchemaMismatch(f"ClickHouse has schema {ahead[-1]}, this program knows {known[-1].version}: update it")
+        raise SchemaMismatchError(
+            f"ClickHouse has schema {ahead[-1]}, this program knows {known[-1].version}: update it"
+        )
     for migration in known:
         if applied.get(migration.version, migration.digest) != migration.digest:
-            raise SchemaMismatch(f"{migration.name} was edited after it was applied: add a new file instead")
+            raise SchemaMismatchError(f"{migration.name} was edited after it was applied: add a new file instead")
     return [m for m in known if m.version not in applied]
 
 
@@ -92,16 +94,20 @@ def _apply(client: Client, names: Names, migration: Migration, history_days: int
 def _copy_comments(client: Client, names: Names) -> None:
     """A view's columns say what the columns of the same name below it say."""
     rows = client.query(
-        "SELECT v.table, v.name, r.comment FROM system.columns AS v "
+        "SELECT v.table, groupArray((v.name, r.comment)) FROM system.columns AS v "
         "INNER JOIN system.columns AS r ON v.table = r.table AND v.name = r.name "
         "INNER JOIN system.tables AS t ON t.database = v.database AND t.name = v.table "
         "WHERE t.engine = 'View' AND v.comment = '' AND r.comment != '' "
-        "AND v.database = {main:String} AND r.database = {raw:String}",
+        "AND v.database = {main:String} AND r.database = {raw:String} GROUP BY v.table",
         parameters={"main": names.main, "raw": names.raw},
     ).result_rows
-    for table, column, comment in rows:
-        text = comment.replace("\\", "\\\\").replace("'", "\\'")
-        client.command(f"ALTER TABLE {names.main}.{table} COMMENT COLUMN `{column}` '{text}'")
+    for table, columns in rows:
+        comments = ", ".join(f"COMMENT COLUMN `{name}` {_quoted(comment)}" for name, comment in columns)
+        client.command(f"ALTER TABLE {names.main}.{table} {comments}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _keep_for(client: Client, names: Names, history_days: int) -> None:

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS {raw}.executions
     INDEX by_run run TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_state state TYPE set(12) GRANULARITY 1,
     INDEX by_finish finished_at TYPE minmax GRANULARITY 1,
+    INDEX by_update updated_at TYPE minmax GRANULARITY 1,
     INDEX by_record recorded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(position)

@@ -12,9 +12,9 @@ CREATE OR REPLACE VIEW {main}.logs AS SELECT * FROM {raw}.logs FINAL;
 CREATE OR REPLACE VIEW {main}.pipelines AS SELECT * FROM {raw}.pipelines FINAL;
 
 CREATE OR REPLACE VIEW {main}.tasks AS
-SELECT t.* EXCEPT (deleted, position), t.created_at < gone.created_at AS deleted
+SELECT t.* EXCEPT (deleted, position), (t.created_at, t.position) < (gone.created_at, gone.position) AS deleted
 FROM (SELECT * FROM {raw}.tasks FINAL WHERE NOT deleted) AS t
-LEFT JOIN (SELECT task, created_at FROM {raw}.tasks FINAL WHERE deleted) AS gone USING (task);
+LEFT JOIN (SELECT task, created_at, position FROM {raw}.tasks FINAL WHERE deleted) AS gone USING (task);
 
 CREATE OR REPLACE VIEW {main}.minutes AS
 SELECT

@@ -1,0 +1,28 @@
+"""What can go wrong when ClickHouse is asked, in words for people."""
+
+import re
+
+SHOWN = 600
+"""Characters of ClickHouse's own message that are repeated."""
+
+
+class QueryRefusedError(Exception):
+    """This statement may not run here; the message says why."""
+
+
+class QueryFailedError(Exception):
+    """ClickHouse could not answer; the message is its own, shortened. `code` is ClickHouse's number of the error."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def shortened(message: str) -> str:
+    """ClickHouse's message without its frame: codes in front, version, address and hints to bug trackers behind."""
+    text = re.sub(r"^(Received ClickHouse exception, code: \d+, server response: )?", "", message)
+    text = re.sub(r"(Code: \d+\. )?DB::Exception: ", "", text)
+    text = re.sub(r"\s*\((official build|version [\d.]+[^)]*)\)|\(for url [^)]*\)", "", text)
+    text = re.sub(r"\n\s*(SETTINGS|FORMAT) .*", "", text)
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

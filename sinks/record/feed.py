@@ -1,0 +1,128 @@
+"""Reading what is to be recorded: batches of messages, from where ClickHouse says that it has come.
+
+Beside the embedded engine there is one recorder, so all partitions are assigned to it by hand: a process that was
+killed goes on at once instead of waiting for its own membership to run out. Beside a server there may be many
+recorders, so they form a consumer group. Either way the offsets in ClickHouse decide, and not those in Kafka: history
+that is restored from a backup fills itself up again.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from sinks.record.tables import Place
+from streams.settings import Settings
+from streams.topics import MESSAGE_LIMIT
+
+BATCH_BYTES = 8 * 1024 * 1024
+"""Bytes of messages after which a batch is full; about as much again waits in the consumer, and no more."""
+
+IDLE_MS = 500
+"""How long one look for messages takes at most, milliseconds."""
+
+PATIENCE_MS = 24 * 3_600_000
+"""How long ClickHouse may be away before the group gives our partitions to another recorder."""
+
+Places = Callable[[], Awaitable[dict[Place, int]]]
+
+log = structlog.get_logger(__name__)
+
+
+class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """The topics of events and logs as batches. `places` asks ClickHouse where to go on."""
+
+    def __init__(self, settings: Settings, topics: tuple[str, ...], places: Places, *, alone: bool) -> None:
+        self._topics = topics
+        self._places = places
+        self._alone = alone
+        self._options = {
+            "bootstrap_servers": settings.kafka,
+            "group_id": None if alone else f"{settings.namespace}.record",
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "fetch_max_bytes": BATCH_BYTES,
+            "max_partition_fetch_bytes": max(BATCH_BYTES, MESSAGE_LIMIT),
+            "fetch_max_wait_ms": IDLE_MS,
+            "max_poll_interval_ms": PATIENCE_MS,
+        }
+        self._consumer: AIOKafkaConsumer | None = None
+
+    @property
+    def _reader(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError("the feed is not started")
+        return self._consumer
+
+    async def start(self) -> None:
+        """Connect and take partitions. Raises aiokafka's KafkaError."""
+        if not self._alone:
+            self._consumer = AIOKafkaConsumer(**self._options)
+            await self._consumer.start()
+            self._consumer.subscribe(list(self._topics), listener=self)
+            return
+        self._consumer = await self._with_topics()
+        found = list(self._consumer.assignment())
+        self._consumer.unsubscribe()
+        self._consumer.assign(found)
+        await self.on_partitions_assigned(found)
+
+    async def stop(self) -> None:
+        """Leave."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def batch(self, until: float) -> list[ConsumerRecord]:
+        """At least one message, and all that come before the time `until` (monotonic), up to BATCH_BYTES or so."""
+        messages = await self._poll(IDLE_MS)
+        while not messages:
+            messages = await self._poll(IDLE_MS)
+        size = sum(len(m.value or b"") for m in messages)
+        while size < BATCH_BYTES and (left := until - time.monotonic()) > 0:
+            more = await self._poll(min(round(left * 1000) + 1, IDLE_MS))
+            size += sum(len(m.value or b"") for m in more)
+            messages += more
+        return messages
+
+    def behind(self, place: Place, offset: int) -> int:
+        """How many messages of a partition come at or after an offset."""
+        end = self._reader.highwater(TopicPartition(*place))
+        return max((end or offset) - offset, 0)
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        """Go on where ClickHouse has come to; a partition that it does not know begins at its beginning."""
+        if not assigned:
+            return
+        places = await self._places()
+        ends = await self._reader.end_offsets(assigned)
+        for partition in assigned:
+            place = places.get((partition.topic, partition.partition))
+            if place is None or place > ends[partition]:
+                if place is not None:
+                    log.warning("the topic was made anew: it is read from its beginning", topic=partition.topic)
+                await self._reader.seek_to_beginning(partition)
+            else:
+                self._reader.seek(partition, place)
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        """Nothing to do: what is on its way may be written twice, and that changes nothing."""
+
+    async def _poll(self, timeout_ms: int) -> list[ConsumerRecord]:
+        found = await self._reader.getmany(timeout_ms=timeout_ms)
+        return [message for messages in found.values() for message in messages]
+
+    async def _with_topics(self) -> AIOKafkaConsumer:
+        """A consumer of all partitions of our topics, as soon as somebody has made those."""
+        while True:
+            consumer = AIOKafkaConsumer(*self._topics, **self._options)
+            try:
+                await consumer.start()
+            except UnknownTopicOrPartitionError:
+                await consumer.stop()
+                log.info("waits for its topics", topics=self._topics)
+                await asyncio.sleep(IDLE_MS / 1000)
+            else:
+                return consumer

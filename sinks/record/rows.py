@@ -1,0 +1,251 @@
+"""From envelopes to rows: what each table of the history gets of a batch of messages.
+
+A row is a tuple in the order of its table's columns, with times in seconds and ids as hex digits: msgspec writes it as
+a line of JSON and ClickHouse reads that (JSONCompactEachRow), the cheapest way in that was measured.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from streams import envelope
+from streams.engine.events import UNRECORDED, LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
+from streams.engine.records import State, TaskDef
+
+INDEX_BITS = 20
+"""A message holds fewer than 2^20 events; `position` is its offset and the event's index in it, as one number."""
+
+Row = tuple[Any, ...]
+
+_NAMES = {
+    "events": "execution version at what state task created_at attempt worker reason error call payload "
+    "partition position",
+    "executions": "execution task pipeline run kind state version attempt failures losses priority pool queue owner "
+    "worker late created_at due_at ready_at dispatched_at started_at finished_at retry_at updated_at max_latency_ms "
+    "timeout_ms execution_timeout_ms at_most_once trigger upstream reason error result result_cut again retry_of "
+    "partition position",
+    "attempts": "execution attempt task created_at state worker ready_at dispatched_at started_at finished_at error "
+    "returned partition position",
+    "tasks": "task pipeline kind priority pool queue owner trigger upstream retries timeout_ms execution_timeout_ms "
+    "max_latency_ms at_most_once description call payload created_at deleted position",
+    "pipelines": "pipeline tasks description created_at",
+    "logs": "execution attempt seq at stream level text worker",
+    "progress": "topic partition next_offset",
+}
+COLUMNS = {table: names.split() for table, names in _NAMES.items()}
+"""What is written of each table; the rest ClickHouse fills in by itself."""
+
+_lines = msgspec.json.Encoder().encode_lines
+
+
+class Batch:
+    """Messages on their way into the tables. Of an execution only its newest step becomes its row."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Row]] = {"events": [], "tasks": [], "pipelines": [], "logs": []}
+        self._newest: dict[bytes, tuple[int, int, Moved]] = {}
+        self._tries: dict[tuple[bytes, int], tuple[int, int, Moved]] = {}
+
+    def add(self, is_logs: bool, partition: int, offset: int, message: bytes) -> None:  # noqa: FBT001  (one of two topics)
+        """Take an envelope of headrace.events or headrace.logs. Raises msgspec's DecodeError where it is none."""
+        if is_logs:
+            self.rows["logs"].extend(map(log_row, envelope.log_lines(message)))
+        else:
+            self._add_events(partition, offset, message)
+
+    def _add_events(self, partition: int, offset: int, message: bytes) -> None:
+        position = offset << INDEX_BITS
+        for event in envelope.recorded_events(message):
+            if isinstance(event, Moved):
+                if event.what not in UNRECORDED:
+                    self._move(partition, position, event)
+            elif isinstance(event, TaskCreated):
+                self.rows["tasks"].append(task_row(event.task, event.task.call, event.task.payload, event.at, position))
+            elif isinstance(event, TaskDeleted):
+                self.rows["tasks"].append(deleted_row(event, position))
+            else:
+                self.rows["pipelines"].append(pipeline_row(event))
+            position += 1
+
+    def lines(self) -> Iterator[tuple[str, int, bytes]]:
+        """Table, number of rows, and the rows as lines of JSON; empty tables are left out."""
+        self.rows["executions"] = [execution_row(*step) for step in self._newest.values()]
+        self.rows["attempts"] = [attempt_row(*step) for step in self._tries.values()]
+        for table, rows in self.rows.items():
+            if rows:
+                yield table, len(rows), _lines(rows)
+
+    def _move(self, partition: int, position: int, move: Moved) -> None:
+        step = (partition, position, move)
+        record = move.execution
+        self.rows["events"].append(event_row(partition, position, move))
+        self._newest[record.id] = step
+        if record.attempt and is_try(move):
+            self._tries[record.id, record.attempt] = step
+        if move.task_def is not None:
+            self.rows["tasks"].append(task_row(move.task_def, move.call, move.payload, move.at, position))
+
+
+def is_try(move: Moved) -> bool:
+    """Whether a step says something of the newest attempt: it has it, ended it, or handed it back.
+
+    What ends an execution while it waits for its next attempt says nothing of the last one.
+    """
+    record = move.execution
+    if not record.dispatched_at:
+        return move.what == "returned"
+    return not (record.state in (State.CANCELLED, State.FAILED) and record.retry_at > record.finished_at)
+
+
+def event_row(partition: int, position: int, move: Moved) -> Row:
+    """A transition."""
+    record = move.execution
+    return (
+        record.id.hex(),
+        record.version,
+        move.at / 1000,
+        move.what,
+        record.state,
+        record.task,
+        record.created_at / 1000,
+        record.attempt,
+        record.worker,
+        record.reason,
+        record.error,
+        _text(move.call),
+        _text(move.payload),
+        partition,
+        position,
+    )
+
+
+def execution_row(partition: int, position: int, move: Moved) -> Row:
+    """An execution as of this step."""
+    record = move.execution
+    return (
+        record.id.hex(),
+        record.task,
+        pipeline_of(record.task),
+        record.run,
+        record.kind,
+        record.state,
+        record.version,
+        record.attempt,
+        record.failures,
+        record.losses,
+        record.priority,
+        record.pool,
+        record.queue,
+        record.owner,
+        record.worker,
+        record.late,
+        record.created_at / 1000,
+        record.due_at / 1000 or None,
+        record.ready_at / 1000 or None,
+        record.dispatched_at / 1000 or None,
+        record.started_at / 1000 or None,
+        record.finished_at / 1000 or None,
+        record.retry_at / 1000 or None,
+        move.at / 1000,
+        record.max_latency or None,
+        record.timeout or None,
+        record.execution_timeout or None,
+        record.at_most_once,
+        record.trigger,
+        [(upstream.hex(), task, state) for upstream, task, state in record.upstream] if record.upstream else (),
+        record.reason,
+        record.error,
+        _text(move.result),
+        move.cut,
+        record.again,
+        record.retry_of.hex() or None,
+        partition,
+        position,
+    )
+
+
+def attempt_row(partition: int, position: int, move: Moved) -> Row:
+    """The newest attempt of an execution as of this step."""
+    record = move.execution
+    return (
+        record.id.hex(),
+        record.attempt,
+        record.task,
+        record.created_at / 1000,
+        _state_of_try(move),
+        record.worker,
+        record.ready_at / 1000 or None,
+        record.dispatched_at / 1000 or None,
+        record.started_at / 1000 or None,
+        record.finished_at / 1000 or None,
+        record.error if record.state != State.SUCCEEDED else "",
+        move.what == "returned",
+        partition,
+        position,
+    )
+
+
+def _state_of_try(move: Moved) -> str:
+    return State.FAILED if move.what == "retrying" else move.execution.state
+
+
+def task_row(task: TaskDef, call: bytes, payload: bytes, at: int, position: int) -> Row:
+    """A definition."""
+    return (
+        task.id,
+        pipeline_of(task.id),
+        task.kind,
+        task.priority,
+        task.pool,
+        task.queue,
+        task.owner,
+        task.trigger,
+        task.upstream,
+        task.retry.limit,
+        task.timeout or None,
+        task.execution_timeout or None,
+        task.max_latency or None,
+        task.at_most_once,
+        task.description,
+        _text(call),
+        _text(payload),
+        at / 1000,
+        False,
+        position,
+    )
+
+
+def deleted_row(event: TaskDeleted, position: int) -> Row:
+    """A deletion: it stands beside the definition."""
+    gone = TaskDef(event.task, kind="")
+    return (*task_row(gone, b"", b"", event.at, position)[:-2], True, position)
+
+
+def pipeline_row(event: PipelineCreated) -> Row:
+    """A pipeline."""
+    return (event.id, event.tasks, event.description, event.at / 1000)
+
+
+def log_row(line: LogLine) -> Row:
+    """A line of output."""
+    return (
+        line.execution.hex(),
+        line.attempt,
+        line.seq,
+        line.at / 1000,
+        line.stream,
+        line.level,
+        line.text,
+        line.worker,
+    )
+
+
+def pipeline_of(task: str) -> str:
+    """The pipeline that a task's id names; empty: none."""
+    first, dot, _ = task.partition(".")
+    return first if dot else ""
+
+
+def _text(json: bytes) -> str:
+    return json.decode("utf-8", "replace")

@@ -1,0 +1,87 @@
+"""Writing to the history: rows in, and how far they have come in Kafka.
+
+Every table keeps the newest row of its sort key, so a batch can be written twice. Its place in Kafka is written last:
+whoever starts again after a crash goes on from there, and what it repeats changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from sinks.record.client import Names, open_client
+from sinks.record.migrate import migrate
+from sinks.record.rows import COLUMNS, Batch
+from streams.settings import Settings
+
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
+
+SESSION = {
+    "async_insert": 0,  # batches are ours, and an insert that has returned is in the table
+    "input_format_json_named_tuples_as_objects": 0,  # tuples come as arrays
+    "max_partitions_per_insert_block": 0,  # a batch that catches up may span many weeks
+    "max_threads": 1,  # a batch is small; the cores are for others
+}
+
+UNREADABLE = frozenset({6, 26, 27, 33, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 407, 444})
+"""ClickHouse's numbers of the errors that are about a value, and not about ClickHouse."""
+
+
+class UnreadableRowsError(Exception):
+    """ClickHouse cannot read a value of this batch; the same rows will be refused again."""
+
+
+class Tables:
+    """The history, for the one who writes it. Blocks: for a thread, not for an event loop."""
+
+    def __init__(self, client: Client, names: Names) -> None:
+        self._client = client
+        self._names = names
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Tables":
+        """Connect and bring the tables up to date. Raises ClickHouseAwayError, SchemaMismatchError, ClickHouseError."""
+        names = Names.under(settings.namespace)
+        client = open_client(settings, **SESSION)
+        try:
+            migrate(client, names, settings.history_days)
+        except BaseException:
+            client.close()
+            raise
+        return cls(client, names)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._client.close()
+
+    def places(self) -> dict[Place, int]:
+        """Where reading goes on, for each partition that was read before."""
+        query = f"SELECT topic, partition, next_offset FROM {self._names.raw}.progress FINAL"  # noqa: S608  (our name)
+        return {(topic, partition): offset for topic, partition, offset in self._client.query(query).result_rows}
+
+    def write(self, batch: Batch) -> dict[str, int]:
+        """Put a batch into its tables; returns the number of rows of each.
+
+        Raises UnreadableRowsError where a value is refused, ClickHouseError where ClickHouse fails.
+        """
+        written = {}
+        for table, count, lines in batch.lines():
+            self._insert(table, lines)
+            written[table] = count
+        return written
+
+    def reached(self, places: Mapping[Place, int]) -> None:
+        """All before these offsets is in the tables."""
+        rows: Iterable[tuple[str, int, int]] = [(*place, offset) for place, offset in places.items()]
+        self._insert("progress", msgspec.json.Encoder().encode_lines(rows))
+
+    def _insert(self, table: str, lines: bytes) -> None:
+        name = f"{self._names.raw}.{table}"
+        try:
+            self._client.raw_insert(name, COLUMNS[table], lines, fmt="JSONCompactEachRow")
+        except DatabaseError as error:
+            if error.code in UNREADABLE:
+                raise UnreadableRowsError(str(error)) from error
+            raise
