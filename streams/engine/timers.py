@@ -8,6 +8,9 @@ GRACE = 10_000
 PATIENCE = 600_000
 """Milliseconds that stand in for a missing max_latency where executions of one priority are ordered."""
 
+_UNTIMED = frozenset({State.BLOCKED, State.WAITING, State.DISPATCHED, State.RUNNING})
+"""States in which only what the task itself limits can ring."""
+
 
 def late_at(record: Execution) -> int:
     """When a waiting execution misses its max_latency; 0 = never, or it has already."""
@@ -34,6 +37,8 @@ def wake_time(record: Execution, keep_finished: int) -> int:
     state = record.state
     if state in TERMINAL:
         return record.finished_at + keep_finished
+    if state in _UNTIMED and not (record.timeout or record.execution_timeout or record.max_latency or record.sleep):
+        return 0  # the way of nearly all, on the hot path
     moments = [expires_at(record)]
     if state == State.SCHEDULED:
         moments.append(record.due_at)

@@ -26,6 +26,10 @@ from streams.state.partition import Change, Partition
 CACHE = 50_000
 """Records kept decoded."""
 
+CACHE_BODIES = 20_000
+SMALL = 4_096
+"""Bodies kept in memory, and the bytes of the largest of them."""
+
 RECORD_WEIGHT = 300
 """Bytes of an encoded record and its keys, roughly."""
 
@@ -79,6 +83,8 @@ class TaskTable:
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._dirty: dict[bytes, Execution] = {}
+        self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
+        self._anyone_waits = bool(partition.scan(b"h", b"i", 1))
         self._bans: dict[str, bool] = {}
         self._tasks: dict[str, TaskDef | None] = {}
         self._rung = b"D"  # every timer before this key has rung
@@ -121,11 +127,13 @@ class TaskTable:
 
     def watchers(self, execution: bytes) -> Watchers:
         """See View."""
-        stored = self._overlay.get(b"h" + execution)
+        stored = self._overlay.get(b"h" + execution) if self._anyone_waits else None
         return _watchers(stored) if stored else ()
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """See View."""
+        if known := self._bodies.pop(execution, None):
+            return known
         stored = self._overlay.get(b"p" + execution)
         return _body(stored) if stored else (b"", b"")
 
@@ -167,6 +175,7 @@ class TaskTable:
         """See Table."""
         self._cache.pop(old.id, None)
         self._dirty.pop(old.id, None)
+        self._bodies.pop(old.id, None)
         self._move_key(timer_key(old), None)
         self._move_key(worker_key(old), None)
         for prefix in (b"x", b"p", b"r", b"h"):
@@ -179,6 +188,8 @@ class TaskTable:
     def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:
         """See Table."""
         self._overlay.put(b"p" + execution, _encode((call, payload)))
+        if len(self._bodies) < CACHE_BODIES and len(call) + len(payload) < SMALL:
+            self._bodies[execution] = call, payload
 
     def put_result(self, execution: bytes, result: bytes) -> None:
         """See Table."""
@@ -191,6 +202,7 @@ class TaskTable:
     def put_watchers(self, execution: bytes, watchers: Watchers) -> None:
         """See Table."""
         self._overlay.put(b"h" + execution, _encode(watchers))
+        self._anyone_waits = True
 
     def put_task(self, task: TaskDef) -> None:
         """See Table."""
