@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ def up(settings: Settings, *, once: bool = False) -> int:
         with _ctrl_c():
             good = _run(settings, screen, once=once)
     except SetupError as error:
-        screen.say(f"headrace up: {error}")
+        print(f"headrace up: {error}", file=sys.stderr)  # noqa: T201  (standard error is where this belongs)
         return 1
     except KeyboardInterrupt:
         screen.say(f"Stopped. The data stays in {settings.home} for the next start.")

@@ -1,0 +1,67 @@
+"""The script `./dev` before there is an environment: what it says to whom it cannot help."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("sh", "dirname", "mkdir")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A path with next to nothing on it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        (folder / tool).symlink_to(shutil.which(tool) or tool)
+    return folder
+
+
+def program(path: Path, text: str) -> None:
+    """A script in the place of a program."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def dev(bare: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a copy of ./dev with that path and an empty home."""
+    script = shutil.copy(ROOT / "dev", bare.parent / "dev")
+    env = {"PATH": str(bare), "HOME": str(bare.parent)}
+    return subprocess.run([script, *words], env=env, capture_output=True, text=True, check=False)
+
+
+def test_no_python_is_one_clear_line(bare: Path) -> None:
+    """It says what is needed and how to get it."""
+    done = dev(bare, "up")
+    assert done.returncode == 1
+    assert done.stderr.startswith("dev: Python 3.11 or newer is needed, found: none. Install one")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_python_that_is_too_old_is_one_clear_line(bare: Path) -> None:
+    """It names the version that it found."""
+    program(bare / "python3", 'if [ "$1" = --version ]; then echo "Python 3.9.2"; else exit 1; fi')
+    done = dev(bare, "up")
+    assert done.returncode == 1
+    assert "needed, found: Python 3.9.2." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_network_for_uv_is_one_clear_line(bare: Path) -> None:
+    """Where uv has to be fetched and cannot be, the last line asks about the network."""
+    program(bare / "python3", '[ "$1" = -c ] || [ "$2" = venv ]')
+    done = dev(bare, "up")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "dev: uv could not be fetched from PyPI; is there a network?"
+
+
+def test_the_script_says_what_it_can_do(tmp_path: Path) -> None:
+    """A word that it does not know is answered with the ones that it knows."""
+    env = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run([ROOT / "dev", "dance"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "usage: ./dev up" in done.stderr
