@@ -1,11 +1,12 @@
 """An active partition of a table: what a stage works with while it owns it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from streams.state.exits import CRASHED, FENCED, stop_process
 from streams.state.partition import Change, ClosedError, check_commit
-from streams.state.store import MARKER, NO_OFFSET, Store
+from streams.state.store import MARKER, NO_OFFSET, CorruptStoreError, Store
 from streams.state.writer import FencedError, Writer
 
 Applied = Callable[[int], None]
@@ -25,18 +26,18 @@ class ActivePartition:
 
     def get(self, key: bytes) -> bytes | None:
         """See `Partition.get`."""
-        self._check_open()
-        return self._store.get(key)
+        with self._sound():
+            return self._store.get(key)
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """See `Partition.get_many`."""
-        self._check_open()
-        return self._store.get_many(keys)
+        with self._sound():
+            return self._store.get_many(keys)
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """See `Partition.scan`."""
-        self._check_open()
-        return self._store.scan(start, end, limit)
+        with self._sound():
+            return self._store.scan(start, end, limit)
 
     async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
         """See `Partition.commit`. Where the changelog or the disk fails, the process ends: memory is ahead of both."""
@@ -80,6 +81,14 @@ class ActivePartition:
         self.marker = marker
         if marker != NO_OFFSET:
             self._applied(marker + 1)
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        self._check_open()
+        try:
+            yield
+        except CorruptStoreError as error:
+            stop_process(CRASHED, f"{error}: the next start rebuilds it")
 
     def _check_open(self) -> None:
         if not self._open:

@@ -61,6 +61,8 @@ class Ground:
         """The table's changelog topic."""
         return f"{self.namespace}.words-changelog"
 
+    derive = staticmethod(app.derive)
+
     def tp(self, partition: int = 0) -> TopicPartition:
         """A partition of the changelog."""
         return TopicPartition(self.changelog, partition)
@@ -146,6 +148,18 @@ class Ground:
         self.rooms.append(room)
         await room.prepare()
         return room
+
+    async def work(self, room: Room, words: list[bytes], partition: int = 0) -> None:
+        """Send words and have a room's partition count them."""
+        await self.send(words, partition)
+        await self.count(room, words, partition)
+
+    async def count(self, room: Room, words: list[bytes], partition: int = 0) -> None:
+        """Have a room's partition count words that were sent, a few at a time."""
+        owned = room.open[partition]  # type: ignore[attr-defined]
+        for start in range(0, len(words), 7):
+            batch = words[start : start + 7]
+            await owned.commit(*app.decide(owned, batch), owned.marker + len(batch))
 
     async def close(self, room: Room) -> None:
         """Close a room in order."""
