@@ -37,7 +37,9 @@ def wake_time(record: Execution, keep_finished: int) -> int:
     state = record.state
     if state in TERMINAL:
         return record.finished_at + keep_finished
-    if state in _UNTIMED and not (record.timeout or record.execution_timeout or record.max_latency or record.sleep):
+    if state in _UNTIMED and not (
+        record.timeout or record.execution_timeout or record.max_latency or record.kind == "sleep"
+    ):
         return 0  # the way of nearly all, on the hot path
     moments = [expires_at(record)]
     if state == State.SCHEDULED:
