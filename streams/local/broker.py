@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -150,3 +150,10 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def brokers(folder: Path, ports: Sequence[int]) -> list[Broker]:
+    """Several brokers that are one cluster, not started yet: two ports for each of them."""
+    half = len(ports) // 2
+    voters = {node: ports[half + node - 1] for node in range(1, half + 1)}
+    return [Broker(folder / f"node-{n}", ports[n - 1], controller, n, voters) for n, controller in voters.items()]

@@ -1,10 +1,11 @@
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from streams.local.broker import Broker
+from streams.local.broker import Broker, brokers
 from streams.local.errors import SetupError
 from streams.local.ports import free_ports, is_free
 from streams.local.topics_admin import admin, answers, ensure_topics, partitions_of
@@ -115,3 +116,21 @@ def test_the_broker_listens_on_the_loopback_only(tmp_path: Path) -> None:
     addresses = properties["listeners"].split(",") + properties["controller.quorum.voters"].split(",")
     assert all("127.0.0.1:" in address for address in addresses)
     assert not list(tmp_path.iterdir())
+
+
+def test_three_brokers_lose_one_and_nothing_else(tmp_path: Path) -> None:
+    """What a cluster acknowledged is read from it after kill -9 of one of its brokers."""
+    with ExitStack() as stack:
+        nodes = brokers(tmp_path, free_ports(6))
+        for node in nodes:
+            node.start()
+            stack.callback(node.stop)
+        for node in nodes:
+            node.wait_ready()
+        cluster = ",".join(node.bootstrap for node in nodes)
+        settings = settings_for(cluster, replication=3)
+        ensure_topics(settings)
+        topic = Topics.under(settings.namespace).submit
+        write(cluster, topic, [b"kept"])
+        nodes[0].kill()
+        assert read(nodes[1].bootstrap, topic) == [b"kept"]
