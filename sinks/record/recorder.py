@@ -77,7 +77,7 @@ class Recorder:
             await self._producer.stop()
         self._task = self._producer = None
 
-    async def ended(self) -> None:
+    async def failed(self) -> None:
         """Wait until recording ends by an error (a bug, a schema from the future, no Kafka) and raise that."""
         if self._task is not None:
             await asyncio.shield(self._task)
