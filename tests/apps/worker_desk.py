@@ -1,6 +1,7 @@
-"""Plays the dispatcher and the scheduler for one real worker, over a real broker: grants, assigns, reads what comes back."""
+"""Plays the dispatcher and the scheduler for one real worker, over a real broker."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import msgspec
+import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -171,12 +173,16 @@ class Desk:
         return Job(**values | fields)
 
     def function(self, name: str, payload: Any = None, **fields: Any) -> Job:
-        """A job that calls a registered function."""
+        """Make a job that calls a registered function."""
         return self.job("function", {"function": name}, payload=payload, task=name, **fields)
 
     async def run(self, *jobs: Job) -> None:
         """Assign jobs, in one envelope."""
         await self.send(*map(c.Run, jobs))
+
+    async def halt(self, job: Job) -> None:
+        """Stop a job."""
+        await self.send(c.Stop(job.worker, job.execution, job.attempt))
 
     async def result(self, job: Job, seconds: float = 30) -> c.Finished:
         """Run one job and wait for its end."""
@@ -214,15 +220,26 @@ class Desk:
         """Say what the pipeline file holds; before the worker starts."""
         (self.folder / "tasks.py").write_text("from pipelines.dsl import Skip, task\n" + source)
 
-    async def start(self, **env: str) -> subprocess.Popen[bytes]:
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start a worker."""
+        self.ready = self.folder / f"ready-{len(self.processes)}"
+        env = {**os.environ, **self.env, "HEADRACE_READY_FILE": str(self.ready)}
+        self.processes.append(subprocess.Popen(PROGRAM, env=env, cwd=self.folder))
+        return self.processes[-1]
+
+    async def start(self) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it accepts work."""
-        ready = self.folder / f"ready-{len(self.processes)}"
-        env = {**os.environ, **self.env, "HEADRACE_READY_FILE": str(ready), **env}
         before = len(self.workers)
-        process = subprocess.Popen(PROGRAM, env=env, cwd=self.folder)
-        self.processes.append(process)
-        await self.until(lambda: len(self.workers) > before and ready.exists() and self.limit > 0)
+        process = self.launch()
+        await self.until(lambda: len(self.workers) > before and self.ready.exists() and self.limit > 0)
         return process
+
+    def below(self, process: subprocess.Popen[bytes], name: str = "") -> list[psutil.Process]:
+        """The living processes that a worker has started, directly or not, of that name."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(process.pid).children(recursive=True)
+            return [p for p in family if name in ("", p.name())]
+        return []
 
     async def stop(self, process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
         """Ask the worker to drain; its exit status."""

@@ -1,11 +1,12 @@
 """Functions of pipeline files: what happens inside a warm process."""
 
 import asyncio
+import inspect
 import logging
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,28 +24,27 @@ class Functions:
 
     def __init__(self, functions: Mapping[str, Function], limit: int) -> None:
         self._functions, self._limit = functions, limit
-        self._name_of = lru_cache(maxsize=4096)(_name_of)
+        self._find = lru_cache(maxsize=4096)(self._look_up)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, job: Job) -> Outcome:
         """Call the job's function. Whatever it does ends as an outcome; its traceback goes to stderr."""
-        function = self._functions.get(name := self._name_of(job.call))
-        if function is None:
-            return Outcome("refused", error=self._unknown(name))
+        found = self._find(job.call)
+        if isinstance(found, str):
+            return Outcome("refused", error=found)
         try:
-            value = self._call(function, job)
+            value = self._call(found, job)
         except Skip as skip:
             return Outcome("skipped", error=clean(str(skip))[:ERROR_CHARACTERS])
         except BaseException as error:  # noqa: BLE001  (the user's code may raise anything, and the process goes on)
             return Outcome("failed", error=_report(error))
         return encode_result(value, self._limit)
 
-    def _call(self, function: Function, job: Job) -> Any:
+    def _call(self, found: "_Found", job: Job) -> Any:
         payload = msgspec.json.decode(job.payload) if job.payload else None
         inputs = {task: msgspec.json.decode(value) for task, value in job.inputs.items() if value}
-        context = Context(job.task, job.run, to_text(job.execution), job.attempt, _logger)
-        value = call(function, payload, inputs, context)
-        return self._wait_for(value) if is_async(function) else value
+        value = call(found.function, payload, inputs, _context(job) if found.wants_context else _NOT_ASKED)
+        return self._wait_for(value) if found.is_async else value
 
     def _wait_for(self, coroutine: Any) -> Any:
         if self._loop is None:
@@ -52,13 +52,28 @@ class Functions:
             asyncio.set_event_loop(self._loop)
         return self._loop.run_until_complete(coroutine)
 
-    def _unknown(self, name: str) -> str:
-        known = ", ".join(sorted(self._functions)[:10]) or "none"
-        return f"this worker has no function {name!r:.80}; its pipeline files register: {known}"
+    def _look_up(self, fields: bytes) -> "_Found | str":
+        """What a task's fields name, or why it cannot be had."""
+        name = str(msgspec.json.decode(fields)["function"])
+        if (function := self._functions.get(name)) is None:
+            known = ", ".join(sorted(self._functions)[:10]) or "none"
+            return f"this worker has no function {name!r:.80}; its pipeline files register: {known}"
+        return _Found(function, is_async(function), "context" in inspect.signature(function).parameters)
 
 
-def _name_of(call: bytes) -> str:
-    return str(msgspec.json.decode(call)["function"])
+_NOT_ASKED = Context("", "", "", 0, _logger)
+
+
+class _Found(NamedTuple):
+    """A function, and what a call needs to know about it."""
+
+    function: Function
+    is_async: bool
+    wants_context: bool
+
+
+def _context(job: Job) -> Context:
+    return Context(job.task, job.run, to_text(job.execution), job.attempt, _logger)
 
 
 def _report(error: BaseException) -> str:

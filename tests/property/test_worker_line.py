@@ -1,0 +1,55 @@
+"""The line of a worker against a sorted list."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.engine.records import Job
+from streams.worker.line import Line, Once, key_of, order_of
+
+
+def a_job(seq, priority=5, deadline=0):
+    """A job that differs only where order looks."""
+    return Job(seq.to_bytes(16, "big"), 1, seq, "w", "t", "r", "function", priority, deadline, 0, b"{}", b"")
+
+
+places = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=60)
+
+
+@given(places, st.data())
+def test_jobs_leave_in_order_whatever_was_taken_out(drawn, data) -> None:
+    """Priority, then deadline, then arrival; jobs that were removed, or taken from the end, do not come."""
+    line = Line()
+    jobs = [a_job(seq, *place) for seq, place in enumerate(drawn)]
+    for job in jobs:
+        line.push(job)
+    gone = data.draw(st.lists(st.sampled_from(jobs), unique_by=key_of)) if jobs else []
+    assert all(line.remove(key_of(job)) for job in gone)
+    left = sorted((job for job in jobs if job not in gone), key=order_of)
+    last = line.take_last(data.draw(st.integers(0, len(left))))
+    assert [*left[: len(left) - len(last)], *reversed(last)] == left
+    assert len(line) == len(left) - len(last)
+    for job in left[: len(line)]:
+        assert line.head() is job
+        assert line.pop() is job
+    assert line.head() is None
+
+
+def test_a_job_that_comes_back_stands_in_its_place_once() -> None:
+    """Removed and pushed again, it leaves once."""
+    line = Line()
+    for _ in range(2):
+        line.push(a_job(1))
+        line.remove(key_of(a_job(1)))
+    line.push(a_job(1))
+    line.push(a_job(2, priority=9))
+    assert [line.pop().seq, line.pop().seq, line.head()] == [2, 1, None]
+
+
+def test_repetitions_are_known_in_bounded_memory() -> None:
+    """A key is forgotten only after as many others as are remembered."""
+    once = Once(remembered=3)
+    keys = [(bytes([n]), 1) for n in range(4)]
+    assert all(once.first(key) for key in keys[:3])
+    assert not once.first(keys[0])
+    assert once.first(keys[3])
+    assert once.first(keys[0])

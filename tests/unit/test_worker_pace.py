@@ -1,0 +1,33 @@
+import pytest
+
+from streams.worker.pace import MOST, Pace
+
+
+@pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 0), (0.016, 10), (0.001, 160), (1e-6, MOST)])
+def test_the_look_ahead_is_what_will_start_within_the_window(seconds, ahead) -> None:
+    """None for tasks of a second, hundreds for tasks of a millisecond, never more than the most."""
+    pace = Pace(slots=8, window=0.02 if seconds > 1e-5 else 1.0)
+    pace.ran("t", seconds)
+    assert pace.ahead() == ahead
+
+
+def test_nothing_is_held_ahead_before_anything_was_measured() -> None:
+    """Nor when the window is 0: strict order."""
+    assert Pace(8, 0.02).ahead() == 0
+    strict = Pace(8, 0.0)
+    strict.ran("t", 0.001)
+    assert strict.ahead() == 0
+
+
+def test_run_times_are_learned_for_each_task() -> None:
+    """A moving average, forgotten where there are too many tasks."""
+    pace = Pace(1, 1.0)
+    for _ in range(200):
+        pace.ran("quick", 0.001)
+        pace.ran("slow", 1.0)
+    assert pace.expected("quick") == pytest.approx(0.001)
+    assert pace.expected("slow") == pytest.approx(1.0)
+    assert pace.expected("other") is None
+    for n in range(10_001):
+        pace.ran(f"t{n}", 1.0)
+    assert pace.expected("quick") is None
