@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROLES = Group("Roles", sort_key=3)
 
-Role = Callable[["Settings"], Awaitable[None]]
+Role = Callable[["Settings"], Coroutine[Any, Any, None]]
 
 
 def scheduler() -> None:

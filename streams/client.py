@@ -22,6 +22,8 @@ from streams.translate import submission, to_command
 Placed = tuple[int, TaskCommand]
 """A command and its home partition."""
 
+NOT_STARTED = "the client is not started; use `async with KafkaClient(settings)`"
+
 CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
 
@@ -46,7 +48,7 @@ class KafkaClient:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._topic = Topics.under(settings.namespace).tasks
+        self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -90,6 +92,12 @@ class KafkaClient:
         """Write commands to their homes; returns when the brokers have them all. Raises aiokafka's KafkaError."""
         await asyncio.gather(*await self._put(commands))
 
+    async def say(self, key: bytes, value: bytes) -> None:
+        """Write a word to the status topic (see streams.pulse)."""
+        if self._producer is None:
+            raise RuntimeError(NOT_STARTED)
+        await self._producer.send_and_wait(self._topics.status, value, key=key, partition=0)
+
     async def submit_many(self, tasks: Iterable[SubmitEvent | TaskDef], run: str = "") -> list[ExecutionId]:
         """Create and execute many tasks; a `TaskDef` (already trusted) in `run`, an event in the run it names.
 
@@ -108,9 +116,10 @@ class KafkaClient:
     async def _put(self, commands: Iterable[Placed]) -> list[Awaitable[object]]:
         """Hand commands to the producer, which holds back while it is full; what to await for the brokers' word."""
         if self._producer is None:
-            raise RuntimeError("the client is not started; use `async with KafkaClient(settings)`")
+            raise RuntimeError(NOT_STARTED)
         return [
-            await self._producer.send(self._topic, envelope, partition=home) for home, envelope in envelopes(commands)
+            await self._producer.send(self._topics.tasks, envelope, partition=home)
+            for home, envelope in envelopes(commands)
         ]
 
     def _submission(self, task: SubmitEvent | TaskDef, run: str) -> tuple[int, Execute]:

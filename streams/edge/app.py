@@ -1,0 +1,29 @@
+"""The HTTP application: routes behind a guard. What it works with is given to it."""
+
+from fastapi import FastAPI
+
+from streams.edge import problems
+from streams.edge.context import Context
+from streams.edge.guard import BodyLimit, Guard
+from streams.edge.metrics import Counting
+from streams.edge.routes import bulk, definitions, executions, orders, state
+
+
+def make_app(context: Context | None, token: str) -> FastAPI:
+    """The API under /v1, /health and /metrics. Without a context it can only describe itself."""
+    app = FastAPI(
+        title="Headrace",
+        description="Tasks, executions and pipelines over HTTP. Errors are problem documents (RFC 9457).",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    for module in (bulk, orders, executions, definitions, state):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(Counting)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Guard, token=token)  # the last one added is the first one met
+    return app

@@ -1,0 +1,32 @@
+"""What the routes work with."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from streams.edge.live import Live
+from streams.edge.orders import Orders
+from streams.edge.reads import Reads
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one edge."""
+
+    settings: Settings
+    live: Live
+    reads: Reads
+    orders: Orders
+
+
+def _context(request: Request) -> Context:
+    found: Context = request.app.state.context
+    return found
+
+
+Here = Annotated[Context, Depends(_context)]
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the scheduler's first decision; 0: none.")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+WAIT = 2.0

@@ -1,0 +1,34 @@
+"""Whether the edge serves, and whom it has heard of."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from pipelines.views import HealthView, RoleView
+from streams.edge.board import SILENT_AFTER, Board, now_ms
+from streams.edge.live import Live
+
+FORGOTTEN_AFTER = 10 * 60_000
+"""Milliseconds after which a process that says nothing is no longer named."""
+
+
+def view(live: Live) -> HealthView:
+    """Degraded means that what the edge shows may be old."""
+    roles = tuple(_roles(live.board, now_ms()))
+    problems = [] if live.following else ["the live tail of Kafka has stopped"]
+    if not any(one.role == "scheduler" and one.silent_ms <= SILENT_AFTER for one in roles):
+        problems.append(f"no scheduler has been heard of for {SILENT_AFTER // 1000} s")
+    return HealthView(
+        status="ok" if live.following else "degraded",
+        version=version("headrace"),
+        at=datetime.now(UTC),
+        problems=tuple(problems),
+        roles=roles,
+    )
+
+
+def _roles(board: Board, now: int) -> list[RoleView]:
+    seen = [
+        RoleView(role=r.role, name=r.name or key, host=r.host, pid=r.pid, silent_ms=max(now - r.at, 0))
+        for key, r in board.roles.items()
+    ]
+    return sorted((r for r in seen if r.silent_ms < FORGOTTEN_AFTER), key=lambda r: (r.role, r.name))

@@ -1,0 +1,119 @@
+"""The role `edge`: one process that serves the API, records to ClickHouse and notifies."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from sinks.notify.notifier import Notifier
+from sinks.record.history import History
+from sinks.record.recorder import Recorder
+from streams.client import KafkaClient
+from streams.edge.app import make_app
+from streams.edge.context import Context
+from streams.edge.live import Live
+from streams.edge.orders import Orders
+from streams.edge.reads import Reads
+from streams.pulse import pulse, say_ready
+from streams.settings import Settings
+from streams.token import ensure_token
+
+GOODBYE = 3
+"""Seconds that open requests (log tails) get when the edge stops."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn in a loop with other work: signals are ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+async def run_edge(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Creates the file that HEADRACE_READY_FILE names once it serves.
+
+    Raises aiokafka's KafkaConnectionError when no broker answers at the start, OSError when the port is taken.
+    """
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with serving(settings) as work:
+        say_ready()
+        asked = asyncio.create_task(stopping.wait(), name="the wait for a signal")
+        done, _ = await asyncio.wait([asked, *work], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+    for task in done - {asked}:
+        raise RuntimeError(f"{task.get_name()} ended by itself") from task.exception()
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
+    """While inside, everything runs; yields the parts that must not end."""
+    async with AsyncExitStack() as stack:
+        door = socket.create_server((settings.edge_host, settings.edge_port))
+        stack.callback(door.close)
+        token = ensure_token(settings)
+        recorder, live, history = Recorder(settings), Live(settings), History(settings)
+        await recorder.start()
+        stack.push_async_callback(recorder.stop)
+        stack.push_async_callback(history.close)
+        await live.start()
+        stack.push_async_callback(live.stop)
+        client = await stack.enter_async_context(KafkaClient(settings))
+        reads = Reads(history, live)
+        context = Context(settings, live, reads, Orders(client, live, reads))
+        work = [
+            asyncio.create_task(recorder.failed(), name="the recorder"),
+            await stack.enter_async_context(_notifying(settings)),
+            await stack.enter_async_context(_ending(pulse("edge", client.say, dict), "the pulse")),
+            await stack.enter_async_context(_answering(make_app(context, token), door)),
+        ]
+        stack.callback(work[0].cancel)
+        yield work
+
+
+@asynccontextmanager
+async def _answering(app: ASGIApp, door: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GOODBYE,
+    )
+    server = Server(config)
+    task = asyncio.create_task(server.serve([door]), name="the HTTP server")
+    try:
+        yield task
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _notifying(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+    notifier = Notifier(settings)
+    task = asyncio.create_task(notifier.run(), name="the notifier")
+    try:
+        yield task
+    finally:
+        await notifier.stop()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _ending(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

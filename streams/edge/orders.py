@@ -1,0 +1,154 @@
+"""Carries out what callers order: makes it durable, and where they wait, tells them what the scheduler decided."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from http import HTTPStatus
+from typing import Any
+
+from pipelines.events import AnyEvent
+from pipelines.ids import execution_id, from_text, to_text
+from pipelines.views import Accepted, ExecutionRow
+from streams.client import KafkaClient, Placed
+from streams.edge.live import Live
+from streams.edge.problems import ProblemError
+from streams.edge.reads import Reads
+from streams.edge.waiters import Decided, Decision, Key, pipeline_key, run_key, task_key
+from streams.engine import commands as c
+from streams.engine.events import Refused
+from streams.engine.records import TaskDef
+
+LOOK_AFTER = 0.25
+"""Seconds of silence after which an order may be a repetition, to which the scheduler says nothing: look it up."""
+
+RETRIES_COUNTED = 1000
+
+REFUSALS_ONLY = ("",)
+
+FINISHED = ("succeeded", "failed", "retrying")
+
+
+class Orders:
+    """The one way by which the API changes anything."""
+
+    def __init__(self, client: KafkaClient, live: Live, reads: Reads) -> None:
+        self._client = client
+        self._live = live
+        self._reads = reads
+
+    async def many(self, events: Sequence[AnyEvent]) -> list[Accepted]:
+        """Make all durable, or none if one cannot be translated; nobody waits for decisions."""
+        placed = self._translate(events)
+        old = await self._reads.rows([each.id for _, each in placed if isinstance(each, c.Retry)])
+        await self._client.send(placed)
+        return [await self._accepted(command, old) for _, command in placed]
+
+    async def one(self, event: AnyEvent, wait: float) -> tuple[Accepted, bool]:
+        """Make one durable and wait up to `wait` seconds. Returns whether it was decided; raises if it was refused."""
+        [placed] = self._translate([event])
+        command = placed[1]
+        old = await self._reads.rows([command.id]) if isinstance(command, c.Retry) else {}
+        accepted = await self._accepted(command, old)
+        if not wait:
+            await self._client.send([placed])
+            return accepted, False
+        decision = await self._decision(placed, accepted, wait)
+        if isinstance(decision, Refused):
+            raise await self._refusal(command, decision)
+        if decision is None:
+            return accepted, False
+        return accepted.model_copy(update={"state": decision.state}), True
+
+    def _translate(self, events: Sequence[AnyEvent]) -> list[Placed]:
+        try:
+            return self._client.translate(events)
+        except ValueError as error:
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+
+    async def _decision(self, placed: Placed, accepted: Accepted, wait: float) -> Decision | None:
+        with ExitStack() as stack:
+            expect = self._live.waiters.expect
+            futures = [stack.enter_context(expect(*heard)) for heard in _heard(placed[1], accepted)]
+            await self._client.send([placed])
+            decision = await _first(futures, min(wait, LOOK_AFTER))
+            decision = decision or await self._known(placed[1])
+            return decision or await _first(futures, wait - LOOK_AFTER)
+
+    async def _known(self, command: c.TaskCommand) -> Decided | None:
+        """The standing of an execution that was there before; the scheduler does not answer a repetition."""
+        state = await self._reads.state(command.id) if isinstance(command, c.Execute) else None
+        return Decided("known", state) if state else None
+
+    async def _accepted(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> Accepted:
+        """What is known of the outcome before the scheduler has decided."""
+        known: dict[str, Any] = {}
+        match command:
+            case c.Execute(id=which, task=task, run=run):
+                known = {"execution": to_text(which), "task": task, "run": run}
+            case c.ExecutePipeline(pipeline=pipeline, run=run):
+                tasks = await self._reads.pipeline_tasks(pipeline)
+                known = {"executions": {task: to_text(execution_id(task, run)) for task in tasks}}
+                known |= {"task": pipeline, "run": run}
+            case c.Retry(id=which):
+                known = {"execution": _renewed(which, old.get(which))}
+            case c.Cancel(id=which) | c.Finish(id=which):
+                known = {"execution": to_text(which)}
+            case c.CreateTask(task=TaskDef(id=task)) | c.CreatePipeline(id=task) | c.DeleteTask(task=task):
+                known = {"task": task}
+        return Accepted(**known)
+
+    async def _refusal(self, command: c.TaskCommand, refused: Refused) -> ProblemError:
+        """404 where that which the command is about is unknown, 409 where its state forbids it."""
+        known = await self._exists(command)
+        return ProblemError(HTTPStatus.CONFLICT if known else HTTPStatus.NOT_FOUND, refused.reason)
+
+    async def _exists(self, command: c.TaskCommand) -> bool:
+        match command:
+            case c.Cancel() | c.Retry() | c.Finish():
+                return await self._reads.state(command.id) is not None
+            case c.Execute() | c.DeleteTask():
+                return await self._reads.has_task(command.task)
+            case c.ExecutePipeline():
+                return bool(await self._reads.pipeline_tasks(command.pipeline))
+        return True
+
+
+def _heard(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Collection[str]]]:
+    """What answers a command: keys, and the steps that count (none: all)."""
+    heard: list[tuple[Key, Collection[str]]] = []
+    match command:
+        case c.Cancel(id=which):
+            heard = [(which, ("cancelled",))]
+        case c.Finish(id=which):
+            heard = [(which, FINISHED)]
+        case c.Retry(id=which):
+            heard = [(which, REFUSALS_ONLY)]
+            heard += [(from_text(accepted.execution), ())] if accepted.execution else []
+        case c.CreateTask(task=TaskDef(id=task)):
+            heard = [(task_key(task), ("created",))]
+        case c.DeleteTask(task=task):
+            heard = [(task_key(task), ("deleted",))]
+        case c.CreatePipeline(id=pipeline):
+            heard = [(pipeline_key(pipeline), ())]
+        case c.ExecutePipeline(pipeline=pipeline, run=run):
+            heard = [(run_key(pipeline, run), ())]
+        case c.Execute(id=which):
+            heard = [(which, ())]
+    return heard
+
+
+def _renewed(execution: bytes, old: ExecutionRow | None) -> str | None:
+    """The id under which an execution is retried; none where nothing is known of it."""
+    if old is None:
+        return None
+    for again in range(RETRIES_COUNTED):
+        if execution_id(old.task, old.run, again) == execution:
+            return to_text(execution_id(old.task, old.run, again + 1))
+    return None
+
+
+async def _first(futures: Sequence[asyncio.Future[Decision]], seconds: float) -> Decision | None:
+    if seconds <= 0:
+        return None
+    done, _ = await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return next(iter(done)).result() if done else None

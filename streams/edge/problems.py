@@ -1,0 +1,86 @@
+"""Every error that leaves the API: RFC 9457 problem documents that say what was wrong and what would be right."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import structlog
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import JsonValue
+from starlette.exceptions import HTTPException
+
+from pipelines.faults import fault
+from pipelines.views import Problem
+from sinks.record.client import ClickHouseAwayError
+from sinks.record.errors import QueryFailedError
+from sinks.record.filters import BadCursorError
+
+FAULTS_SHOWN = 20
+
+log = structlog.get_logger(__name__)
+
+
+class ProblemError(Exception):
+    """An error with its answer."""
+
+    def __init__(self, status: int, detail: str, errors: Sequence[dict[str, JsonValue]] = ()) -> None:
+        super().__init__(detail)
+        self.problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=tuple(errors))
+
+
+def answer(status: int, detail: str, errors: Sequence[dict[str, JsonValue]] = ()) -> Response:
+    """A problem document as a response."""
+    return respond(ProblemError(status, detail, errors).problem)
+
+
+def respond(problem: Problem) -> Response:
+    """The same, of a problem that exists."""
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else None
+    return Response(problem.model_dump_json(), problem.status, headers, "application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every error in this form."""
+    app.exception_handler(ProblemError)(_ours)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(KafkaError)(_kafka)
+    app.exception_handler(ClickHouseAwayError)(_clickhouse)
+    app.exception_handler(QueryFailedError)(_clickhouse)
+    app.exception_handler(BadCursorError)(_cursor)
+    app.exception_handler(Exception)(_unexpected)
+
+
+async def _ours(_: Request, error: ProblemError) -> Response:
+    return respond(error.problem)
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    errors = [fault(e) for e in error.errors()[:FAULTS_SHOWN]]
+    first = errors[0]
+    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['field']}: {first['problem']}", errors)
+
+
+async def _http(_: Request, error: HTTPException) -> Response:
+    return answer(error.status_code, str(error.detail))
+
+
+async def _kafka(_: Request, error: KafkaError) -> Response:
+    log.warning("Kafka did not take a command", error=str(error))
+    return answer(HTTPStatus.SERVICE_UNAVAILABLE, "Kafka does not answer; nothing was changed, try again")
+
+
+async def _clickhouse(_: Request, error: Exception) -> Response:
+    log.warning("ClickHouse did not answer", error=str(error))
+    return answer(HTTPStatus.SERVICE_UNAVAILABLE, f"the history cannot be read: {error}")
+
+
+async def _cursor(_: Request, error: BadCursorError) -> Response:
+    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("a request failed", path=request.url.path, exc_info=error)
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the edge; its log says more")

@@ -1,0 +1,237 @@
+"""What the API shows: ClickHouse's history, made fresh by the live tail, which hears of steps a moment earlier."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from pipelines.faults import shown
+from pipelines.ids import ExecutionId, from_text, to_text
+from pipelines.requests import ExecutionFilter, ExecutionQuery, QueryRequest
+from pipelines.views import (
+    TERMINAL_STATES,
+    EventView,
+    ExecutionPage,
+    ExecutionRow,
+    ExecutionView,
+    LogView,
+    OverviewView,
+    PipelineView,
+    QueryAnswer,
+    RunView,
+    StateName,
+    TaskView,
+    UpstreamView,
+)
+from sinks.record.client import ClickHouseAwayError
+from sinks.record.errors import QueryFailedError, QueryRefusedError
+from sinks.record.history import History
+from streams.edge import shapes
+from streams.edge.board import moment, now_ms
+from streams.edge.live import Live
+from streams.edge.problems import ProblemError
+from streams.edge.why import why
+from streams.engine.events import TaskCreated, TaskDeleted
+
+SHORTEST = 8
+"""Characters by which an execution may be named."""
+
+NAME = re.compile(rf"[0-9a-f-]{{{SHORTEST},36}}")
+WHOLE = 36
+PAGE = 1000
+STEPS = 120
+"""Points of the overview's history, at most."""
+
+
+class Reads:
+    """Every method that looks for one thing raises ProblemError 404 where there is none."""
+
+    def __init__(self, history: History, live: Live) -> None:
+        self._history = history
+        self._live = live
+
+    async def find(self, name: str) -> ExecutionId:
+        """The execution that `name` means: its id, or at least eight last characters of it."""
+        text = name.strip().lower()
+        if len(text) == WHOLE:
+            return _id(text)
+        if not NAME.fullmatch(text):
+            raise _no_id(name)
+        found = self._recent_ending_with(text) | await self._history_ending_with(text)
+        if not found:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution's id ends with {text!r}")
+        if len(found) > 1:
+            raise ProblemError(HTTPStatus.CONFLICT, f"several ids end with {text!r}: {', '.join(sorted(found)[:3])}")
+        return _id(found.pop())
+
+    def _recent_ending_with(self, text: str) -> set[str]:
+        digits = text.replace("-", "")
+        tail = bytes.fromhex(digits[len(digits) % 2 :])
+        return {one for one in map(to_text, self._live.recent.ending_with(tail)) if one.endswith(text)}
+
+    async def _history_ending_with(self, text: str) -> set[str]:
+        page = await self._history.executions(ExecutionQuery(text=text, limit=PAGE))
+        return {row.execution for row in page.items if row.execution.endswith(text)}
+
+    async def execution(self, execution: ExecutionId) -> ExecutionView:
+        """One execution, with all that is known, and why it waits."""
+        view = self._fresh(execution, await self._past(execution))
+        if view is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
+        waits_for = [from_text(u.execution) for u in view.upstream if u.state is None]
+        known = {to_text(one): row for one, row in (await self.rows(waits_for)).items()}
+        view = view.model_copy(update={"upstream": tuple(_told(u, known.get(u.execution)) for u in view.upstream)})
+        record = self._live.recent.record(execution)
+        return view.model_copy(update={"why": why(view, self._live.board, now_ms(), record=record, upstream=known)})
+
+    async def _past(self, execution: ExecutionId) -> ExecutionView | None:
+        """What history knows; where it is away, the live tail alone must do for what it has."""
+        try:
+            return await self._history.execution(execution)
+        except ClickHouseAwayError:
+            if self._live.recent.record(execution) is None:
+                raise
+            return None
+
+    def _fresh(self, execution: ExecutionId, past: ExecutionView | None) -> ExecutionView | None:
+        steps = self._live.recent.steps(execution)
+        if not steps:
+            return past
+        present = shapes.execution(steps)
+        if past is None:
+            return present
+        return past if past.updated_at >= present.updated_at else shapes.joined(past, present)
+
+    async def rows(self, executions: Sequence[bytes]) -> dict[bytes, ExecutionRow]:
+        """Those of the executions that are known, each as fresh as can be."""
+        found = {e: shapes.row(last) for e in executions if (last := self._live.recent.last(e))}
+        if rest := [e for e in executions if e not in found]:
+            found |= {from_text(row.execution): row for row in await self._history.rows(rest)}
+        return found
+
+    async def state(self, execution: bytes) -> StateName | None:
+        """Where an execution stands; none: it is not known."""
+        row = (await self.rows([execution])).get(execution)
+        return row.state if row else None
+
+    async def executions(self, wanted: ExecutionQuery) -> ExecutionPage:
+        """A page of history. Not joined with the live tail, so that every row is one that the filter counted."""
+        return await self._history.executions(wanted)
+
+    async def all_rows(self, wanted: ExecutionFilter, limit: int) -> list[ExecutionRow]:
+        """All that match, but no more than `limit`."""
+        rows: list[ExecutionRow] = []
+        cursor: str | None = None
+        while len(rows) < limit:
+            query = ExecutionQuery(**dict(wanted), limit=min(PAGE, limit - len(rows)), cursor=cursor)
+            page = await self._history.executions(query)
+            rows += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+        return rows
+
+    async def events(self, execution: ExecutionId) -> list[EventView]:
+        """The transitions of an execution, oldest first."""
+        past = await self._history.events(execution)
+        newer = [shapes.event(m) for m in self._live.recent.steps(execution)]
+        events = past + [e for e in newer if not past or e.at > past[-1].at]
+        if not events:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
+        return events
+
+    async def logs(self, execution: ExecutionId, after: str, limit: int) -> list[LogView]:
+        """Lines of output behind a cursor."""
+        try:
+            lines = await self._history.logs(execution, after, limit)
+        except ValueError as error:
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+        if not lines and await self.state(execution) is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
+        return lines
+
+    async def tasks(self, pipeline: str | None, limit: int) -> list[TaskView]:
+        """Definitions in force, by id."""
+        return await self._history.tasks(pipeline, limit)
+
+    async def task(self, task: str) -> TaskView:
+        """One definition, in force or deleted."""
+        match self._live.tasks.get(task):
+            case TaskCreated() as made:
+                return shapes.task(made)
+            case TaskDeleted(at=at):
+                past = await self._history.task(task)
+                found = (
+                    past and past.model_copy(update={"deleted": True})
+                    if past and past.created_at <= moment(at)
+                    else past
+                )
+            case None:
+                found = await self._history.task(task)
+        if found is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no task {shown(task)}")
+        return found
+
+    async def has_task(self, task: str) -> bool:
+        """Whether a task takes executions."""
+        try:
+            return not (await self.task(task)).deleted
+        except ProblemError:
+            return False
+
+    async def pipelines(self) -> list[PipelineView]:
+        """All pipelines, by id."""
+        return await self._history.pipelines()
+
+    async def pipeline(self, pipeline: str) -> PipelineView:
+        """One pipeline."""
+        made = self._live.pipelines.get(pipeline)
+        found = shapes.pipeline(made) if made else await self._history.pipeline(pipeline)
+        if found is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no pipeline {shown(pipeline)}")
+        return found
+
+    async def pipeline_tasks(self, pipeline: str) -> tuple[str, ...]:
+        """The ids of a pipeline's tasks; none: there is no such pipeline."""
+        try:
+            return (await self.pipeline(pipeline)).tasks
+        except ProblemError:
+            return ()
+
+    async def runs(self, pipeline: str, limit: int) -> list[RunView]:
+        """The last runs of a pipeline, newest first."""
+        return await self._history.runs(pipeline, limit)
+
+    async def overview(self, since: datetime) -> OverviewView:
+        """Is all well?"""
+        now = datetime.now(UTC)
+        counts = await self._history.counts(since)
+        minutes = await self._history.minutes(since, now, (now - since) / STEPS)
+        fields = {field.name: getattr(counts, field.name) for field in dataclasses.fields(counts)}
+        return OverviewView(at=now, **fields, pools=self._live.board.pool_views(), minutes=tuple(minutes))
+
+    async def query(self, wanted: QueryRequest) -> QueryAnswer:
+        """Somebody's own statement. Raises ProblemError where it may not run or does not."""
+        try:
+            return await self._history.sql(wanted.query, wanted.parameters, writes=wanted.writes)
+        except (QueryRefusedError, QueryFailedError) as error:
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+
+
+def _id(text: str) -> ExecutionId:
+    try:
+        return from_text(text)
+    except ValueError:
+        raise _no_id(text) from None
+
+
+def _no_id(name: str) -> ProblemError:
+    detail = f"{shown(name)} is no execution's id; give the id, or at least its last {SHORTEST} characters"
+    return ProblemError(HTTPStatus.NOT_FOUND, detail)
+
+
+def _told(upstream: UpstreamView, row: ExecutionRow | None) -> UpstreamView:
+    """An upstream whose end is known here before the one that waits has heard of it."""
+    ended = row is not None and row.state in TERMINAL_STATES and upstream.state is None
+    return upstream.model_copy(update={"state": row.state}) if row and ended else upstream

@@ -1,0 +1,75 @@
+"""One action on many executions: those named, or all that match a filter, which is resolved here and now."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from fastapi import APIRouter
+
+from pipelines.events import AnyEvent, CancelEvent, RetryEvent
+from pipelines.ids import from_text, to_text
+from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
+from pipelines.views import TERMINAL_STATES, BulkAnswer, ExecutionRow, RefusalView
+from streams.edge.context import Context, Here
+from streams.edge.problems import ProblemError
+
+router = APIRouter(tags=["orders"])
+
+
+@router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
+async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
+    """Stop many executions."""
+    chosen, refused = await _chosen(here, wanted, _still_open)
+    return await _send(here, {one: CancelEvent(execution=one, reason=wanted.reason) for one in chosen}, refused)
+
+
+@router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
+async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
+    """Execute many again; `executions` of the answer are the new ids by the old ones."""
+    chosen, refused = await _chosen(here, wanted, _ended)
+    return await _send(here, {one: RetryEvent(execution=one) for one in chosen}, refused)
+
+
+async def _send(here: Context, events: dict[str, AnyEvent], refused: list[RefusalView]) -> BulkAnswer:
+    accepted = await here.orders.many(list(events.values()))
+    named = {old: one.execution or old for old, one in zip(events, accepted, strict=True)}
+    return BulkAnswer(accepted=len(named), executions=named, refused=tuple(refused))
+
+
+async def _chosen(
+    here: Context, wanted: BulkRequest, allowed: Callable[[ExecutionRow], str | None]
+) -> tuple[list[str], list[RefusalView]]:
+    """The executions to act on, and why others are left alone."""
+    rows = await _matching(here, wanted) if wanted.ids is None else await _named(here, wanted.ids)
+    refused = {name: "no such execution" if row is None else allowed(row) for name, row in rows.items()}
+    chosen = [name for name, why in refused.items() if why is None]
+    return chosen, [RefusalView(execution=name, detail=why) for name, why in refused.items() if why]
+
+
+async def _named(here: Context, ids: Sequence[str]) -> dict[str, ExecutionRow | None]:
+    try:
+        wanted = {to_text(which): which for which in map(from_text, ids)}
+    except ValueError as error:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+    rows = await here.reads.rows(list(wanted.values()))
+    return {name: rows.get(which) for name, which in wanted.items()}
+
+
+async def _matching(here: Context, wanted: BulkRequest) -> dict[str, ExecutionRow | None]:
+    """All that match, unless that is more than the person has confirmed."""
+    found = await here.reads.all_rows(wanted.filter or ExecutionFilter(), BULK_LIMIT + 1)
+    if wanted.expected is not None and len(found) > min(wanted.expected, BULK_LIMIT):
+        detail = f"{_count(found)} match now, {wanted.expected} were expected; nothing was changed: look again"
+        raise ProblemError(HTTPStatus.CONFLICT, detail)
+    return {row.execution: row for row in found}
+
+
+def _count(found: Sequence[ExecutionRow]) -> str:
+    return f"more than {BULK_LIMIT}" if len(found) > BULK_LIMIT else str(len(found))
+
+
+def _still_open(row: ExecutionRow) -> str | None:
+    return f"it is {row.state} already" if row.state in TERMINAL_STATES else None
+
+
+def _ended(row: ExecutionRow) -> str | None:
+    return None if row.state in TERMINAL_STATES else f"it is {row.state}: only what has ended can be retried"

@@ -1,0 +1,42 @@
+"""Tasks and pipelines, as they are defined, and the runs of pipelines."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from pipelines.views import PipelineView, RunView, TaskView
+from streams.edge.context import Here, Limit
+
+router = APIRouter(tags=["definitions"])
+
+
+@router.get("/v1/tasks")
+async def tasks(
+    here: Here, pipeline: Annotated[str | None, Query(max_length=64)] = None, limit: Limit = 100
+) -> list[TaskView]:
+    """Definitions in force, by id."""
+    return await here.reads.tasks(pipeline, limit)
+
+
+@router.get("/v1/tasks/{task}")
+async def task(task: str, here: Here) -> TaskView:
+    """One definition, in force or deleted."""
+    return await here.reads.task(task)
+
+
+@router.get("/v1/pipelines")
+async def pipelines(here: Here) -> list[PipelineView]:
+    """All pipelines, by id."""
+    return await here.reads.pipelines()
+
+
+@router.get("/v1/pipelines/{pipeline}")
+async def pipeline(pipeline: str, here: Here) -> PipelineView:
+    """One pipeline."""
+    return await here.reads.pipeline(pipeline)
+
+
+@router.get("/v1/pipelines/{pipeline}/runs")
+async def runs(pipeline: str, here: Here, limit: Limit = 25) -> list[RunView]:
+    """The last runs of a pipeline, newest first."""
+    return await here.reads.runs(pipeline, limit)

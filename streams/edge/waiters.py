@@ -1,0 +1,80 @@
+"""Who waits for the first decision on a command."""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from streams.engine.events import Refused
+
+Key = bytes | str
+"""An execution's id, or what `task_key`, `pipeline_key` and `run_key` make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The scheduler did what was asked; `state` is where the execution stands now (none: no execution)."""
+
+    what: str
+    state: str | None = None
+
+
+Decision = Decided | Refused
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    future: asyncio.Future[Decision]
+    steps: Collection[str]
+
+
+def task_key(task: str) -> str:
+    """The key of decisions about a task's definition."""
+    return f"task {task!r}"
+
+
+def pipeline_key(pipeline: str) -> str:
+    """The key of decisions about a pipeline as a whole."""
+    return f"pipeline {pipeline!r}"
+
+
+def run_key(pipeline: str, run: str) -> str:
+    """The key of decisions about a pipeline's run."""
+    return f"pipeline {pipeline!r} in run {run!r}"
+
+
+class Waiters:
+    """Futures by what they wait for. To be used from one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Key, set[_Waiter]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @contextmanager
+    def expect(self, key: Key, steps: Collection[str] = ()) -> Iterator[asyncio.Future[Decision]]:
+        """A future of the next decision on `key`; with `steps`, only these (and refusals) count."""
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), steps)
+        self._waiting.setdefault(key, set()).add(waiter)
+        try:
+            yield waiter.future
+        finally:
+            waiter.future.cancel()
+            same = self._waiting[key]
+            same.discard(waiter)
+            if not same:
+                del self._waiting[key]
+
+    def decided(self, key: Key, decision: Decision) -> None:
+        """Tell those who wait for `key`."""
+        for waiter in self._waiting.get(key, ()):
+            counts = isinstance(decision, Refused) or not waiter.steps or decision.what in waiter.steps
+            if counts and not waiter.future.done():
+                waiter.future.set_result(decision)
+
+    def refused_by_name(self, refused: Refused) -> None:
+        """A refusal without an execution names the task or pipeline in its reason: tell those who wait for it."""
+        for key in [k for k in self._waiting if isinstance(k, str)]:
+            if key.partition(" in run ")[0] in refused.reason:
+                self.decided(key, refused)
