@@ -74,15 +74,20 @@ class Line:
         return sum(self.waiting)
 
     def add(self, place: bytes, attempt: int) -> None:
-        """Let somebody stand in line; who stands there already keeps the place."""
+        """Let somebody stand in line; who stands there already keeps the place, with the newer attempt."""
         near = place < self._horizon
-        if place in self._near if near else self._table.get(place) is not None:
-            return
+        known = self._near.get(place) if near else self._table.get(place)
         value = attempt.to_bytes(4, "big")
+        if known is not None and known >= value:
+            return
+        if near:
+            self._near[place] = value
+        if known is not None:
+            self._table.put(place, value)
+            return
         self._table.add(place, value)
         self._count(place, 1)
         if near:
-            self._near[place] = value
             heapq.heappush(self._heap, place)
             self._bound()
 
