@@ -1,0 +1,250 @@
+"""Random lives of a small cluster. The promises that each step is held against are named where they are checked."""
+
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from simulated.cluster import HOMES, POOLS, Cluster
+from simulated.worker import Worker
+
+from pipelines.ids import execution_id
+from streams.engine import commands as c
+from streams.engine.records import RetryPolicy, Rule, State, TaskDef
+from streams.envelope import task_commands
+from streams.stages import dispatch
+
+NAMES = ("a", "n4", "b", "d", "n5")
+RUNS = ("r", "s")
+PIPELINE = ("p.x", "p.y", "p.z")
+TRIGGERS = (
+    "all_success", "all_done", "one_success", "one_failed", "none_failed", "all_failed", "none_skipped", "always",
+)  # fmt: skip
+OUTCOMES = ("succeeded", "succeeded", "running", "started", "failed", "timeout", "skipped", "refused", "returned")
+EVERYTHING = Rule(("completed", "failed", "retried", "lost", "late"), ("json://x",))
+
+
+@st.composite
+def tasks(draw: st.DrawFn, names: tuple[str, ...] = NAMES) -> TaskDef:
+    """A task that waits for tasks of a lower index only, in its own run or in a named one."""
+    index = draw(st.integers(0, len(names) - 1))
+    upstream = draw(st.lists(st.tuples(st.sampled_from(names), st.sampled_from(("", *RUNS))), max_size=3, unique=True))
+    sleeps = draw(st.integers(0, 9)) == 0
+    return TaskDef(
+        id=names[index],
+        kind="sleep" if sleeps else draw(st.sampled_from(("python", "python", "python", "external"))),
+        call=b"{}",
+        payload=draw(st.sampled_from((b"", b"1"))),
+        priority=draw(st.sampled_from((1, 5, 9))),
+        pool=draw(st.sampled_from(POOLS)),
+        upstream=tuple((t, run) for t, run in upstream if names.index(t) < index),
+        trigger=draw(st.sampled_from(TRIGGERS)),
+        retry=RetryPolicy(limit=draw(st.integers(0, 2)), delay=draw(st.sampled_from((0, 100, 3000)))),
+        timeout=draw(st.sampled_from((0, 0, 3000))),
+        execution_timeout=draw(st.sampled_from((0, 0, 30_000))),
+        max_latency=draw(st.sampled_from((0, 0, 700))),
+        at_most_once=draw(st.booleans()),
+        notify=(EVERYTHING,),
+        sleep=draw(st.sampled_from((0, 1500))) if sleeps else 0,
+    )
+
+
+class Lives(RuleBasedStateMachine):
+    """Submissions, workers, faults and time in any order; then faults stop, and everything must end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = Cluster()
+        self.patch = patch.object(dispatch, "_now", lambda: self.cluster.logs.now)
+        self.patch.start()
+        self.cluster = Cluster()
+
+    @initialize(slots=st.integers(1, 3))
+    def begin(self, slots: int) -> None:
+        """There is a worker, mostly."""
+        self.cluster.join("default", slots)
+        self.cluster.pump()
+        self.cluster.beat()
+
+    # --- people -----------------------------------------------------------------------------------------------
+
+    @rule(
+        task=tasks(),
+        run=st.sampled_from(RUNS),
+        later=st.sampled_from((0, 0, 0, 5000)),
+        priority=st.sampled_from((-1, 7)),
+    )
+    def submit(self, task: TaskDef, run: str, later: int, priority: int) -> None:
+        """Create and execute in one."""
+        now = self.cluster.logs.now
+        due = now + later if later else 0
+        one = c.Execute(execution_id(task.id, run), task.id, run, now, due, priority, task_def=task)
+        self.cluster.about(one)
+
+    @rule(task=tasks())
+    def create(self, task: TaskDef) -> None:
+        """Create a task, or another one of that name."""
+        self.cluster.about_task(c.CreateTask(task, self.cluster.logs.now), task.id)
+
+    @rule(name=st.sampled_from(NAMES), run=st.sampled_from(RUNS), lone=st.booleans())
+    def execute(self, name: str, run: str, lone: bool) -> None:  # noqa: FBT001  (drawn by name)
+        """Execute a task that may not exist."""
+        self.cluster.about(c.Execute(execution_id(name, run), name, run, self.cluster.logs.now, lone=lone))
+
+    @rule(parts=st.lists(tasks(PIPELINE), unique_by=lambda t: t.id, min_size=1))
+    def create_pipeline(self, parts: list[TaskDef]) -> None:
+        """Create a pipeline with some of its tasks; the upstream of one may be missing in it."""
+        self.cluster.about_task(c.CreatePipeline("p", tuple(parts), self.cluster.logs.now), "p")
+
+    @rule(run=st.sampled_from(RUNS))
+    def execute_pipeline(self, run: str) -> None:
+        """Execute a pipeline that may not exist."""
+        self.cluster.about_task(c.ExecutePipeline("p", run, self.cluster.logs.now), "p")
+
+    @precondition(lambda self: self.cluster.history.last)
+    @rule(data=st.data(), what=st.sampled_from((c.Cancel, c.Retry, c.Finish)), failed=st.booleans())
+    def meddle(self, data: st.DataObject, what: type, failed: bool) -> None:  # noqa: FBT001  (drawn by name)
+        """Cancel, retry or finish an execution, whether that makes sense or not."""
+        which, now = data.draw(st.sampled_from(sorted(self.cluster.history.last))), self.cluster.logs.now
+        state = State.FAILED if failed else State.SUCCEEDED
+        self.cluster.about(c.Finish(which, now, state, b"1") if what is c.Finish else what(which, now))
+
+    # --- workers ----------------------------------------------------------------------------------------------
+
+    @rule(pool=st.sampled_from(POOLS), slots=st.integers(1, 3))
+    def join(self, pool: str, slots: int) -> None:
+        """One more worker; there may be no lane for it."""
+        self.cluster.join(pool, slots)
+
+    @precondition(lambda self: self.cluster.workers)
+    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
+    def work(self, data: st.DataObject, outcome: str) -> None:
+        """A worker does something with the first job that it has."""
+        busy = [worker for worker in self.cluster.workers if worker.held]
+        if busy:
+            worker = data.draw(st.sampled_from(busy))
+            self.cluster.act(worker, next(iter(worker.held.values())), outcome)
+
+    @precondition(lambda self: self.cluster.workers)
+    @rule(data=st.data())
+    def kill(self, data: st.DataObject) -> None:
+        """A worker dies; nobody is told."""
+        self.cluster.workers.remove(data.draw(st.sampled_from(self.cluster.workers)))
+
+    @precondition(lambda self: self.cluster.workers)
+    @rule(data=st.data())
+    def drain(self, data: st.DataObject) -> None:
+        """A worker hands back what it has not started, and says that it wants no more."""
+        worker = data.draw(st.sampled_from(self.cluster.workers))
+        worker.draining = True
+        for job in [j for k, j in worker.held.items() if k not in worker.running]:
+            self.cluster.act(worker, job, "returned")
+        worker.beat(self.cluster.logs, self.cluster.settings)
+
+    # --- the world --------------------------------------------------------------------------------------------
+
+    @rule()
+    def pump(self) -> None:
+        """Everything arrives, and the workers say what room they have."""
+        self.cluster.pump()
+        self.cluster.beat()
+        self.cluster.pump()
+
+    @rule(home=st.integers(0, HOMES - 1), limit=st.integers(1, 3))
+    def step(self, home: int, limit: int) -> None:
+        """Only one partition goes on."""
+        self.cluster.homes[home].batch(limit)
+        self.cluster.step_ready()
+
+    @rule(which=st.integers(0, HOMES), committed=st.booleans(), limit=st.integers(1, 3))
+    def crash(self, which: int, committed: bool, limit: int) -> None:  # noqa: FBT001  (drawn by name)
+        """A stage dies in the middle of a batch."""
+        node = [*self.cluster.homes, self.cluster.ready][which]
+        node.crash(1 if node is self.cluster.ready else limit, committed=committed)
+
+    @rule(data=st.data(), home=st.integers(0, HOMES - 1))
+    def repeat(self, data: st.DataObject, home: int) -> None:
+        """A message comes once more, late; what people say is said once, though."""
+        log = self.cluster.logs.messages[self.cluster.topics.tasks, home]
+        if log:
+            offset = data.draw(st.integers(0, len(log) - 1))
+            if not self._said_by_people(log[offset].value):
+                self.cluster.repeat(home, offset)
+
+    @rule(milliseconds=st.sampled_from((1, 300, 3000, 11_000)))
+    def leap(self, milliseconds: int) -> None:
+        """Time passes for the timers, and nobody says anything meanwhile: leases run out."""
+        self.cluster.pass_time(milliseconds)
+
+    @rule(milliseconds=st.sampled_from((400, 4000)))
+    def live(self, milliseconds: int) -> None:
+        """Time passes, and everything works."""
+        self.cluster.live(milliseconds)
+
+    # --- what must hold ---------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_record_is_sound(self) -> None:
+        """I2, I4, I7, I9 (see History), and what the tables say of themselves."""
+        self.cluster.history.read()
+
+    def teardown(self) -> None:
+        """I1, I3, I6 and I10: once faults stop and all that is due has rung, everything has ended."""
+        try:
+            self._heal()
+            self.cluster.check_replays()
+            assert not self.cluster.open(), "I1, I10: every execution ends"
+            self._forget()
+        finally:
+            self.patch.stop()
+
+    def _said_by_people(self, value: bytes) -> bool:
+        people = (c.CreateTask, c.CreatePipeline, c.Finish, c.Cancel)
+        return any(isinstance(command, people) for command in task_commands(value))
+
+    def _heal(self) -> None:
+        cluster = self.cluster
+        cluster.workers.clear()
+        cluster.live(12_000)
+        for pool in POOLS:
+            cluster.join(pool, 4)
+        for _ in range(60):
+            cluster.live(1_000)
+            self._submit_what_is_waited_for()
+            for record in cluster.open():
+                if record.kind == "external" and record.state == State.RUNNING:
+                    cluster.about(c.Finish(record.id, cluster.logs.now, State.SUCCEEDED))
+            for worker in cluster.workers:
+                self._do_all(worker)
+            cluster.pump()
+            if not cluster.open():
+                return
+
+    def _do_all(self, worker: Worker) -> None:
+        for job in list(worker.held.values()):
+            self.cluster.act(worker, job, "succeeded")
+
+    def _submit_what_is_waited_for(self) -> None:
+        known = {record.id for record in self.cluster.records()}
+        for record in self.cluster.open():
+            for upstream, task, outcome in record.upstream:
+                run = next((run for run in RUNS if execution_id(task, run) == upstream), None)
+                if upstream not in known and not outcome and run:
+                    plain = TaskDef(task, "python", b"{}")
+                    self.cluster.about(c.Execute(upstream, task, run, self.cluster.logs.now, task_def=plain))
+
+    def _forget(self) -> None:
+        """What ended long ago leaves nothing behind but definitions and bans."""
+        cluster = self.cluster
+        for _ in range(3):
+            cluster.pass_time(3_700_000)
+            cluster.pump()
+        for home in cluster.homes:
+            left = {key[:1] for key, _ in home.warm.scan(b"!", b"\xff", 10_000)}
+            assert left <= {b"t", b"l", b"g", b"h"}, "finished executions leave the tables"
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -1,0 +1,154 @@
+"""One stage over one partition, run twice: once as it goes, once restarted after every batch."""
+
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+from unittest.mock import patch
+
+from streams.engine import step
+from streams.engine.apply import apply
+from streams.engine.events import Event
+from streams.engine.view import Table
+from streams.stages.incoming import Incoming, Logic, Send
+from streams.stages.loop import Loop, Stage
+from streams.state.memory import MemoryPartition
+from streams.state.partition import Partition
+
+ALL = (b"!", b"\xff", 1_000_000)
+"""A scan of a whole table."""
+
+Feed = list[list[Send]]
+"""What one batch sends: before its commit, and after it."""
+
+
+class CrashedError(Exception):
+    """The process died here."""
+
+
+class Logs:
+    """The topics. `now` is the broker's clock in epoch milliseconds, and it never goes back."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000_000
+        self.messages: defaultdict[tuple[str, int], list[Incoming]] = defaultdict(list)
+
+    def send(self, sends: list[Send]) -> None:
+        """Append messages, stamped with the log's own time."""
+        for one in sends:
+            log = self.messages[one.topic, one.partition]
+            log.append(Incoming(len(log), self.now, one.value))
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run what needs no event loop, because nothing in memory ever waits."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("something waited")
+
+
+def apply_twice(table: Table, event: Event) -> None:
+    """What a repeated event does."""
+    apply(table, event)
+    apply(table, event)
+
+
+def content(partition: Partition) -> list[tuple[bytes, bytes]]:
+    """Everything in a table."""
+    return partition.scan(*ALL)
+
+
+class Node:
+    """Feeds a stage from its log. Its cold twin restarts after each batch, applies all twice, and must not differ."""
+
+    def __init__(self, logs: Logs, stage: Stage, number: int) -> None:
+        self._logs, self._stage = logs, stage
+        self.number = number
+        self.warm, self.cold = MemoryPartition(number), MemoryPartition(number)
+        self._sent: Feed = []
+        self._die_at = 0
+        self._loop = Loop(stage, self.warm, self._deliver)
+
+    @property
+    def logic(self) -> Logic:
+        """The stage's logic as it goes."""
+        return self._loop._logic
+
+    def pending(self) -> list[Incoming]:
+        """What has not been handled yet."""
+        return self._logs.messages[self._stage.topic, self.number][self.warm.marker + 1 :]
+
+    def batch(self, limit: int = 1000) -> bool:
+        """Handle up to `limit` messages as one batch, warm and cold; whether there were any."""
+        messages = self.pending()[:limit]
+        if messages:
+            self._sent = []
+            feed(self._loop, messages)
+            assert self._cold_batch(messages) == self._sent
+            assert content(self.warm) == content(self.cold)
+        return bool(messages)
+
+    def crash(self, limit: int, *, committed: bool) -> None:
+        """Die in the middle of a batch, before or after its commit, and start again."""
+        messages = self.pending()[:limit]
+        self._die_at, self._sent = (2 if committed else 1), []
+        with suppress(CrashedError):
+            feed(self._loop, messages)
+        sent, self._die_at = self._sent, 0
+        self._loop = Loop(self._stage, self.warm, self._deliver)
+        self._logs.send(self._loop._logic.first())
+        if self.warm.marker == self.cold.marker and messages:
+            self.batch(limit)
+            assert self._sent[0] == sent[0], "what is repeated after a crash is the same"
+        elif messages:
+            assert self._cold_batch(messages)[0] == sent[0]
+
+    def ring(self) -> None:
+        """Let the timers that are due write to the log."""
+        self._logs.send(self.logic.ring(self._logs.now))
+
+    def replay(self, limit: int) -> MemoryPartition:
+        """A table made anew from the whole input, in batches of another size."""
+        fresh = MemoryPartition(self.number)
+        loop = Loop(self._stage, fresh, _nowhere)
+        messages = self._logs.messages[self._stage.topic, self.number][: self.warm.marker + 1]
+        for start in range(0, len(messages), limit):
+            feed(loop, messages[start : start + limit])
+        return fresh
+
+    def _cold_batch(self, messages: list[Incoming]) -> Feed:
+        sent: Feed = []
+
+        async def collect(sends: list[Send]) -> None:
+            sent.append(sends)
+
+        with patch.object(step, "apply", apply_twice):
+            feed(Loop(self._stage, self.cold, collect), messages)
+        return sent
+
+    async def _deliver(self, sends: list[Send]) -> None:
+        if len(self._sent) + 1 == self._die_at == 2:
+            raise CrashedError
+        self._sent.append(sends)
+        self._logs.send(sends)
+        if len(self._sent) == self._die_at:
+            raise CrashedError
+
+
+async def _nowhere(_sends: list[Send]) -> None:
+    return
+
+
+def feed(loop: Loop, messages: list[Incoming]) -> None:
+    """Put messages into a loop and let it handle them all."""
+    for message in messages:
+        run(loop.put(message))
+    while loop._queue:
+        run(loop._batch())
+
+
+def stage(name: str, topic: str, logic: Callable[[Partition], Logic]) -> Stage:
+    """A stage whose dead letters go where nobody reads."""
+    return Stage(name, topic, "dead", logic)
