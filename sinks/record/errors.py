@@ -23,6 +23,6 @@ def shortened(message: str) -> str:
     text = re.sub(r"^(Received ClickHouse exception, code: \d+, server response: )?", "", message)
     text = re.sub(r"(Code: \d+\. )?DB::Exception: ", "", text)
     text = re.sub(r"\s*\((official build|version [\d.]+[^)]*)\)|\(for url [^)]*\)", "", text)
-    text = re.sub(r"\n\s*(SETTINGS|FORMAT) .*", "", text)
     text = " ".join(text.split())
+    text = re.sub(r" SETTINGS max_execution_time = .* = '\d+'| FORMAT Native", "", text)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

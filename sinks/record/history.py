@@ -19,6 +19,7 @@ from pipelines.requests import ExecutionFilter, ExecutionQuery
 from pipelines.views import (
     EventView,
     ExecutionPage,
+    ExecutionRow,
     ExecutionView,
     LogView,
     MinuteView,
@@ -126,6 +127,13 @@ class History:
             total=total,
             next=cursor.behind(page[-1]["place"]) if more else None,
         )
+
+    async def rows(self, executions: Sequence[bytes]) -> list[ExecutionRow]:
+        """Those of the executions that are known, as in a list."""
+        sql = f"SELECT {_LIST} FROM {{main}}.executions WHERE execution IN {{ids:Array(UUID)}}"  # noqa: S608  (ours)
+        now = datetime.now(UTC)
+        found = await self._rows(sql, ids=[UUID(bytes=e) for e in executions])
+        return [answers.execution_row(row, now) for row in found]
 
     async def count(self, wanted: ExecutionFilter) -> int:
         """How many executions match."""

@@ -1,5 +1,6 @@
 """People's own SQL: checked, limited, and given back as JSON."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from sinks.record.guard import check
 
 MEMORY_BYTES = 2 * 1024**3
 """Memory that one statement may take."""
+
+ANSWERING = re.compile(r"\(*(SELECT|WITH|SHOW|DESCRIBE|EXISTS|EXPLAIN)\b")
+"""Statements that have rows for an answer; the others only do something."""
 
 DISK_BYTES = 20 * 1024**3
 """Bytes that one statement may read."""
@@ -45,6 +49,9 @@ def run_statement(
     begun = time.perf_counter()
     text = check(client, names, sql, parameters, writes=writes)
     settings = limits.settings() | ({} if writes else {"readonly": 1})
+    if writes and not ANSWERING.match(text):
+        client.command(text, parameters=dict(parameters), settings=settings)
+        return QueryAnswer(columns=(), types=(), rows=(), elapsed_ms=_since(begun))
     result = client.query(text, parameters=dict(parameters), settings=settings)
     rows = list(result.result_rows[: limits.rows])
     return QueryAnswer(
@@ -52,6 +59,10 @@ def run_statement(
         types=tuple(kind.name for kind in result.column_types),
         rows=tuple(tuple(answers.plain(cell) for cell in row) for row in rows),
         cut=len(result.result_rows) > limits.rows,
-        elapsed_ms=round((time.perf_counter() - begun) * 1000, 3),
+        elapsed_ms=_since(begun),
         read_rows=int(result.summary["read_rows"]) if "read_rows" in result.summary else None,
     )
+
+
+def _since(begun: float) -> float:
+    return round((time.perf_counter() - begun) * 1000, 3)
