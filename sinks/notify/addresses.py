@@ -59,7 +59,7 @@ def shown(address: str) -> str:
 
 def open_address(address: str) -> Apprise:
     """An Apprise object for this one address. Raises RefusedAddress."""
-    _load_services()
+    load_services()
     parsed = url_to_dict(address, secure_logging=True)
     scheme = str(parsed["schema"]) if parsed else ""
     if scheme not in SCHEMES:
@@ -75,7 +75,7 @@ def open_address(address: str) -> Apprise:
     return opened
 
 
-def _load_services() -> None:
+def load_services() -> None:
     """Import Apprise's services, once: about a second, and some of them warn of what they import themselves."""
     with _loading, warnings.catch_warnings(action="ignore"):
         NotificationManager().load_modules()

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from pipelines.ids import to_text
-from sinks.notify.addresses import RefusedAddress
+from sinks.notify.addresses import RefusedAddress, load_services
 from sinks.notify.progress import Line, Memo, read_memo
 from sinks.notify.target import GivenUp, Target
 from sinks.notify.text import compose
@@ -39,8 +39,14 @@ REMEMBERED = 20_000
 IDLE_TARGETS = 1000
 """Addresses kept open without work for them."""
 
+MOMENT = 0.2
+"""Seconds that taking waits for messages before it looks around again."""
+
 DRAIN = 5.0
 """Seconds that deliveries under way get when the notifier stops."""
+
+COMMIT_PAUSE = 0.02
+"""Seconds between two commits; what is delivered in that time is what a crash may repeat."""
 
 OUTCOMES = Counter("headrace_notifications", "Notifications by how they ended, one for each address.", ["outcome"])
 
@@ -66,6 +72,8 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._deliveries: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._assigned = asyncio.Event()
+        self._taking = asyncio.Lock()
 
     async def run(self) -> None:
         """Work until `stop` is called. Raises aiokafka's KafkaError when the broker cannot be reached at the start."""
@@ -74,6 +82,8 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            session_timeout_ms=6_000,  # the least that brokers accept: how long after a crash another takes over
+            heartbeat_interval_ms=2_000,
             max_partition_fetch_bytes=MESSAGE_LIMIT,
         )
         self._producer = AIOKafkaProducer(bootstrap_servers=self._settings.kafka, acks="all", enable_idempotence=True)
@@ -90,6 +100,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._stopping.set()
 
     async def _work(self) -> None:
+        await asyncio.to_thread(load_services)  # not in the time of the first notification
         committing = asyncio.create_task(self._commit_always())
         try:
             while not self._stopping.is_set():
@@ -105,15 +116,26 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     # --- taking ---------------------------------------------------------------------------------------------
 
     async def _take(self) -> None:
-        """Take what has come, or wait a moment; while the window is full nothing is taken."""
+        """Take what has come, or wait a moment; while the window is full nothing is taken.
+
+        A consumer may give messages of a partition before the listener has heard of it, or after it was told to let
+        go: so nothing is taken from before a revocation until after the next assignment.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._assigned.wait(), MOMENT)
+        async with self._taking:
+            if self._assigned.is_set():
+                await self._take_assigned()
+
+    async def _take_assigned(self) -> None:
         if len(self._deliveries) >= WINDOW:
             self._consumer.pause(*self._consumer.assignment())
         else:
             self._consumer.resume(*self._consumer.paused())
-        for partition, messages in (await self._consumer.getmany(timeout_ms=200, max_records=100)).items():
-            if line := self._lines.get(partition):
-                for message in messages:
-                    await self._open(line, message)
+        arrived = await self._consumer.getmany(timeout_ms=round(MOMENT * 1000), max_records=100)
+        for partition, messages in arrived.items():
+            for message in messages:
+                await self._open(self._lines[partition], message)
 
     async def _open(self, line: Line, message: ConsumerRecord) -> None:
         """Start the deliveries of one message; a message that cannot be read is a dead letter."""
@@ -202,9 +224,10 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     # --- committing -----------------------------------------------------------------------------------------
 
     async def _commit_always(self) -> None:
-        """Commit as fast as the broker answers, while there is something to commit."""
+        """Commit soon after there is something to commit."""
         while True:
             await self._progress.wait()
+            await asyncio.sleep(COMMIT_PAUSE)
             self._progress.clear()
             try:
                 await self._commit()
@@ -222,11 +245,13 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Commit what is done before somebody else goes on."""
-        with contextlib.suppress(KafkaError):
-            await self._commit()
-        for partition in revoked:
-            self._lines.pop(partition, None)
-            self._committed.pop(partition, None)
+        self._assigned.clear()
+        async with self._taking:
+            with contextlib.suppress(KafkaError):
+                await self._commit()
+            for partition in revoked:
+                self._lines.pop(partition, None)
+                self._committed.pop(partition, None)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Learn what an earlier owner has done beyond its offset."""
@@ -234,11 +259,20 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         memos = await self._memos(partitions)
         for partition in partitions:
             self._lines[partition] = Line(memos.get(partition))
+        self._assigned.set()
 
     async def _memos(self, partitions: list[TopicPartition]) -> dict[TopicPartition, Memo]:
-        if not partitions:
-            return {}
-        found: dict[TopicPartition, Any] = await self._admin.list_consumer_group_offsets(
-            self._group, partitions=partitions
-        )
-        return {p: read_memo(at.offset, at.metadata or "") for p, at in found.items() if at.offset >= 0}
+        """Ask the broker, until it answers; without the memo the notifier would only repeat more than it must."""
+        while partitions:
+            try:
+                found = await self._admin.list_consumer_group_offsets(self._group, partitions=partitions)
+            except KafkaError as error:
+                _log.info("notify_memo_not_read", error=str(error), again_in_seconds=1)
+                await asyncio.sleep(1)
+            else:
+                return _memos_of(found)
+        return {}
+
+
+def _memos_of(found: dict[TopicPartition, Any]) -> dict[TopicPartition, Memo]:
+    return {p: read_memo(at.offset, at.metadata or "") for p, at in found.items() if at.offset >= 0}
