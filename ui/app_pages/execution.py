@@ -12,7 +12,7 @@ from ui.client import ApiError
 from ui.parts import actions, api, charts, clock, formats, header, places, states
 from ui.parts.answers import ask, guarded
 from ui.parts.logs import tail
-from ui.parts.markup import Markup, facts, show, tag
+from ui.parts.markup import Markup, facts, show, tag, with_code
 from ui.parts.markup import clock as timestamp
 
 _LAST = "_last_execution"
@@ -73,7 +73,7 @@ def title(view: ExecutionView) -> None:
 def why(view: ExecutionView) -> None:
     """One sentence of what it does or waits for, more causes below, hardest first."""
     lines = list(view.why) or [summary(view)]
-    show(tag("div", *(tag("p", line) for line in lines), class_="hr-why"))
+    show(tag("div", *(tag("p", with_code(line)) for line in lines), class_="hr-why"))
 
 
 def summary(view: ExecutionView) -> str:
@@ -160,18 +160,20 @@ def neighbours(view: ExecutionView) -> None:
         if name:
             st.subheader(label, anchor=False)
             word = formats.plain(formats.short_id(name))
-            st.button(word, key=f"go_{label}", type="tertiary", on_click=_go, args=(name,))
+            _link(word, f"go_{label}", name)
 
 
 def _neighbour(label: str, other: UpstreamView) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         show(states.chip(other.state) if other.state else tag("span", "not yet", class_="hr-muted"), width="content")
-        key = f"go_{label}_{other.execution}"
-        st.button(formats.plain(other.task), key=key, type="tertiary", on_click=_go, args=(other.execution,))
+        _link(formats.plain(other.task), f"go_{label}_{other.execution}", other.execution)
 
 
-def _go(name: str) -> None:
-    st.query_params["id"] = name
+def _link(label: str, key: str, name: str) -> None:
+    """To another execution on this same page: a change of the address, then a full run, not the fragment's."""
+    if st.button(label, key=key, type="tertiary"):
+        st.query_params["id"] = name
+        st.rerun()
 
 
 def show_log(name: str) -> None:
@@ -198,7 +200,7 @@ def values(view: ExecutionView) -> None:
 def page() -> None:
     """The whole page: the part that refreshes, the log that follows, and the values that stay."""
     name = st.query_params.get("id") or st.session_state.get(_LAST)
-    head = header.header("Execution", refresh="2 s")
+    head = header.header("Execution", refresh="2s")
     actions.dialogs()
     if not name:
         st.info("No execution is chosen. Open one from the list.")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pipelines.requests import ExecutionFilter
 from pipelines.views import ExecutionPage, ExecutionRow
-from ui.parts import actions, api, clock, filters, formats, header
+from ui.parts import actions, api, clock, filters, formats, header, places
 from ui.parts.answers import ask, guarded
 from ui.parts.table import Table
 
@@ -117,9 +117,9 @@ def pager(page: ExecutionPage, limit: int) -> None:
             args=(page.next,),
         )  # fmt: skip
         st.selectbox(
-            "Rows", SIZES, key="size", bind="query-params", label_visibility="collapsed", width=110,
-            format_func="{} rows".format,
+            "Rows", SIZES, key="size", bind="query-params", label_visibility="collapsed", width=80,
         )  # fmt: skip
+        st.text("rows a page", width="content")
 
 
 def _back() -> None:
@@ -139,6 +139,7 @@ def pools() -> list[str]:
 @guarded
 def page() -> None:
     """The whole page."""
+    places.come_back(places.EXECUTIONS)
     head = header.header("Executions", ranges=filters.RANGES)
     if head.span == "custom":
         filters.custom_range()

@@ -103,7 +103,9 @@ def middle(view: OverviewView, span: str) -> None:
             alt="Waiting executions by priority",
         )  # fmt: skip
         for index in _indices(picked):
-            st.switch_page(places.EXECUTIONS, query_params=places.listing(state="waiting", priority=str(index)))
+            st.switch_page(
+                places.EXECUTIONS, query_params=places.listing(state="waiting", priority=formats.priority(index))
+            )
 
 
 def waiting_by_priority(pools: Sequence[PoolView]) -> list[int]:
@@ -125,6 +127,7 @@ def _follow(picked: object, steps: Sequence[MinuteView], width: timedelta) -> No
 
 def page() -> None:
     """The whole page."""
+    places.come_back(places.OVERVIEW)
     head = header.header("Overview", ranges=list(header.RANGES), range_key="window")
     actions.dialogs()
     st.fragment(guarded(show_overview), run_every=head.every)(head)

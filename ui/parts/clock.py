@@ -10,7 +10,7 @@ from ui.parts import formats
 
 Timed = ExecutionRow | AttemptView
 
-ZONE_KEY = "tz"
+ZONE_KEY, UTC_NAME = "tz", "UTC"
 
 
 def now() -> datetime:
@@ -20,16 +20,16 @@ def now() -> datetime:
 
 def browser_zone() -> tuple[str, tzinfo]:
     """The browser's time zone and its name."""
-    name = st.context.timezone or "UTC"
+    name = st.context.timezone or UTC_NAME
     try:
         return name, ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        return "UTC", UTC
+        return UTC_NAME, UTC
 
 
 def zone() -> tzinfo:
     """The one zone in which a page shows times: the browser's, or UTC where the reader chose it."""
-    return UTC if st.session_state.get(ZONE_KEY) == "UTC" else browser_zone()[1]
+    return UTC if st.session_state.get(ZONE_KEY) == UTC_NAME else browser_zone()[1]
 
 
 def theme() -> str:

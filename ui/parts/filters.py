@@ -1,24 +1,22 @@
-"""The filter bar. Every filter lives in the address, so a list can be sent to somebody and shows them the same."""
+"""The filter bar. Every filter lives in the address, so a list can be sent to somebody and shows them the same.
+
+What an option is called is what stands in the address, so the options are the API's own words.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 from pydantic import JsonValue
 
 from pipelines.requests import ExecutionFilter, Order
-from ui.parts import header, states
+from ui.parts import formats, header, states
 
 MULTIPLE = ("state", "pool", "queue", "priority", "kind")
 SINGLE = ("text", "task", "pipeline", "run", "owner")
 KINDS = ("function", "python", "shell", "sql", "http", "external", "sleep")
-ORDERS: dict[Order, str] = {
-    "newest": "newest first",
-    "oldest": "oldest first",
-    "priority": "priority",
-    "waited": "longest wait",
-}
+ORDERS: tuple[Order, ...] = get_args(Order)
 RANGES = (*header.RANGES, "all", "custom")
 
 
@@ -29,13 +27,13 @@ def bar(pools: Sequence[str]) -> None:
             "Search", type="search", live="300ms", key="text", bind="query-params",
             placeholder="task, run or id", width=220,
         )  # fmt: skip
-        _several("State", "state", list(states.LOOKS), 230, format_func=lambda s: states.LOOKS[s].label)
-        _several("Priority", "priority", [str(p) for p in range(9, -1, -1)], 130, format_func=lambda p: f"P{p}")
+        _several("State", "state", list(states.LOOKS), 230)
+        _several("Priority", "priority", [formats.priority(p) for p in range(9, -1, -1)], 130)
         _several("Pool", "pool", list(pools), 150, accept_new_options=True)
         with st.popover(_more_label(), width="content"):
             _rare()
         st.toggle("Late only", key="late", bind="query-params")
-        st.selectbox("Order", list(ORDERS), key="order", bind="query-params", format_func=ORDERS.__getitem__, width=140)
+        st.selectbox("Order", ORDERS, key="order", bind="query-params", width=120)
         if any(st.session_state.get(key) for key in (*MULTIPLE, *SINGLE, "late")):
             st.button("Clear", on_click=clear, key="clear_filters", type="tertiary", help="Remove all filters")
 
@@ -73,6 +71,8 @@ def chosen() -> ExecutionFilter:
     state = st.session_state
     found: dict[str, Any] = {key: state[key] for key in MULTIPLE if state.get(key)}
     found |= {key: state[key].strip() for key in SINGLE if (state.get(key) or "").strip()}
+    if "priority" in found:
+        found["priority"] = [name.removeprefix("P") for name in found["priority"]]
     return ExecutionFilter.model_validate(found | ({"late": True} if state.get("late") else {}))
 
 

@@ -12,7 +12,7 @@ from ui.parts.answers import Answer
 from ui.parts.markup import show, tag
 
 RANGES = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(days=1), "7d": timedelta(days=7)}
-INTERVALS: dict[str, float | None] = {"off": None, "2 s": 2, "5 s": 5, "30 s": 30}
+INTERVALS: dict[str, float | None] = {"off": None, "2s": 2, "5s": 5, "30s": 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Header:
     note: DeltaGenerator
 
 
-def header(title: str, *, ranges: Sequence[str] = (), range_key: str = "range", refresh: str = "5 s") -> Header:
+def header(title: str, *, ranges: Sequence[str] = (), range_key: str = "range", refresh: str = "5s") -> Header:
     """Draw the head; all choices live in the address."""
     with st.container(horizontal=True, vertical_alignment="center", key="hr-head", gap="xsmall"):
         st.title(title, anchor=False, width="stretch")
@@ -50,25 +50,23 @@ def _refresh(default: str) -> float | None:
         "Refresh",
         names,
         index=names.index(default),
-        key=f"refresh_{default.removesuffix(' s')}",
+        key=f"refresh_{default}",
         bind="query-params",
-        format_func=lambda name: "refresh off" if name == "off" else f"every {name}",
         label_visibility="collapsed",
-        width=104,
+        width=84,
     )
     return INTERVALS[chosen or default]
 
 
 def _zone() -> None:
-    name, _ = clock.browser_zone()
+    own, _ = clock.browser_zone()
     st.selectbox(
         "Time zone",
-        ["browser", "UTC"],
+        list(dict.fromkeys([own, clock.UTC_NAME])),
         key=clock.ZONE_KEY,
         bind="query-params",
-        format_func=lambda choice: name if choice == "browser" else "UTC",
         label_visibility="collapsed",
-        width=122,
+        width=130,
     )
 
 

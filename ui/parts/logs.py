@@ -50,11 +50,11 @@ def tail(name: str) -> None:
         st.caption("The API is away; the log goes on when it is back.")
     if kept.dropped:
         st.caption(f"{kept.dropped:,} earlier lines are not shown.")
+    if not kept.lines:
+        st.caption("No output yet.")
+        return
     with st.container(height=320, autoscroll=True, key="hr-log"):
-        if kept.lines:
-            st.code("\n".join(_line(line) for line in kept.lines), language=None, wrap_lines=True)
-        else:
-            st.caption("No output yet.")
+        st.code("\n".join(_line(line) for line in kept.lines), language=None, wrap_lines=True)
 
 
 def _line(line: LogView) -> str:

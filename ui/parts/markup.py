@@ -47,6 +47,14 @@ def show(*content: str, width: Literal["stretch", "content"] = "stretch") -> Non
     st.html("".join(escape(c) for c in content) or "<span></span>", width=width)
 
 
+def with_code(text: str) -> Markup:
+    """A sentence whose parts between backticks are names."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("".join(tag("code", part) if at % 2 else escape(part) for at, part in enumerate(parts)))
+
+
 def clock(at: datetime | None, now: datetime, zone: tzinfo) -> Markup:
     """A time with its ISO form as a tooltip."""
     return tag("time", formats.moment(at, now, zone), title=formats.exact(at, zone))

@@ -50,7 +50,7 @@ class Table:
     def draw(self, rows: Sequence[ExecutionRow], *, select: bool = True) -> None:
         """Draw the rows; a click on an id opens it."""
         if name := st.session_state.pop(self._open, None):
-            st.switch_page(places.EXECUTION, query_params={"id": name})
+            places.open_execution(name)
         st.session_state[self._drawn] = list(rows)
         self._refresh_ticks(rows)
         if select:
@@ -113,38 +113,29 @@ def _read(name: str) -> ExecutionRow | None:
 
 
 def frame(rows: Sequence[ExecutionRow]) -> pd.DataFrame:
-    """The rows as texts, in the order of the columns."""
-    columns = [
-        "State",
-        "Execution",
-        "Task",
-        "Run",
-        "Priority",
-        "Queue",
-        "Waited",
-        "Ran",
-        "Worker",
-        "Attempt",
-        "Updated",
-    ]
-    return pd.DataFrame([_cells(row) for row in rows], columns=columns)
+    """The rows as texts."""
+    return pd.DataFrame([_cells(row) for row in rows])
 
 
-def _cells(row: ExecutionRow) -> tuple[str, ...]:
+def _cells(row: ExecutionRow) -> dict[str, str]:
     waited = formats.wait(clock.waited_ms(row), row.max_latency_ms)
-    return (
-        states.state_label(row.state),
-        formats.short_id(row.execution),
-        row.task,
-        formats.priority(row.priority),
-        row.queue if row.pool == row.queue else f"{row.pool} / {row.queue}",
-        f"{states.LATE.icon} {waited}" if row.late else waited,
-        formats.duration(clock.ran_ms(row)),
-        formats.text(row.worker),
-        str(row.attempt) if row.attempt else formats.MISSING,
-        row.run,
-        clock.moment(row.updated_at),
-    )
+    return {
+        "State": states.state_label(row.state),
+        "Execution": formats.short_id(row.execution),
+        "Task": row.task,
+        "Priority": formats.priority(row.priority),
+        "Queue": row.queue if row.pool == row.queue else f"{row.pool} / {row.queue}",
+        "Waited": _late(waited) if row.late else waited,
+        "Ran": formats.duration(clock.ran_ms(row)),
+        "Worker": formats.text(row.worker),
+        "Attempt": str(row.attempt) if row.attempt else formats.MISSING,
+        "Run": formats.text(row.run),
+        "Updated": clock.moment(row.updated_at),
+    }
+
+
+def _late(waited: str) -> str:
+    return states.LATE.label if waited == formats.MISSING else f"{states.LATE.icon} {waited}"
 
 
 def styled(rows: Sequence[ExecutionRow]) -> Any:
