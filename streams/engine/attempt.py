@@ -8,6 +8,7 @@ from streams.engine.events import WorkerBanned
 from streams.engine.place import ended, enter
 from streams.engine.records import ON_WORKER, Execution, State
 from streams.engine.step import Partition, Step
+from streams.engine.timers import late_at
 from streams.engine.view import View
 
 INPUT_LIMIT = 4 * 1024 * 1024
@@ -20,7 +21,7 @@ def assign(step: Step, command: c.Assign) -> None:
     if record is None or record.state != State.WAITING or command.attempt != record.attempt + 1:
         return step.stale("it does not wait for this attempt any more", command.id)
     if step.table.banned(command.worker):
-        step.move(record, "ready", **enter(record, step.now))
+        step.move(record, "ready")  # its place was taken from the line: it gets the same one
         return None
     if record.upstream and (size := _input_bytes(step, record)) > INPUT_LIMIT:
         reason = f"the values of its upstream tasks take {size:,} bytes; the limit is {INPUT_LIMIT:,}"
@@ -45,8 +46,8 @@ def started(step: Step, command: c.Started) -> None:
     record = step.table.execution(command.id)
     if record is None or record.state != State.DISPATCHED or record.attempt != command.attempt:
         return step.stale("another attempt counts now", command.id)
-    late = _is_late(record, command.at)
-    step.move(record, "started", state=State.RUNNING, started_at=command.at, late=late)
+    at = _believable(step, record, command.at)
+    step.move(_note_lateness(step, record, at), "started", state=State.RUNNING, started_at=at)
     return None
 
 
@@ -58,13 +59,10 @@ def finished(step: Step, command: c.Finished) -> None:
     if command.outcome == "returned":
         step.move(record, "returned", **enter(record, step.now))
         return None
-    seen = {
-        "started_at": command.started_at,
-        "finished_at": command.finished_at,
-        "late": _is_late(record, command.started_at),
-        "lane": -1,
-    }
-    _end_attempt(step, record, command, seen)
+    started_at = _believable(step, record, command.started_at)
+    finished_at = max(_believable(step, record, command.finished_at), started_at) or step.now
+    seen = {"started_at": started_at, "finished_at": finished_at, "lane": -1}
+    _end_attempt(step, _note_lateness(step, record, started_at), command, seen)
     return None
 
 
@@ -78,7 +76,8 @@ def finish(step: Step, command: c.Finish) -> None:
     if record.state != State.RUNNING:
         return step.reject(f"it is {record.state}: only a running execution can be finished", command.id)
     if command.state == State.SUCCEEDED:
-        step.move(record, "succeeded", **ended(State.SUCCEEDED, step.now, ""), result=command.result)
+        done = {**ended(State.SUCCEEDED, step.now, ""), "error": "", "has_result": bool(command.result)}
+        step.move(record, "succeeded", result=command.result, **done)
     else:
         fail(step, record, command.error or "finished as failed", {"finished_at": step.now})
     return None
@@ -138,8 +137,15 @@ def _counts(record: Execution, command: c.Finished) -> bool:
     return record.state in ON_WORKER and record.attempt == command.attempt and record.worker == command.worker
 
 
-def _is_late(record: Execution, started_at: int) -> bool:
-    return record.late or bool(record.max_latency and started_at > record.ready_at + record.max_latency)
+def _believable(step: Step, record: Execution, moment: int) -> int:
+    """A time that a worker reports, held between its assignment and now: a wrong clock must move no timer."""
+    return min(max(moment, record.dispatched_at), step.now) if moment else 0
+
+
+def _note_lateness(step: Step, record: Execution, started_at: int) -> Execution:
+    """A miss is told as a step of its own, where it began after its limit and its timer has not said so."""
+    limit = late_at(record)
+    return step.move(record, "late", late=True) if 0 < limit < started_at else record
 
 
 def _input_bytes(step: Step, record: Execution) -> int:
