@@ -36,7 +36,7 @@ def _run(job: dict[str, object]) -> str:
         own = error.__traceback__.tb_next if error.__traceback__ else None
         traceback.print_exception(error.with_traceback(own))
         text = " ".join(str(error).split())
-        return json.dumps({"outcome": "failed", "error": f"{type(error).__name__}: {text}"[:1000]})
+        return json.dumps({"outcome": "failed", "error": f"{type(error).__name__}: {text}".removesuffix(": ")[:1000]})
 
 
 main()

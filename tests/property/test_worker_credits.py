@@ -21,14 +21,14 @@ class Exchange(RuleBasedStateMachine):
         self.held = 0
 
     @rule(void=st.booleans())
-    def assign(self, void) -> None:
+    def assign(self, *, void: bool) -> None:
         """The dispatcher assigns one, if it may."""
         if self.assigned < self.limit:
             self.assigned += 1
             self.on_the_way.append((self.assigned, void))
 
     @rule(data=st.data())
-    def arrive(self, data) -> None:
+    def arrive(self, data: st.DataObject) -> None:
         """Any one of those on their way arrives."""
         if self.on_the_way:
             at = data.draw(st.integers(0, len(self.on_the_way) - 1))
@@ -38,7 +38,7 @@ class Exchange(RuleBasedStateMachine):
             self.held += not void
 
     @rule(data=st.data())
-    def arrive_again(self, data) -> None:
+    def arrive_again(self, data: st.DataObject) -> None:
         """One that has arrived comes once more."""
         if self.arrived:
             seq, _ = data.draw(st.sampled_from(self.arrived))
@@ -50,7 +50,7 @@ class Exchange(RuleBasedStateMachine):
         self.held -= self.held > 0
 
     @rule(lost=st.booleans())
-    def credit(self, lost) -> None:
+    def credit(self, *, lost: bool) -> None:
         """The worker tells its limit where that is worth a message, which may get lost."""
         limit = self.credits.news(CAPACITY, self.held)
         if limit is not None and not lost:
@@ -92,11 +92,11 @@ def test_holes_keep_only_what_is_above_them() -> None:
 
 def test_a_limit_is_told_when_it_falls_or_grew_by_a_share() -> None:
     """Small growth waits for company, a lower limit never does."""
-    credits = Credits()
-    assert credits.news(80, 0) == 80
+    told = Credits()
+    assert told.news(80, 0) == 80
     for seq in range(1, 10):
-        credits.seen.add(seq)
-    assert credits.news(80, 0) is None
-    credits.seen.add(10)
-    assert credits.news(80, 0) == 90
-    assert credits.news(8, 8) == 10
+        told.seen.add(seq)
+    assert told.news(80, 0) is None
+    told.seen.add(10)
+    assert told.news(80, 0) == 90
+    assert told.news(8, 8) == 10

@@ -7,7 +7,7 @@ from streams.engine.records import Job
 from streams.worker.line import Line, Once, key_of, order_of
 
 
-def a_job(seq, priority=5, deadline=0):
+def a_job(seq: int, priority: int = 5, deadline: int = 0) -> Job:
     """A job that differs only where order looks."""
     return Job(seq.to_bytes(16, "big"), 1, seq, "w", "t", "r", "function", priority, deadline, 0, b"{}", b"")
 
@@ -16,7 +16,7 @@ places = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=60)
 
 
 @given(places, st.data())
-def test_jobs_leave_in_order_whatever_was_taken_out(drawn, data) -> None:
+def test_jobs_leave_in_order_whatever_was_taken_out(drawn: list[tuple[int, int]], data: st.DataObject) -> None:
     """Priority, then deadline, then arrival; jobs that were removed, or taken from the end, do not come."""
     line = Line()
     jobs = [a_job(seq, *place) for seq, place in enumerate(drawn)]

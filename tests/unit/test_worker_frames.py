@@ -9,7 +9,7 @@ MESSAGES = [Hello(3), Said(1, 1, 2, "stdout", "", "text"), Done(1, "succeeded", 
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 1000])
-def test_frames_come_whole_however_the_stream_is_cut(size) -> None:
+def test_frames_come_whole_however_the_stream_is_cut(size: int) -> None:
     """Pieces of any size make the same messages."""
     data = b"".join(map(frame, MESSAGES))
     frames = Frames[Answer](Answer)

@@ -4,7 +4,7 @@ from streams.worker.pace import MOST, Pace
 
 
 @pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 0), (0.016, 10), (0.001, 160), (1e-6, MOST)])
-def test_the_look_ahead_is_what_will_start_within_the_window(seconds, ahead) -> None:
+def test_the_look_ahead_is_what_will_start_within_the_window(seconds: float, ahead: int) -> None:
     """None for tasks of a second, hundreds for tasks of a millisecond, never more than the most."""
     pace = Pace(slots=8, window=0.02 if seconds > 1e-5 else 1.0)
     pace.ran("t", seconds)

@@ -24,6 +24,10 @@ HEADERS = 4 * 1024
 """Bytes of headers that are returned."""
 
 
+TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+"""Where IPv6 addresses stand for IPv4 ones (RFC 6052, RFC 8215, RFC 4291)."""
+
+
 class HttpKind:
     """Makes requests over one pool of connections."""
 
@@ -126,7 +130,7 @@ def _public(address: str) -> bool:
 
 def _translated(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Addresses that a gateway turns into IPv4 ones, which may be private."""
-    return address.version == 6 and address in ipaddress.ip_network("64:ff9b::/96")  # noqa: PLR2004  (IPv6)
+    return any(address in network for network in TRANSLATED if network.version == address.version)
 
 
 def _redirected(method: str, status: int, content: bytes | None) -> tuple[str, bytes | None]:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from clickhouse_connect.driver import create_async_client
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from msgspec import json
 
 from streams.settings import Settings
 from streams.worker.kinds.base import Attempt
@@ -30,7 +31,7 @@ class SqlKind:
         """Run a statement; read-only unless the task says that it writes."""
         by = self._by_edge if self._settings.clickhouse == "chdb" else self._by_server
         call = attempt.call
-        columns, rows = await by(call["sql"], call.get("parameters", {}), writes=bool(call.get("writes")))
+        columns, rows = await by(call["sql"], _parameters(attempt), writes=bool(call.get("writes")))
         return encode_result([dict(zip(columns, row, strict=True)) for row in rows] or None, self._limit)
 
     async def close(self) -> None:
@@ -73,6 +74,14 @@ class SqlKind:
         except ClickHouseError as error:
             raise KindError(" ".join(str(error).split())[:ERROR_CHARACTERS]) from None
         return found.column_names, found.result_rows
+
+
+def _parameters(attempt: Attempt) -> dict[str, Any]:
+    """The task's own parameters; `{inputs:String}` and `{payload:String}` are the values as JSON, where asked for."""
+    call = attempt.call
+    values = {"inputs": attempt.inputs, "payload": attempt.payload}
+    asked = {name: value for name, value in values.items() if f"{{{name}:" in call["sql"]}
+    return {**{name: json.encode(value).decode() for name, value in asked.items()}, **call.get("parameters", {})}
 
 
 def _problem(answer: httpx.Response) -> str:

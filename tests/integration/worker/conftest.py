@@ -25,5 +25,5 @@ _desk = _load()
 
 @pytest.fixture
 def make_desk(kafka: str, tmp_path: Path) -> Callable[..., Any]:
-    """Makes desks: `async with make_desk(slots=1) as desk`."""
+    """Desks, as many as a test wants, with the settings it wants."""
     return lambda **settings: _desk.Desk(kafka, tmp_path / "files", **settings)

@@ -1,6 +1,7 @@
 """What a real worker does with its lane: order, repetitions, credits, drain, dismissal."""
 
 import signal
+from typing import Any
 
 from streams.engine import commands as c
 
@@ -22,12 +23,12 @@ def wait_for(payload):
 """
 
 
-def order(desk):
+def order(desk: Any) -> list[str]:
     """What the tasks themselves have written."""
     return (desk.folder / "order").read_text().split()
 
 
-async def test_i5_the_most_critical_starts_first_of_what_the_worker_holds(make_desk) -> None:
+async def test_i5_the_most_critical_starts_first_of_what_the_worker_holds(make_desk: Any) -> None:
     """Whatever came first; then the deadline, then the order of arrival."""
     async with make_desk(slots=1) as desk:
         desk.write(SOURCE)
@@ -45,7 +46,7 @@ async def test_i5_the_most_critical_starts_first_of_what_the_worker_holds(make_d
         assert order(desk) == ["warm", "started", "d", "c", "e", "b", "a"]
 
 
-async def test_a_repeated_job_runs_once_and_others_jobs_never(make_desk) -> None:
+async def test_a_repeated_job_runs_once_and_others_jobs_never(make_desk: Any) -> None:
     """The same attempt twice, a stopped one that comes late, and one of another incarnation."""
     async with make_desk() as desk:
         desk.write(SOURCE)
@@ -62,7 +63,7 @@ async def test_a_repeated_job_runs_once_and_others_jobs_never(make_desk) -> None
         await desk.until(lambda: desk.limit - desk.seq >= desk.settings.slots)
 
 
-async def test_credits_are_the_capacity_again_after_everything(make_desk) -> None:
+async def test_credits_are_the_capacity_again_after_everything(make_desk: Any) -> None:
     """Jobs, voids and repetitions count once each, and only what is held takes room."""
     async with make_desk(slots=3, lookahead=0.0) as desk:
         desk.write(SOURCE)
@@ -79,7 +80,7 @@ async def test_credits_are_the_capacity_again_after_everything(make_desk) -> Non
         assert desk.limit == 5
 
 
-async def test_the_look_ahead_grows_with_short_tasks(make_desk) -> None:
+async def test_the_look_ahead_grows_with_short_tasks(make_desk: Any) -> None:
     """Tasks of a fraction of a millisecond: many more credits than slots; tasks that nap: none."""
     async with make_desk(slots=2, lookahead=0.05) as desk:
         desk.write(SOURCE)
@@ -96,7 +97,7 @@ async def test_the_look_ahead_grows_with_short_tasks(make_desk) -> None:
         assert desk.limit - desk.seq < 5
 
 
-async def test_drain_hands_back_what_has_not_started_and_finishes_the_rest(make_desk) -> None:
+async def test_drain_hands_back_what_has_not_started_and_finishes_the_rest(make_desk: Any) -> None:
     """SIGTERM: the running one succeeds, the waiting ones are returned, the lane is given up, exit 0."""
     async with make_desk(slots=1) as desk:
         desk.write(SOURCE)
@@ -120,7 +121,7 @@ async def test_drain_hands_back_what_has_not_started_and_finishes_the_rest(make_
         assert order(desk) == ["started"]
 
 
-async def test_a_drain_that_takes_too_long_or_is_hurried_kills(make_desk) -> None:
+async def test_a_drain_that_takes_too_long_or_is_hurried_kills(make_desk: Any) -> None:
     """After the drain_timeout, or at a second SIGTERM, what still runs fails and says why."""
     for timeout, hurry in ((0.2, False), (60.0, True)):
         async with make_desk(slots=2, drain_timeout=timeout) as desk:
@@ -140,7 +141,7 @@ async def test_a_drain_that_takes_too_long_or_is_hurried_kills(make_desk) -> Non
             assert await desk.ended(process) == 0
 
 
-async def test_a_dismissed_worker_kills_what_it_has_and_starts_over(make_desk) -> None:
+async def test_a_dismissed_worker_kills_what_it_has_and_starts_over(make_desk: Any) -> None:
     """It says nothing about what it had, and works under a new name on a new lane."""
     async with make_desk(slots=2) as desk:
         desk.write(SOURCE)
@@ -159,8 +160,8 @@ async def test_a_dismissed_worker_kills_what_it_has_and_starts_over(make_desk) -
         assert await desk.stop(process) == 0
 
 
-async def test_a_worker_that_is_killed_leaves_no_process_behind(make_desk) -> None:
-    """kill -9: its warm processes and sandboxes die with it."""
+async def test_a_worker_that_is_killed_leaves_no_process_behind(make_desk: Any) -> None:
+    """After kill -9: its warm processes and sandboxes die with it."""
     async with make_desk(slots=2) as desk:
         desk.write(SOURCE)
         process = await desk.start()
@@ -172,7 +173,7 @@ async def test_a_worker_that_is_killed_leaves_no_process_behind(make_desk) -> No
         await desk.until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"], 5)
 
 
-async def test_a_worker_without_a_lane_waits_and_can_be_stopped(make_desk) -> None:
+async def test_a_worker_without_a_lane_waits_and_can_be_stopped(make_desk: Any) -> None:
     """It goes on asking; SIGTERM ends it at once."""
     async with make_desk(lease=1.0) as desk:
         desk.granting = False

@@ -1,0 +1,242 @@
+"""The warm processes alone: how jobs are spread, taken back, fenced, and what a crash leaves."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from streams.engine.records import Job
+from streams.settings import Settings
+from streams.worker.processes import Ended, Processes
+
+SOURCE = """
+from pipelines.dsl import task
+import os, time
+
+@task
+def tick(payload): return payload
+
+@task
+def nap(payload): time.sleep(payload)
+
+@task
+def note(payload):
+    with open(payload[0], "a") as file: file.write(payload[1])
+
+@task
+def leak(payload): globals()["kept"] = bytearray(payload << 20)
+
+@task
+def die(): os._exit(9)
+
+@task
+def pid(): return os.getpid()
+"""
+
+
+class Floor:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.ends: dict[bytes, Ended] = {}
+        self.back: list[Job] = []
+        self.starts: list[Job] = []
+        self.line = 0
+
+    def ended(self, ended: Ended) -> None:
+        """An attempt has ended."""
+        assert ended.job.execution not in self.ends
+        self.ends[ended.job.execution] = ended
+
+    def started(self, job: Job, at: int) -> None:
+        """An attempt runs longer than a moment."""
+        assert abs(at / 1000 - time.time()) < 60
+        self.starts.append(job)
+
+    def again(self, jobs: list[Job]) -> None:
+        """Some were not started."""
+        self.back += jobs
+
+    def pump(self) -> None:
+        """There may be room."""
+
+    def waiting(self) -> int:
+        """How many wait."""
+        return self.line
+
+    def put(self, line: Any) -> None:
+        """Output is of no interest here."""
+
+
+class House:
+    """Processes and who they work for."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        folder.joinpath("tasks.py").write_text(SOURCE)
+        self.floor = Floor()
+        values = {"slots": 2, "pipelines_dir": folder, **settings}
+        self.processes = Processes(Settings(**values), self.floor)
+        self.processes.set_fence(time.monotonic() + 3600)
+        self.processes.serve(self.floor)
+        self.count = 0
+
+    def job(self, name: str, payload: Any = None, priority: int = 5) -> Job:
+        """A job for a function."""
+        self.count += 1
+        call = msgspec.json.encode({"function": name})
+        fields = (name, "r", "function", priority, 0, 0, call, msgspec.json.encode(payload))
+        return Job(uuid.uuid4().bytes, 1, self.count, "w", *fields)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until something is true."""
+        async with asyncio.timeout(30):
+            while not condition():  # noqa: ASYNC110  (a test)
+                await asyncio.sleep(0.005)
+
+    async def place(self, *jobs: Job, expected: float | None = None, wake: bool = True) -> None:
+        """Place jobs, as soon as there is room."""
+        for job in jobs:
+            await self.until(lambda job=job: self.processes.place(job, expected, wake=wake))
+        self.processes.send()
+
+    async def end(self, job: Job) -> Ended:
+        """Wait for a job's end."""
+        await self.until(lambda: job.execution in self.floor.ends)
+        return self.floor.ends[job.execution]
+
+    async def result(self, name: str, payload: Any = None) -> bytes:
+        """Run one job."""
+        job = self.job(name, payload)
+        await self.place(job)
+        return (await self.end(job)).outcome.result
+
+
+@pytest.fixture
+async def build(tmp_path: Path) -> AsyncIterator[Callable[..., House]]:
+    """Builds houses; all are closed, with nobody left inside."""
+    houses: list[House] = []
+
+    def one(**settings: Any) -> House:
+        houses.append(House(tmp_path, **settings))
+        return houses[-1]
+
+    yield one
+    for house in houses:
+        await house.processes.close()
+        assert not house.processes._all
+
+
+async def test_tiny_jobs_go_together_and_long_ones_apart(build: Callable[..., House]) -> None:
+    """A process with little work gets more of it, an idle one the rest; jobs of unknown length are never stacked."""
+    house = build()
+    pid = await house.result("pid")
+    tiny = [house.job("pid") for _ in range(20)]
+    await house.place(*tiny, expected=0.00001)
+    assert house.processes.busy() == 1
+    assert {(await house.end(job)).outcome.result for job in tiny} == {pid}
+    await house.place(house.job("nap", 0.2))
+    assert not house.processes.place(house.job("tick"), None, wake=False)
+    assert not house.processes.place(house.job("tick"), 0.003, wake=False)
+
+
+async def test_more_processes_start_only_when_work_waits(build: Callable[..., House]) -> None:
+    """One at first; another when jobs find none free for longer than a moment; never more than the slots."""
+    house = build(slots=3)
+    await house.result("tick")
+    assert len(house.processes._all) == 1
+    house.floor.line = 5
+    await house.place(*(house.job("nap", 0.5) for _ in range(3)))
+    assert len(house.processes._all) == 3
+    assert house.processes.busy() == 3
+    for _ in range(10):
+        assert not house.processes.place(house.job("tick"), None, wake=True)
+        await asyncio.sleep(0.02)
+    assert len(house.processes._all) == 3
+
+
+async def test_a_critical_job_overtakes_inside_a_process(build: Callable[..., House], tmp_path: Path) -> None:
+    """What a process holds is ordered there too, also what arrives while it works."""
+    house = build()
+    await house.result("tick")
+    path = str(tmp_path / "order")
+    jobs = [house.job("nap", 0.005), *(house.job("note", [path, "."]) for _ in range(5))]
+    await house.place(*jobs, expected=0.0)
+    await house.place(critical := house.job("note", [path, "!"], priority=9), expected=0.0)
+    for job in (*jobs, critical):
+        await house.end(job)
+    assert Path(path).read_text() == "!....."  # noqa: ASYNC240  (a few bytes)
+
+
+async def test_jobs_behind_a_long_one_are_given_back(build: Callable[..., House]) -> None:
+    """They were expected to be short; none of them starts there any more, and the long one goes on."""
+    house = build()
+    await house.result("tick")
+    long, *behind = [house.job("nap", 1.0), *(house.job("tick", n) for n in range(5))]
+    await house.place(long, *behind, expected=0.0)
+    await house.until(lambda: len(house.floor.back) == 5)
+    assert {job.execution for job in house.floor.back} == {job.execution for job in behind}
+    assert (await house.end(long)).outcome.outcome == "succeeded"
+    assert [job.execution for job in house.floor.starts] == [long.execution]
+    assert house.processes.held() == 0
+    await house.result("tick")
+    assert len(house.floor.ends) == 3
+
+
+async def test_a_crash_loses_no_result_and_starts_nothing_twice(build: Callable[..., House]) -> None:
+    """What had ended before has its result, the one that ran has failed, the rest was not started."""
+    house = build()
+    await house.result("tick")
+    before, die = [house.job("tick", n, priority=9) for n in range(10)], house.job("die")
+    after = [house.job("tick", n, priority=1) for n in range(10)]
+    await house.place(*after, die, *before, expected=0.0)
+    await house.until(lambda: len(house.floor.back) == 10)
+    assert {job.execution for job in house.floor.back} == {job.execution for job in after}
+    for n, job in enumerate(before):
+        assert (await house.end(job)).outcome.result == str(n).encode()
+    assert (await house.end(die)).outcome.error == "the task ended its process with exit status 9"
+    await house.result("tick")
+
+
+async def test_nothing_starts_after_the_lease(build: Callable[..., House]) -> None:
+    """A process that has work waits until the lease is renewed, or the work is taken back."""
+    house = build()
+    await house.result("tick")
+    house.processes.set_fence(time.monotonic() - 1)
+    await house.place(*(house.job("tick") for _ in range(3)), expected=0.0)
+    await asyncio.sleep(0.1)
+    assert len(house.floor.ends) == 1
+    assert len(house.processes.recall()) == 3
+    house.processes.set_fence(time.monotonic() + 60)
+    await house.result("tick")
+    assert len(house.floor.ends) == 2
+
+
+async def test_a_process_that_holds_too_much_memory_is_replaced(build: Callable[..., House]) -> None:
+    """After its job; the next one runs in a fresh process."""
+    house = build(memory_limit_mb=150)
+    first = await house.result("pid")
+    assert await house.result("leak", 200) == b""
+    await house.place(house.job("nap", 0.3))
+    await house.until(lambda: not house.processes.busy())
+    await house.until(lambda: all(p.pid != int(first) for p in house.processes._all))
+    assert await house.result("pid") != first
+
+
+async def test_pipeline_files_that_end_the_process_make_functions_fail(
+    build: Callable[..., House], tmp_path: Path
+) -> None:
+    """After a few tries the reason is given, instead of waiting for ever."""
+    house = build()
+    await house.result("tick")
+    (tmp_path / "worse.py").write_text("import os; os._exit(1)")
+    await house.place(house.job("die"))
+    house.floor.line = 1
+    job = house.job("tick")
+    await house.until(lambda: house.processes.place(job, None, wake=True) or house.processes.hopeless())
+    assert "died while it loaded" in house.processes.hopeless()
+    (tmp_path / "worse.py").unlink()
