@@ -9,6 +9,10 @@ from streams.engine.place import place
 from streams.engine.records import TERMINAL, Execution, State, TaskDef
 from streams.engine.step import Step
 from streams.engine.upstream import newest
+from streams.engine.weight import weigh_new
+
+PIPELINE_LIMIT = 8 * 1024 * 1024
+"""Bytes that the executions of one pipeline may take: they are made by one commit."""
 
 
 def execute(step: Step, command: c.Execute) -> None:
@@ -25,14 +29,17 @@ def execute(step: Step, command: c.Execute) -> None:
 
 
 def execute_pipeline(step: Step, command: c.ExecutePipeline) -> None:
-    """One execution per task, upstream or not, in the order of the definition."""
-    tasks = step.table.pipeline(command.pipeline)
-    if tasks is None:
+    """One execution per task, upstream or not, in the order of the definition: all of them or none."""
+    names = step.table.pipeline(command.pipeline)
+    if names is None:
         return step.reject(f"pipeline {command.pipeline!r} does not exist: create it first")
-    for task in tasks:
+    tasks = [(name, step.table.task(name)) for name in names]
+    if fault := _pipeline_fault(command, tasks):
+        return step.reject(fault)
+    for name, _ in tasks:
         one = c.Execute(
-            id=execution_id(task, command.run),
-            task=task,
+            id=execution_id(name, command.run),
+            task=name,
             run=command.run,
             at=command.at,
             due_at=command.due_at,
@@ -43,6 +50,24 @@ def execute_pipeline(step: Step, command: c.ExecutePipeline) -> None:
     return None
 
 
+def _pipeline_fault(command: c.ExecutePipeline, tasks: list[tuple[str, TaskDef | None]]) -> str:
+    """Why a pipeline cannot run: a task is gone for which others would wait for ever, or it is too large for one go."""
+    size = 0
+    for name, task in tasks:
+        if task is None:
+            return (
+                f"pipeline {command.pipeline!r} cannot run without its task {name!r}, which was deleted: "
+                "create the pipeline again"
+            )
+        size += weigh_new(task, command.payload)
+    if size <= PIPELINE_LIMIT:
+        return ""
+    return (
+        f"the tasks of pipeline {command.pipeline!r} take {size:,} bytes in one run; "
+        f"their calls and payloads together with their edges must stay within {PIPELINE_LIMIT:,}"
+    )
+
+
 def retry(step: Step, command: c.Retry) -> None:
     """A new execution of what has ended. The old record stays as it is and names its successor."""
     old = step.table.execution(command.id)
@@ -50,9 +75,9 @@ def retry(step: Step, command: c.Retry) -> None:
         return step.reject("no such execution, or it ended too long ago: execute the task again", command.id)
     if old.state not in TERMINAL:
         return step.reject(f"it is {old.state}: only what has ended can be retried", command.id)
-    if old.retried_as:
-        return step.stale("it was retried already", command.id)
     new_id = execution_id(old.task, old.run, old.again + 1)
+    if old.retried_as or step.table.execution(new_id):
+        return step.stale("it was retried already", command.id)
     call, payload = step.table.body(old.id)
     step.move(old, "retried", retried_as=new_id)
     record = _renewed(step, old, new_id)
