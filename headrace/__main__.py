@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
+from streams.bench import commands as bench
 from streams.local import commands as local
 from ui.cli.app import make_app
 
@@ -65,6 +66,7 @@ def assemble() -> App:
     for role in (scheduler, worker, edge, dashboard):
         app.command(role, group=ROLES)
     local.register(app)
+    bench.register(app)
     return app
 
 

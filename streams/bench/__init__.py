@@ -1,0 +1,1 @@
+"""What the whole system does end to end, measured on itself."""

@@ -1,0 +1,104 @@
+"""What is measured: rows in the history, times from the history, CPU from the operating system."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from ui.client import Client
+
+POLL = 0.25
+"""Seconds between two looks at the history."""
+
+GIVE_UP = 120.0
+"""Seconds without a new row after which a measurement has failed."""
+
+COUNT = "SELECT count(), uniqExact(execution) FROM executions WHERE run = {run:String} AND state = 'succeeded'"
+LATENCY = """
+SELECT quantileExact(0.5)(ms), quantileExact(0.99)(ms), max(ms)
+FROM (SELECT date_diff('millisecond', created_at, started_at) AS ms FROM executions WHERE run = {run:String})
+"""
+
+
+class MeasurementError(Exception):
+    """What was submitted did not all arrive."""
+
+
+def wait_for_rows(client: Client, run: str, count: int, progress: Callable[[int], None]) -> int:
+    """Wait until `count` executions of the run stand in the history, each once; returns the rows.
+
+    Raises MeasurementError where they do not arrive.
+    """
+    seen, seen_at = -1, time.monotonic()
+    while True:
+        rows, distinct = (int(str(n)) for n in client.sql(COUNT, {"run": run}).rows[0])
+        progress(rows)
+        if distinct >= count:
+            return rows
+        if rows > seen:
+            seen, seen_at = rows, time.monotonic()
+        if time.monotonic() - seen_at > GIVE_UP:
+            raise MeasurementError(f"{count - distinct} of {count} executions did not reach the history")
+        time.sleep(POLL)
+
+
+def latency(client: Client, run: str) -> dict[str, float]:
+    """Milliseconds from submission to the start of the task's code."""
+    p50, p99, top = client.sql(LATENCY, {"run": run}).rows[0]
+    return {"p50": float(str(p50)), "p99": float(str(p99)), "max": float(str(top))}
+
+
+def cpu_by_role(client: Client) -> dict[str, float]:
+    """CPU seconds used so far by each role and its children, by Kafka where it is ours, and by this client."""
+    used = {"client": sum(os.times()[:2])}
+    for role in client.health().roles:
+        if role.pid and (process := _process(role.pid)):
+            used[role.role] = used.get(role.role, 0.0) + _family_cpu(process)
+            if role.role == "scheduler" and (kafka := _kafka_beside(process)):
+                used["kafka"] = _own_cpu(kafka)
+    return used
+
+
+def per_thousand(before: dict[str, float], after: dict[str, float], executions: int) -> dict[str, float]:
+    """CPU seconds per 1,000 executions, by role."""
+    spent = {role: after[role] - before.get(role, 0.0) for role in sorted(after)}
+    shares = {role: round(seconds * 1000 / executions, 3) for role, seconds in spent.items()}
+    return shares | {"all": round(sum(shares.values()), 3)}
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures come from."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _family_cpu(process: psutil.Process) -> float:
+    return _own_cpu(process) + sum(_own_cpu(child) for child in process.children(recursive=True))
+
+
+def _own_cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _kafka_beside(scheduler: psutil.Process) -> psutil.Process | None:
+    parent = scheduler.parent()
+    return next((p for p in parent.children() if "kafka.Kafka" in p.cmdline()), None) if parent else None
