@@ -102,7 +102,7 @@ def _dispatch(out: Outbox, view: View, partition: Partition, record: Execution) 
 
 def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) -> None:
     record = event.execution
-    if record.notify and event.what in HAPPENINGS:
+    if record.notify:
         out.notifications.extend(_notifications(event))
     if event.what == "created" and record.upstream:
         _watch_others(out, partition, record)
@@ -115,7 +115,7 @@ def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) 
         if record.watched:
             _tell_others(out, view, partition, record, event.result)
     elif record.state == State.RETRYING and record.lane >= 0:
-        out.lanes.setdefault(record.lane, []).append(c.Stop(record.worker, record.id, record.attempt))
+        _stop(out, record)
 
 
 def _ready(record: Execution) -> c.Ready:
@@ -125,15 +125,25 @@ def _ready(record: Execution) -> c.Ready:
 def _leave(out: Outbox, record: Execution) -> None:
     """A worker that still has it stops; a line in which it still stands lets it go."""
     if record.lane >= 0:
-        out.lanes.setdefault(record.lane, []).append(c.Stop(record.worker, record.id, record.attempt))
+        _stop(out, record)
     elif record.ready_at and not record.dispatched_at:
         gone = c.Withdraw(record.pool, record.id, record.priority, record.deadline, record.ready_at)
         out.ready.setdefault(record.pool, []).append(gone)
 
 
+def _stop(out: Outbox, record: Execution) -> None:
+    stop = c.Stop(record.worker, record.id, record.attempt)
+    out.lanes.setdefault(record.lane, []).append(stop)
+    if (
+        record.at_most_once
+    ):  # its job may leave after the changelog: one stop behind it, and one that a crash cannot lose
+        out.late_lanes.setdefault(record.lane, []).append(stop)
+
+
 def _notifications(event: e.Moved) -> Iterator[e.Notification]:
-    happening = HAPPENINGS[event.what]
-    for rule in event.execution.notify:
+    record = event.execution
+    happening = HAPPENINGS.get(record.state if event.what == "created" else event.what)
+    for rule in record.notify if happening else ():
         if happening in rule.on:
             yield e.Notification(happening, event.at, rule, event.execution)
 
