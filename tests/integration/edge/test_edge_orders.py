@@ -1,0 +1,295 @@
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from kafka import KafkaProducer
+
+from pipelines.events import CreateEvent, SubmitEvent
+from pipelines.ids import execution_id, to_text
+from pipelines.model import ExternalTask, PipelineModel, SleepTask
+from pipelines.requests import BulkRequest, ExecutionFilter
+from ui.client import ApiError, ApiUnavailableError, Client
+
+
+def until(client: Client, which: ExecutionFilter, count: int) -> list[str]:
+    """The ids that match, once history has so many."""
+    deadline = time.monotonic() + 30
+    while (page := client.executions(which)).total != count and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert page.total == count
+    return [row.execution for row in page.items]
+
+
+def test_a_submission_is_decided_at_once(client: Client, name: str) -> None:
+    """Submitting waits for the scheduler's word and gives the id that anyone can compute."""
+    accepted = client.submit(ExternalTask(id=name, payload={"a": 1}))
+    assert accepted.execution == to_text(execution_id(name, ""))
+    assert accepted.state == "running"
+    view = client.execution(accepted.execution)
+    assert (view.task, view.state, view.kind, view.payload) == (name, "running", "external", {"a": 1})
+    assert view.why == ("waits for a `finish` event from outside",)
+
+
+def test_a_repeated_submission_is_answered_with_the_first(client: Client, name: str) -> None:
+    """The scheduler says nothing to a repetition, yet the caller learns where the execution stands."""
+    first = client.submit(ExternalTask(id=name))
+    again = client.submit(ExternalTask(id=name), wait=30)
+    assert again == first
+
+
+def test_an_execution_is_finished_from_outside(client: Client, name: str) -> None:
+    """The result of a finish is readable as soon as the finish is answered."""
+    execution = client.submit(ExternalTask(id=name)).execution or ""
+    assert client.finish(execution, result={"rows": 3}).state == "succeeded"
+    view = client.execution(execution)
+    assert (view.state, view.result) == ("succeeded", {"rows": 3})
+    with pytest.raises(ApiError) as refused:
+        client.finish(execution)
+    assert refused.value.status == 409
+
+
+def test_an_execution_is_cancelled_and_retried(client: Client, name: str) -> None:
+    """A cancel is decided when it is answered; a retry names the new execution, and each names the other."""
+    old = client.submit(SleepTask(id=name, seconds=timedelta(hours=1))).execution or ""
+    assert client.cancel(old, reason="enough").state == "cancelled"
+    assert client.execution(old).reason == "enough"
+    new = client.retry(old)
+    assert new.execution == to_text(execution_id(name, "", 1))
+    assert new.state == "running"
+    assert client.execution(new.execution or "").retry_of == old
+    with pytest.raises(ApiError, match="only what has ended") as refused:
+        client.retry(new.execution or "")
+    assert refused.value.status == 409
+
+
+def test_what_is_not_there_is_not_found(client: Client, name: str) -> None:
+    """Orders and questions about what does not exist are answered with 404 and a reason."""
+    nobody = to_text(execution_id(name, "nowhere"))
+    orders = [
+        lambda: client.execute(name),
+        lambda: client.delete_task(name),
+        lambda: client.run_pipeline(name),
+        lambda: client.cancel(nobody),
+        lambda: client.retry(nobody),
+        lambda: client.finish(nobody),
+        lambda: client.execution(nobody),
+        lambda: client.execution("00000000"),
+        lambda: client.execution("no id at all"),
+        lambda: client.events(nobody),
+        lambda: client.logs(nobody),
+        lambda: client.task(name),
+        lambda: client.pipeline(name),
+    ]
+    for order in orders:
+        with pytest.raises(ApiError) as refused:
+            order()
+        assert refused.value.status == 404
+        assert refused.value.problem.detail
+
+
+def test_a_task_is_created_executed_and_deleted(client: Client, name: str) -> None:
+    """What was created can be executed many times, and no more once it was deleted."""
+    assert client.create_task(ExternalTask(id=name, payload=1, priority=3)).task == name
+    assert client.task(name).priority == 3
+    one, two = client.execute(name, payload=2, priority=8), client.execute(name)
+    assert one.execution != two.execution
+    view = client.execution(one.execution or "")
+    assert (view.priority, view.payload, view.run) == (8, 2, one.run)
+    client.delete_task(name)
+    assert client.task(name).deleted
+    with pytest.raises(ApiError) as refused:
+        client.execute(name)
+    assert refused.value.status == 404
+
+
+def test_a_pipeline_runs(client: Client, name: str) -> None:
+    """A run has one execution a task; one that waits says for whom, and goes on when that one has ended."""
+    first, second = f"{name}.first", f"{name}.second"
+    tasks = (ExternalTask(id=first), ExternalTask(id=second, upstream=(first,)))
+    client.create_pipeline(PipelineModel(id=name, tasks=tasks, description="two in a row"))
+    assert client.pipeline(name).tasks == (first, second)
+    run = client.run_pipeline(name, run="r1")
+    made = run.executions or {}
+    assert set(made) == {first, second}
+    blocked = client.execution(made[second])
+    assert blocked.state == "blocked"
+    assert blocked.why[0].startswith(f"waits for `{first}` (running ")
+    assert [u.task for u in blocked.upstream] == [first]
+    client.finish(made[first])
+    deadline = time.monotonic() + 30
+    while client.execution(made[second]).state != "running":
+        assert time.monotonic() < deadline
+    client.finish(made[second])
+    until(client, ExecutionFilter(pipeline=name, state=("succeeded",)), 2)
+    [shown] = client.runs(name)
+    assert (shown.run, shown.states) == ("r1", {"succeeded": 2})
+    assert shown.finished_at is not None
+
+
+def test_a_due_time_is_kept(client: Client, name: str) -> None:
+    """An execution that is not due yet says when it will be."""
+    due = datetime.now(UTC) + timedelta(hours=2)
+    accepted = client.submit(ExternalTask(id=name), at=due)
+    assert accepted.state == "scheduled"
+    view = client.execution(accepted.execution or "")
+    assert view.due_at is not None
+    assert abs(view.due_at - due) < timedelta(milliseconds=2)
+    assert view.why in (("due in 1h 59m",), ("due in 2h 00m",))
+
+
+def test_why_it_waits_without_a_worker(client: Client, name: str) -> None:
+    """Where a pool has no worker, the sentence says so and how to start one."""
+    pool = f"p-{name}"
+    task = {"id": name, "kind": "shell", "command": "true", "pool": pool}
+    accepted = client.send([SubmitEvent.model_validate({"task": task})])[0]
+    deadline = time.monotonic() + 30
+    while not (view := client.execution(accepted.execution or "")).why[1:]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert view.state == "waiting"
+    assert view.why[0] == f"no worker in pool `{pool}`: start one with `headrace worker --pool {pool}`"
+    assert view.why[1].startswith(f"in the line of pool `{pool}`: the only one of priority 5")
+    assert pool in [p.pool for p in client.pools()]
+    client.cancel(accepted.execution or "")
+
+
+def test_many_events_at_once(client: Client, name: str) -> None:
+    """A list is taken whole; what it made is in history within moments."""
+    events = [SubmitEvent(task=ExternalTask(id=f"{name}.{n}")) for n in range(200)]
+    accepted = client.send([*events, CreateEvent(task=ExternalTask(id=f"{name}.made"))])
+    assert [one.task for one in accepted][-2:] == [f"{name}.199", f"{name}.made"]
+    until(client, ExecutionFilter(pipeline=name), 200)
+
+
+def test_a_list_with_one_bad_event_changes_nothing(client: Client, system_http: httpx.Client, name: str) -> None:
+    """All events of a list are checked before the first is sent, and the fault says where it is."""
+    good = {"type": "submit", "task": {"id": name, "kind": "external"}}
+    bad = {"type": "submit", "task": {"id": name, "kind": "external", "priority": 12}}
+    answer = system_http.post("/v1/events", json=[good, bad])
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    [fault] = answer.json()["errors"]
+    assert fault == {"field": "[1].task.priority", "problem": "Input should be less than or equal to 9", "value": "12"}
+    with pytest.raises(ApiError):
+        client.execution(to_text(execution_id(name, "")))
+
+
+def test_sizes_are_refused_with_both_figures(system_http: httpx.Client, name: str) -> None:
+    """A payload past the limit is refused by its size, a body past the limit before it is read."""
+    task = {"id": name, "kind": "external", "payload": "x" * 300_000}
+    answer = system_http.post("/v1/tasks", json=task)
+    assert answer.status_code == 422
+    assert "300002 bytes as JSON; at most 262144" in answer.json()["detail"]
+    answer = system_http.post("/v1/tasks", content=b"x" * 17_000_000, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["title"] == "Request Entity Too Large"
+
+
+def test_many_are_cancelled_by_id(client: Client, name: str) -> None:
+    """Those that cannot be cancelled are named with the reason, the others are cancelled."""
+    ids = [client.submit(ExternalTask(id=f"{name}.{n}")).execution or "" for n in range(3)]
+    client.finish(ids[0])
+    nobody = to_text(execution_id(name, "nowhere"))
+    answer = client.cancel_many(BulkRequest(ids=(*ids, nobody)))
+    assert answer.accepted == 2
+    assert {r.execution: r.detail for r in answer.refused} == {
+        ids[0]: "it is succeeded already",
+        nobody: "no such execution",
+    }
+    until(client, ExecutionFilter(pipeline=name, state=("cancelled",)), 2)
+
+
+def test_all_that_match_are_cancelled_and_retried(client: Client, name: str) -> None:
+    """The server resolves the filter, refuses when more match than were confirmed, and names the new executions."""
+    client.send([SubmitEvent(task=ExternalTask(id=f"{name}.{n}")) for n in range(5)])
+    running = ExecutionFilter(pipeline=name, state=("running",))
+    until(client, running, 5)
+    with pytest.raises(ApiError, match="5 match now, 4 were expected") as refused:
+        client.cancel_many(BulkRequest(filter=running, expected=4))
+    assert refused.value.status == 409
+    assert client.cancel_many(BulkRequest(filter=running, expected=5)).accepted == 5
+    cancelled = ExecutionFilter(pipeline=name, state=("cancelled",))
+    old = until(client, cancelled, 5)
+    answer = client.retry_many(BulkRequest(filter=cancelled, expected=5))
+    assert set(answer.executions) == set(old)
+    assert set(until(client, running, 5)) == set(answer.executions.values())
+
+
+def test_pages_follow_each_other(client: Client, name: str) -> None:
+    """A cursor goes on where the page before ended, and the last page has none."""
+    client.send([SubmitEvent(task=ExternalTask(id=f"{name}.{n}")) for n in range(7)])
+    which = ExecutionFilter(pipeline=name)
+    until(client, which, 7)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = client.executions(which, limit=3, cursor=cursor)
+        seen += [row.execution for row in page.items]
+        if page.next is None:
+            break
+        cursor = page.next
+    assert len(seen) == len(set(seen)) == 7
+    with pytest.raises(ApiError) as refused:
+        client.executions(which, cursor="no cursor")
+    assert refused.value.status == 422
+
+
+def test_the_last_characters_name_an_execution(client: Client, name: str) -> None:
+    """Eight characters will do where they are unique, and an ambiguous end says between whom."""
+    ids = [client.submit(ExternalTask(id=f"{name}.{n}")).execution or "" for n in range(2)]
+    assert client.execution(ids[0][-12:]).execution == ids[0]
+    assert client.execution(ids[0][-8:].upper()).execution == ids[0]
+    assert client.cancel(ids[1][-12:]).execution == ids[1]
+
+
+def test_dead_letters_are_shown(client: Client, system: Any, name: str) -> None:
+    """What a producer of somebody else's got wrong is listed with its reason and its first bytes."""
+    producer = KafkaProducer(bootstrap_servers=system.settings.kafka)
+    producer.send(system.topics.submit, b'{"type": "nonsense", "mark": "%s"}' % name.encode()).get(30)
+    producer.close()
+    deadline = time.monotonic() + 30
+    while not (mine := [one for one in client.dead_letters() if name in one.first_bytes]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert "expected tags" in mine[0].reason
+    assert mine[0].stage == "submit"
+
+
+def test_sql_is_answered_and_held_back(client: Client, name: str) -> None:
+    """A question is answered with types; a statement that writes needs to say so; nonsense is the caller's fault."""
+    answer = client.sql("SELECT {n:UInt8} AS n, 'x' AS s", {"n": 7})
+    assert (answer.columns, answer.types, answer.rows) == (("n", "s"), ("UInt8", "String"), ((7, "x"),))
+    for statement in (f"CREATE TABLE t_{name[2:]} (a Int8) ENGINE = Memory", "SELEC", "SELECT nothing_there"):
+        with pytest.raises(ApiError) as refused:
+            client.sql(statement)
+        assert refused.value.status == 422
+
+
+def test_overview_health_and_metrics(client: Client, system_http: httpx.Client, name: str) -> None:
+    """The overview counts what runs, health knows the roles without a token, and Prometheus can read the figures."""
+    client.submit(ExternalTask(id=name))
+    until(client, ExecutionFilter(task=name), 1)
+    assert client.overview().now["running"] >= 1
+    open_health = httpx.get(f"{system_http.base_url}/health", trust_env=False)
+    assert open_health.status_code == 200
+    assert {role["role"] for role in open_health.json()["roles"]} >= {"edge", "scheduler"}
+    figures = system_http.get("/metrics").text
+    assert 'headrace_silent_seconds{name="edge-' in figures
+    assert 'headrace_edge_requests_total{method="GET",route="/v1/overview",status="200"}' in figures
+
+
+def test_bodies_that_are_no_json_are_problems(system_http: httpx.Client) -> None:
+    """Whatever comes, the answer is a problem document that says what was wrong."""
+    for body in (b"", b"{", b"[1", b"\xff", b"null", b"[" * 100_000, b'{"type": "submit", "type": 5}', b"[[]]"):
+        answer = system_http.post("/v1/events", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (400, 422), body[:20]
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"]
+
+
+def test_no_edge_is_unavailable() -> None:
+    """Where nothing answers, the error says so."""
+    with Client("http://127.0.0.1:9", "x" * 40) as nowhere, pytest.raises(ApiUnavailableError):
+        nowhere.health()
