@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.model import Model
-from pipelines.views import HealthView
+from pipelines.views import HealthView, WorkerView
 from streams.local import preflight
 from streams.local.cluster import local_settings
 from streams.local.errors import SetupError
@@ -36,7 +36,7 @@ SKEW = 1.0
 """Seconds by which two clocks may differ before due times and leases suffer."""
 
 START = "start everything with `headrace up`"
-ROLES = ("scheduler", "worker")
+ROLES = ("scheduler", "edge")
 """Roles that the edge must have heard of."""
 
 Status = Literal["ok", "warn", "fail"]
@@ -187,7 +187,7 @@ def _kafka(settings: Settings) -> Iterator[Check]:
 def _edge(settings: Settings) -> Iterator[Check]:
     try:
         with Client(settings.edge_url, read_token(settings), timeout=5) as client:
-            health = client.health()
+            health, workers = client.health(), client.workers()
     except FileNotFoundError:
         yield Check(name="api", status="warn", detail="has not run here yet: there is no token", mend=START)
         return
@@ -198,6 +198,7 @@ def _edge(settings: Settings) -> Iterator[Check]:
     status: Status = "ok" if health.status == "ok" else "warn"
     yield Check(name="api", status=status, detail=problem or f"{settings.edge_url} serves", mend=problem and "see logs")
     yield from _roles(health)
+    yield _workers(workers)
     yield _clock(health)
 
 
@@ -210,6 +211,13 @@ def _roles(health: HealthView) -> Iterator[Check]:
         else:
             detail = f"silent for {role.silent_ms / 1000:.0f} s" if role else "nobody has heard of one"
             yield Check(name=name, status="fail", detail=detail, mend=f"look at its log, or start one: headrace {name}")
+
+
+def _workers(workers: tuple[WorkerView, ...]) -> Check:
+    if not workers:
+        return Check(name="worker", status="fail", detail="no pool has one", mend="start one: headrace worker")
+    slots = sum(worker.slots for worker in workers)
+    return Check(name="worker", status="ok", detail=f"{len(workers)} in all, with {slots} slots")
 
 
 def _clock(health: HealthView) -> Check:

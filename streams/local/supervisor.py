@@ -75,8 +75,13 @@ class Child:
         elif (status := self.process.poll()) is not None:
             self._died(status, now)
         elif not self.ready and self.role.is_ready():
-            self.ready = self.was_ready = True
-            self.failures = 0
+            self._came_up()
+
+    def _came_up(self) -> None:
+        if self.was_ready:
+            self.say(f"{self.role.name} is ready again")
+        self.ready = self.was_ready = True
+        self.failures = 0
 
     def _start(self) -> None:
         if self.role.ready_file:
@@ -96,7 +101,7 @@ class Child:
     @property
     def tail(self) -> str:
         """The last lines of the role's log."""
-        return last_lines(self.role.log)
+        return last_lines(self.role.log) or " nothing"
 
     @property
     def hopeless(self) -> bool:
@@ -152,7 +157,7 @@ class Supervisor:
             self.pause(TICK)
             if time.monotonic() > deadline:
                 late = next(child for child in started if not child.ready)
-                raise SetupError(f"{late.role.name} is not ready after {within:.0f} s; see {late.role.log}{late.tail}")
+                raise SetupError(f"{late.role.name} is not ready after {within:.0f} s; see {late.role.log}:{late.tail}")
 
     def pause(self, seconds: float) -> None:
         """Wait, looking after the roles meanwhile."""
