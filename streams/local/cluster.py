@@ -60,4 +60,5 @@ def running(settings: Settings, say: Callable[[str], None], supervisor: Supervis
             supervisor.launch(roles(settings))
             yield
         finally:
+            say("Stopping ...")
             supervisor.stop()

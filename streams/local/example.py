@@ -11,7 +11,7 @@ from streams.local.timeline import ended
 from ui.client import ApiUnavailableError, Client
 
 EXAMPLE = "weather"
-RESULT = "SELECT * FROM weather_report LIMIT 12"
+RESULT = "SELECT * FROM weather_report ORDER BY month"
 BETWEEN_LOOKS = 0.2
 GOOD_ENDS = frozenset({"succeeded", "skipped"})
 

@@ -113,7 +113,8 @@ class Screen:
     def _line(self, node: Node, start: datetime, now: datetime) -> tuple[Text, Text, Text, Text]:
         name = Text(f"  {node.prefix}", "bright_black").append(node.task.partition(".")[2], "default")
         if node.others:
-            name.append(" ← " + ", ".join(other.partition(".")[2] for other in node.others), "bright_black")
+            more = f", +{len(node.others) - 1}" if len(node.others) > 1 else ""
+            name.append(f" ← {node.others[0].partition('.')[2]}{more}", "bright_black")
         if (row := self._rows.get(node.task)) is None:
             return name, Text("· not yet", "bright_black"), Text(), Text()
         again = f" (attempt {row.attempt})" if row.attempt > 1 else ""

@@ -57,7 +57,6 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
                 _where(settings, screen)
             while not once:
                 supervisor.pause(FOREVER)
-            screen.say("Stopping ...")
     finally:
         screen.close()
     return good
