@@ -42,7 +42,7 @@ _202: dict[int | str, dict[str, Any]] = {202: {"model": Accepted, "description":
 
 @router.post("/v1/events", status_code=HTTPStatus.ACCEPTED)
 async def send_events(events: Events, here: Here) -> list[Accepted]:
-    """Any public events, one or a list; all are durable when this answers, or none."""
+    """Any public events, one or a list: all are checked before the first is sent; durable when this answers."""
     return await here.orders.many(events if isinstance(events, list) else [events])
 
 
