@@ -87,9 +87,12 @@ def worker_lost(step: Step, command: c.WorkerLost) -> None:
     """Whatever the worker had: again, if it may run twice, and `lost`, if it may not."""
     step.emit(WorkerBanned(command.worker, step.now))
     for execution in step.table.held_by(command.worker):
+        if step.full:
+            return step.later(command)
         record = step.table.execution(execution)
         if record and record.state in ON_WORKER and record.worker == command.worker:
             lose(step, record, f"worker {command.worker} was lost")
+    return None
 
 
 def lose(step: Step, record: Execution, why: str) -> None:

@@ -7,7 +7,7 @@ from streams.engine import attempt, create, execute, stop, upstream
 from streams.engine import commands as c
 from streams.engine.events import Event
 from streams.engine.rejections import Rejection
-from streams.engine.step import Partition, Step
+from streams.engine.step import Later, Partition, Step
 from streams.engine.view import Table
 
 _PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
@@ -29,8 +29,8 @@ _PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
 }
 
 
-def decide(table: Table, partition: Partition, command: c.TaskCommand, now: int) -> list[Event | Rejection]:
-    """Events (already applied to `table`, in this order) and rejections.
+def decide(table: Table, partition: Partition, command: c.TaskCommand, now: int) -> list[Event | Rejection | Later]:
+    """Events (already applied to `table`, in this order), rejections, and commands for what is left to do.
 
     `now` is the log's time of the command in epoch milliseconds, so that a replayed log decides the same.
     """

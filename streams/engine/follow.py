@@ -175,5 +175,7 @@ def handle(out: Outbox, table: Table, partition: Partition, command: c.TaskComma
     for item in decide(table, partition, command, now):
         if isinstance(item, Rejection):
             refuse(out, command, item)
+        elif isinstance(item, c.UpstreamFinished | c.WorkerLost):
+            out.homes.setdefault(partition.number, []).append(item)
         else:
             follow(out, table, partition, item)

@@ -8,11 +8,19 @@ from msgspec.structs import replace
 
 from pipelines.ids import home_of
 from streams.engine.apply import apply
+from streams.engine.commands import UpstreamFinished, WorkerLost
 from streams.engine.events import Event, Moved
 from streams.engine.records import TERMINAL, Execution
 from streams.engine.rejections import Rejection
 from streams.engine.timers import wake_time
 from streams.engine.view import Table
+from streams.engine.weight import weigh
+
+STEP_LIMIT = 4 * 1024 * 1024
+"""Bytes of changed records after which a step leaves what follows to commands of its own."""
+
+Later = UpstreamFinished | WorkerLost
+"""Commands to one's own partition: the rest of a step that would be too large for one commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +39,14 @@ class Partition:
 class Step:
     """Collects events and rejections; `now` is the log's time of the command, in epoch milliseconds."""
 
-    __slots__ = ("_told", "now", "out", "partition", "table")
+    __slots__ = ("_told", "_weight", "now", "out", "partition", "table")
 
     def __init__(self, table: Table, partition: Partition, now: int) -> None:
         self.table = table
         self.partition = partition
         self.now = now
-        self.out: list[Event | Rejection] = []
+        self.out: list[Event | Rejection | Later] = []
+        self._weight = 0
         self._told: deque[tuple[bytes, bytes, str]] = deque()
 
     def emit(self, event: Event) -> None:
@@ -53,9 +62,19 @@ class Step:
         """Drop the command: it came late or twice, and nobody did wrong."""
         self.out.append(Rejection(reason, stale=True, execution=execution))
 
+    def later(self, command: Later) -> None:
+        """Leave something to a later command."""
+        self.out.append(command)
+
+    @property
+    def full(self) -> bool:
+        """Whether what else follows is to be left to later commands."""
+        return self._weight > STEP_LIMIT
+
     def create(self, record: Execution, call: bytes, payload: bytes, **event: Any) -> Execution:
         """Let an execution begin to exist, in whatever state it has."""
         record = self._timed(record)
+        self._weight += weigh(record)
         self.emit(Moved("created", self.now, record, call=call, payload=payload, **event))
         self._tell_watchers(record)
         return record
@@ -67,6 +86,7 @@ class Step:
         if record.state in TERMINAL and changes.get("state", record.state) != record.state:
             raise AssertionError(f"{record.state} is terminal; {what} cannot leave it")
         new = self._timed(replace(record, version=record.version + 1, **changes))
+        self._weight += weigh(new)
         self.emit(Moved(what, self.now, new, result=result, cut=cut))
         if record.state not in TERMINAL:
             self._tell_watchers(new)

@@ -27,6 +27,9 @@ def tell_local(step: Step) -> None:
     """Tell everyone who lives here of what ended in this step; they may end in turn, and tell others."""
     while told := step.told():
         watcher, known_as, state = told
+        if step.full:
+            step.later(c.UpstreamFinished(watcher, known_as, state))  # its value is here: inputs() finds it
+            continue
         record = step.table.execution(watcher)
         if record is not None and _waits_for(record, known_as):
             _hear(step, record, known_as, state)

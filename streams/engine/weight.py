@@ -4,8 +4,8 @@ import msgspec
 
 from streams.engine.records import Execution, Rule, TaskDef
 
-PLAIN = 400
-"""Bytes of a record without upstream tasks and notify rules, roughly; and of all keys that go with it."""
+PLAIN = 600
+"""Bytes of a record and its keys without what can be long; a typical one has a third of it."""
 
 EDGE = 80
 """Bytes of an upstream task beside its name: its id and outcome in the record, and who is to be told."""
@@ -15,9 +15,10 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def weigh(record: Execution) -> int:
     """Bytes of an execution's record and its keys; rather too many than too few."""
+    plain = PLAIN + len(record.task) + len(record.run) + len(record.reason) + len(record.error)
     if not (record.upstream or record.notify):
-        return PLAIN
-    return PLAIN + sum(EDGE + len(task) for _, task, _ in record.upstream) + _rules(record.notify)
+        return plain
+    return plain + sum(EDGE + len(task) for _, task, _ in record.upstream) + _rules(record.notify)
 
 
 def weigh_new(task: TaskDef, payload: bytes) -> int:

@@ -42,7 +42,7 @@ class Dispatch:
         return []
 
     def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
-        """See Logic."""
+        """See Logic. A message is taken whole: its places are smaller than it is."""
         try:
             commands = ready_commands(message.value)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -55,7 +55,7 @@ class Dispatch:
 
     def weight(self) -> int:
         """See Logic."""
-        return self._overlay.weight * 8  # places are small, and each costs a record of its own
+        return self._overlay.weight
 
     def outputs(self) -> tuple[list[Send], list[Send]]:
         """See Logic."""

@@ -6,6 +6,9 @@ from typing import NamedTuple, Protocol
 from streams.engine.events import Refused
 from streams.state.partition import Change
 
+WEIGHT_LIMIT = 6_000_000
+"""Changed bytes after which a batch ends: a record batch of the changelog is appended whole or not at all."""
+
 FIRST_BYTES = 2048
 """Bytes of a refused message that its dead letter shows."""
 
@@ -49,9 +52,10 @@ class Logic(Protocol):
         """What a takeover sends before anything is read."""
         ...
 
-    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+    def handle(self, message: Incoming, skip: Container[int] = ()) -> int | None:
         """Take one message, but for the commands at the places in `skip`.
 
+        Where the batch has become heavy on the way: the place of the first command that is left for the next one.
         Raises PoisonError where it cannot be read, BugError where our own code fails.
         """
         ...

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from streams.stages.incoming import BugError, Incoming, Logic, PoisonError, Send, letter
-from streams.state.partition import Partition
+from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, Logic, PoisonError, Send, letter
+from streams.state.partition import Change, Partition
 
 BATCH_BYTES = 700_000
 """Input bytes after which a batch ends."""
 
-WEIGHT_LIMIT = 6_000_000
-"""Changed bytes after which a batch ends: a record batch of the changelog is appended whole or not at all."""
+PART = b"m"
+"""Key of the record that says how far the message behind the marker is done: its offset and a number of commands."""
 
 QUEUE_BYTES = 16_000_000
 """Input bytes that may wait for a partition before its feeder does."""
@@ -59,6 +59,9 @@ class Loop:
         self._letters: list[Send] = []
         self._bugs: list[Send] = []
         self._skips: defaultdict[int, set[int]] = defaultdict(set)
+        self._rest: tuple[Incoming, int] | None = None
+        if part := partition.get(PART):
+            self._skip_part(*map(int, part.split()))
         self.batches = 0
 
     async def put(self, message: Incoming) -> None:
@@ -102,13 +105,13 @@ class Loop:
 
     async def _batch(self) -> None:
         if taken := self._take():
-            await self._commit(taken[-1].offset)
+            await self._commit(taken[-1].offset - 1 if self._rest else taken[-1].offset)
 
     def _take(self) -> list[Incoming]:
         """Handle what has arrived, up to the limits of a batch. What is at or below the marker is done already."""
         taken: list[Incoming] = []
         size = 0
-        while self._queue and size < BATCH_BYTES and self._logic.weight() < WEIGHT_LIMIT:
+        while self._queue and size < BATCH_BYTES and self._logic.weight() < WEIGHT_LIMIT and not self._rest:
             message = self._queue.popleft()
             size += len(message.value)
             marker = taken[-1].offset if taken else self._partition.marker
@@ -127,7 +130,8 @@ class Loop:
         while todo:
             try:
                 for message in todo:
-                    self._handle_one(message)
+                    rest = self._handle_one(message)
+                    self._rest = None if rest is None else (message, rest)
                 todo = []
             except BugError as bug:
                 log.exception("a command failed; it becomes a dead letter", stage=self._stage.name, index=bug.index)
@@ -137,24 +141,44 @@ class Loop:
                 self._letters.clear()
                 todo = taken
 
-    def _handle_one(self, message: Incoming) -> None:
+    def _handle_one(self, message: Incoming) -> int | None:
         try:
-            self._logic.handle(message, self._skips.get(message.offset, ()))
+            return self._logic.handle(message, self._skips.get(message.offset, ()))
         except PoisonError as error:
             log.warning("a message was refused", stage=self._stage.name, offset=message.offset, reason=str(error))
             self._letters.append(self._letter(str(error), message))
+            return None
 
     async def _commit(self, marker: int) -> None:
         before, after = self._logic.outputs()
         await self._send(before + self._letters + self._bugs)
         records, derived = self._logic.changes()
-        await self._partition.commit(records, derived, marker)
+        await self._partition.commit(records + self._part(), derived, marker)
         self._logic.committed()
         if after:
             await self._send(after)
         for done in (self._letters, self._bugs, self._skips):
             done.clear()
+        self._go_on()
         self.batches += 1
+
+    def _part(self) -> list[Change]:
+        """What the commit says of a message that is done in parts, so that a restart goes on in the middle of it."""
+        if self._rest:
+            message, index = self._rest
+            return [(PART, b"%d %d" % (message.offset, index))]
+        return [(PART, None)] if self._partition.get(PART) else []
+
+    def _go_on(self) -> None:
+        """The rest of a message is the first of the next batch."""
+        if self._rest:
+            (message, index), self._rest = self._rest, None
+            self._queue.appendleft(message)
+            self._bytes += len(message.value)
+            self._skip_part(message.offset, index)
+
+    def _skip_part(self, offset: int, index: int) -> None:
+        self._skips[offset] = set(range(index))
 
     def _check(self, message: Incoming, marker: int) -> None:
         if self._logic.strict and message.offset != marker + 1:

@@ -2,7 +2,7 @@
 
 from heapq import merge
 
-from streams.state.partition import Change, Partition
+from streams.state.partition import RECORD_OVERHEAD, Change, Partition
 
 
 class Overlay:
@@ -16,7 +16,7 @@ class Overlay:
         self._derived: dict[bytes, bytes | None] = {}
         self._fresh: set[bytes] = set()
         self.weight = 0
-        """Bytes put since the last commit."""
+        """Bytes that the records take in the changelog, as `batch_bytes` counts them."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value as it will be; none: there is none."""
@@ -24,7 +24,7 @@ class Overlay:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a record."""
-        self._records[key] = value
+        self._set(key, value)
         self.weight += len(value)
 
     def add(self, key: bytes, value: bytes) -> None:
@@ -35,11 +35,11 @@ class Overlay:
 
     def delete(self, key: bytes) -> None:
         """Take a record away."""
+        self._set(key, None)
         if key in self._fresh:
             self._fresh.discard(key)
             del self._records[key]
-        else:
-            self._records[key] = None
+            self.weight -= len(key) + RECORD_OVERHEAD
 
     def derive(self, key: bytes, value: bytes | None) -> None:
         """Set or take away a derived key."""
@@ -65,3 +65,10 @@ class Overlay:
         self._derived.clear()
         self._fresh.clear()
         self.weight = 0
+
+    def _set(self, key: bytes, value: bytes | None) -> None:
+        if key in self._records:
+            self.weight -= len(self._records[key] or b"")
+        else:
+            self.weight += len(key) + RECORD_OVERHEAD
+        self._records[key] = value

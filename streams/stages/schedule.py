@@ -10,7 +10,7 @@ from streams.engine.follow import Outbox, handle, undelivered
 from streams.engine.step import Partition as Home
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
-from streams.stages.incoming import BugError, Incoming, PoisonError, Send, letter
+from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
 from streams.stages.task_table import TaskTable
 from streams.state.partition import Change, Partition
 from streams.topics import Topics, pool_partition
@@ -39,18 +39,16 @@ class Schedule:
         """At a takeover: at-most-once jobs whose message may not have left the last owner."""
         return self._lanes(undelivered(self._table, self._home, self._table.held()).late_lanes)
 
-    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+    def handle(self, message: Incoming, skip: Container[int] = ()) -> int | None:
         """See Logic."""
         try:
             commands = task_commands(message.value)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise PoisonError(f"not an envelope of task commands: {error}") from None
-        for index, command in enumerate(commands):
-            if index not in skip:
-                self._decide(index, command, message.at)
-        self.decided += len(commands)
+        rest = self._take(commands, message.at, skip)
         if self._out.letters:
             self._refuse(message)
+        return rest
 
     def weight(self) -> int:
         """See Logic."""
@@ -92,6 +90,16 @@ class Schedule:
     def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
         """See Logic."""
         return self._table.next_timer
+
+    def _take(self, commands: list[c.TaskCommand], now: int, skip: Container[int]) -> int | None:
+        for index, command in enumerate(commands):
+            if index in skip:
+                continue
+            if self._table.weight() > WEIGHT_LIMIT:
+                return index
+            self._decide(index, command, now)
+            self.decided += 1
+        return None
 
     def _decide(self, index: int, command: c.TaskCommand, now: int) -> None:
         try:

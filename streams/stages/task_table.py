@@ -10,6 +10,7 @@
 | t + task id | a definition |
 | l + pipeline id | a pipeline's task ids |
 | g + worker | when its lease ran out |
+| m | the loop's own: how far a message is done that takes more than one commit |
 | D + time (8) + execution id | derived: the timer |
 | W + worker, 0, execution id | derived: what a worker has |
 """
@@ -20,6 +21,7 @@ import msgspec
 
 from streams.engine.records import ON_WORKER, Execution, TaskDef
 from streams.engine.view import Watchers
+from streams.engine.weight import weigh
 from streams.stages.overlay import Overlay
 from streams.state.partition import Change, Partition
 
@@ -29,9 +31,6 @@ CACHE = 50_000
 CACHE_BODIES = 20_000
 SMALL = 4_096
 """Bodies kept in memory, and the bytes of the largest of them."""
-
-RECORD_WEIGHT = 300
-"""Bytes of an encoded record and its keys, roughly."""
 
 NEVER = 1 << 62
 """A moment that does not come."""
@@ -83,6 +82,7 @@ class TaskTable:
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._dirty: dict[bytes, Execution] = {}
+        self._dirty_weight = 0
         self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
         self._anyone_waits = bool(partition.scan(b"h", b"i", 1))
         self._bans: dict[str, bool] = {}
@@ -166,6 +166,7 @@ class TaskTable:
     def put_execution(self, old: Execution | None, new: Execution) -> None:
         """See Table."""
         self._dirty[new.id] = self._remember(new)
+        self._dirty_weight += weigh(new)
         self._move_key(timer_key(old) if old else None, timer_key(new))
         self._move_key(worker_key(old) if old else None, worker_key(new))
         if new.wake_at:
@@ -232,12 +233,13 @@ class TaskTable:
         return self._overlay.changes()
 
     def weight(self) -> int:
-        """Bytes that the next commit will write, roughly."""
-        return self._overlay.weight + RECORD_WEIGHT * len(self._dirty)
+        """Bytes that the next commit will write; rather too many than too few."""
+        return self._overlay.weight + self._dirty_weight
 
     def committed(self) -> None:
         """The batch is durable."""
         self._dirty.clear()
+        self._dirty_weight = 0
         self._overlay.clear()
         while len(self._cache) > CACHE:
             self._cache.popitem(last=False)
