@@ -1,0 +1,215 @@
+"""The loop of a partition: its order, its dead letters, and what it does in the middle of trouble."""
+
+from collections.abc import Container
+
+import msgspec
+import pytest
+from simulated.node import content, feed, run
+
+from pipelines.ids import execution_id
+from streams.engine import commands as c
+from streams.engine import decide
+from streams.engine.events import Refused
+from streams.engine.records import TaskDef
+from streams.envelope import pack, task_commands
+from streams.settings import Settings
+from streams.stages import schedule
+from streams.stages.incoming import Incoming, Send
+from streams.stages.loop import PART, GapError, Loop, Stage
+from streams.stages.schedule import Schedule
+from streams.state.memory import MemoryPartition
+from streams.state.partition import Change
+
+SETTINGS = Settings(task_partitions=1)
+
+
+class Noted(MemoryPartition):
+    """A partition that notes when it was committed to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
+        """See Partition."""
+        self.notes.append(f"commit {marker}")
+        await super().commit(changes, derived, marker)
+
+
+class Rig:
+    """A loop of SCHEDULE over a partition in memory; what it sends is kept."""
+
+    def __init__(self) -> None:
+        self.partition = Noted()
+        self.sent: list[Send] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Go on with nothing in memory."""
+        stage = Stage("schedule", "in", "dead", lambda p: Schedule(p, SETTINGS))
+        self.loop = Loop(stage, self.partition, self._send)
+
+    def take(self, *messages: Incoming) -> None:
+        """Handle these messages."""
+        feed(self.loop, list(messages))
+
+    def topics(self) -> list[str]:
+        """Where something was sent, in order, without the namespace."""
+        return [send.topic.partition(".")[2] or send.topic for send in self.sent]
+
+    def letters(self) -> list[Refused]:
+        """The dead letters."""
+        letters = [send.value for send in self.sent if send.topic in {"dead", "headrace.dead-letters"}]
+        return [msgspec.json.decode(value, type=Refused) for value in letters]
+
+    async def _send(self, sends: list[Send]) -> None:
+        self.partition.notes.append(f"send {len(sends)}")
+        self.sent += sends
+
+
+def message(offset: int, *commands: c.TaskCommand) -> Incoming:
+    """One envelope."""
+    (value,) = pack(commands)
+    return Incoming(offset, 1_000 + offset, value)
+
+
+def execute(task: str = "t", **fields: object) -> c.Execute:
+    """A create-and-execute."""
+    return c.Execute(execution_id(task, "r"), task, "r", 1, task_def=TaskDef(task, "python", b"{}", **fields))
+
+
+def executions(partition: MemoryPartition) -> int:
+    """How many there are."""
+    return len(partition.scan(b"x", b"y", 10_000))
+
+
+def test_outputs_then_the_changelog_then_what_may_only_leave_after() -> None:
+    """The order that makes a kill at any moment harmless."""
+    rig = Rig()
+    rig.take(message(0, execute(at_most_once=True)))
+    rig.partition.notes.clear()
+    rig.sent.clear()
+    rig.take(message(1, c.Assign(execution_id("t", "r"), 1, "w", 3, 1)))
+    assert rig.partition.notes == ["send 1", "commit 1", "send 1"]
+    assert rig.topics() == ["events", "dispatch"]
+
+
+def test_what_waits_together_is_one_batch() -> None:
+    """Under load batches grow by themselves."""
+    rig = Rig()
+    rig.take(*(message(n, execute(f"t{n}")) for n in range(10)))
+    assert [note for note in rig.partition.notes if note.startswith("commit")] == ["commit 9"]
+
+
+def test_repeated_offsets_are_skipped() -> None:
+    """What the table has already is not decided again."""
+    rig = Rig()
+    first, second = message(0, execute()), message(1, execute("t2"))
+    rig.take(first)
+    before = content(rig.partition)
+    rig.take(first)
+    assert content(rig.partition) == before
+    rig.take(first, second, second)
+    assert (rig.partition.marker, executions(rig.partition)) == (1, 2)
+
+
+def test_a_gap_stops_the_loop() -> None:
+    """A log that lost messages is not silently gone on with; the error says how many are missing."""
+    rig = Rig()
+    rig.take(message(0, execute()))
+    with pytest.raises(GapError, match=r"in-0: offset 5 follows 0; 4 messages are missing"):
+        rig.take(message(5, execute("t2")))
+
+
+@pytest.mark.parametrize("value", [b"\xc1", b"", b'{"type": "cancel"}', msgspec.msgpack.encode([["nobody", 1]])])
+def test_i11_a_poison_message_becomes_a_dead_letter_and_the_rest_goes_on(value: bytes) -> None:
+    """Its reason, position and first bytes are told; the messages around it are handled."""
+    rig = Rig()
+    rig.take(message(0, execute()), Incoming(1, 1_001, value), message(2, execute("t2")))
+    (letter,) = rig.letters()
+    assert letter.reason.startswith("not an envelope of task commands: ")
+    assert (letter.stage, letter.topic, letter.partition, letter.offset, letter.at) == ("schedule", "in", 0, 1, 1_001)
+    assert letter.first_bytes == value.decode("utf-8", "backslashreplace")
+    assert (rig.partition.marker, executions(rig.partition)) == (2, 2)
+
+
+def test_what_somebody_did_wrong_is_a_dead_letter_that_names_the_execution() -> None:
+    """A rejection is told with the command itself."""
+    rig = Rig()
+    rig.take(message(0, c.Cancel(bytes(16), 1)))
+    (letter,) = rig.letters()
+    assert letter.reason == "no such execution, or it ended too long ago"
+    assert letter.execution == "00000000-0000-0000-0000-000000000000"
+    assert letter.first_bytes.startswith("Cancel(id=")
+
+
+def test_i11_our_own_failure_on_a_command_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command becomes a dead letter; all others of the batch are as if it had never come."""
+
+    def broken(step: object, command: c.Cancel) -> None:
+        del step, command
+        raise ZeroDivisionError("a bug")
+
+    plain = [message(0, execute()), message(1, execute("t1"), execute("t2")), message(2, execute("t3"))]
+    clean, rig = Rig(), Rig()
+    clean.take(*plain)
+    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, broken)
+    cancel = c.Cancel(bytes(16), 1)
+    rig.take(plain[0], message(1, execute("t1"), cancel, execute("t2"), cancel), plain[2])
+    assert content(rig.partition) == content(clean.partition)
+    assert [letter.reason for letter in rig.letters()] == ["our own code failed on it: ZeroDivisionError: a bug"] * 2
+    assert [s for s in rig.sent if s.topic != "dead"] == clean.sent
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_i11_a_message_too_heavy_for_one_commit_is_done_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+    restarts: bool,  # noqa: FBT001  (a parameter)
+) -> None:
+    """A kill between two parts goes on where the last one ended, and in the end no trace of the parts is left."""
+    heavy = message(0, *(execute(f"t{n}", payload=b"x" * 1_000) for n in range(20)))
+    whole, rig = Rig(), Rig()
+    whole.take(heavy)
+    monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 5_000)
+    if restarts:
+        while rig.partition.marker < 0:
+            run(rig.loop.put(heavy))
+            run(rig.loop._batch())
+            rig.restart()
+    else:
+        rig.take(heavy)
+    assert 3 < len(rig.partition.log) < 20
+    assert rig.partition.get(PART) is None
+    assert content(rig.partition) == content(whole.partition)
+    rig.take(message(1, execute("later")))
+    assert rig.partition.marker == 1
+
+
+def test_i11_thousands_of_large_executions_in_one_envelope_become_durable() -> None:
+    """The commands are small and what they make is not: no commit passes what the changelog takes."""
+    rig = Rig()
+    rig.take(message(0, c.CreateTask(TaskDef("t", "python", b"{}", b"x" * 250_000), 1)))
+    rig.take(message(1, *(c.Execute(execution_id("t", f"r{n}"), "t", f"r{n}", 1) for n in range(100))))
+    assert (rig.partition.marker, executions(rig.partition)) == (1, 100)
+
+
+def test_a_full_queue_makes_its_feeder_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a partition is bounded; the feeder goes on when there is room."""
+    monkeypatch.setattr("streams.stages.loop.QUEUE_BYTES", 10)
+    rig = Rig()
+    run(rig.loop.put(message(0, execute())))
+    assert not rig.loop._room.is_set()
+    rig.take()
+    assert rig.loop._room.is_set()
+
+
+def test_skipped_commands_are_those_that_were_named() -> None:
+    """`skip` counts from zero within a message."""
+    partition = MemoryPartition()
+    skip: Container[int] = {0}
+    logic = Schedule(partition, SETTINGS)
+    one = message(0, execute("a"), execute("b"))
+    assert logic.handle(one, skip) is None
+    assert logic._table.execution(execution_id("a", "r")) is None
+    assert logic._table.execution(execution_id("b", "r"))
+    assert len(task_commands(one.value)) == 2
