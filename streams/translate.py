@@ -42,13 +42,15 @@ from streams.engine.commands import (
     Retry,
     TaskCommand,
 )
+from streams.engine.execute import PIPELINE_LIMIT
 from streams.engine.records import RetryPolicy, Rule, TaskDef
+from streams.engine.weight import weigh_new
 
 CALL_LIMIT = 4 * PAYLOAD_LIMIT
 """Bytes of a task's own fields (code, command, statement, request) as JSON."""
 
-PIPELINE_LIMIT = 8 * 1024 * 1024
-"""Bytes of all payloads and calls of one pipeline, which is created by one message."""
+SHAPE_LIMIT = 512 * 1024
+"""Bytes of a task without its call and payload: it is repeated with every step of its executions."""
 
 DEFAULT_RETRY = RetryPolicy()
 _encode = msgspec.json.Encoder().encode
@@ -116,10 +118,10 @@ def _create(event: CreateEvent, at: int, partitions: int) -> tuple[int, TaskComm
 
 def _create_pipeline(pipeline: PipelineModel, at: int) -> CreatePipeline:
     tasks = tuple(map(task_def, pipeline.tasks))
-    size = sum(len(t.call) + len(t.payload) for t in tasks)
+    size = sum(weigh_new(t, b"") for t in tasks)
     if size > PIPELINE_LIMIT:
         raise ValueError(
-            f"the code and payloads of pipeline {pipeline.id!r} have {size} bytes as JSON; at most {PIPELINE_LIMIT}"
+            f"the code, payloads and edges of pipeline {pipeline.id!r} have {size} bytes; at most {PIPELINE_LIMIT}"
         )
     return CreatePipeline(pipeline.id, tasks, at, pipeline.description)
 
@@ -137,6 +139,13 @@ def _due(event: SubmitEvent | ExecuteEvent) -> int:
 
 def task_def(task: AnyTask) -> TaskDef:
     """A task as the engine keeps it. Raises ValueError when its payload or its own fields are too large."""
+    made = _task_def(task)
+    if (size := weigh_new(made, b"") - len(made.call) - len(made.payload)) > SHAPE_LIMIT:
+        raise ValueError(f"upstream tasks and notify rules of {task.id!r} have {size} bytes; at most {SHAPE_LIMIT}")
+    return made
+
+
+def _task_def(task: AnyTask) -> TaskDef:
     return TaskDef(
         id=task.id,
         kind=task.kind,

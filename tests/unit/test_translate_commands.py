@@ -184,3 +184,17 @@ def test_an_upstream_in_the_unnamed_run_is_refused() -> None:
     """Inside, an empty run means one's own; another meaning would be mistaken for it."""
     with pytest.raises(ValueError, match="upstream 'a' names an empty run"):
         definition(upstream=[{"task": "a", "run": ""}])
+
+
+def test_notify_rules_past_their_limit_are_refused() -> None:
+    """They travel with every step of an execution, so that they cannot be of any size."""
+    rules = [{"to": ["json://" + "x" * 600_000]}]
+    with pytest.raises(ValueError, match=r"upstream tasks and notify rules of 'echo' have \d+ bytes; at most 524288"):
+        definition(notify=rules)
+
+
+def test_a_pipeline_that_could_never_run_in_one_go_is_refused() -> None:
+    """Its edges count, because each one is kept twice in every run."""
+    tasks = [ECHO | {"id": f"etl.{n}", "upstream": [f"etl.{m}" for m in range(n)]} for n in range(500)]
+    with pytest.raises(ValueError, match=r"the code, payloads and edges of pipeline 'etl' have \d+ bytes; at most"):
+        placed({"type": "create", "pipeline": {"id": "etl", "tasks": tasks}})
