@@ -31,7 +31,7 @@ Nor any drop to drink.
 
 pipeline = Pipeline("kinds", description="Every kind of task once.", timeout=30)
 
-words = pipeline.shell("words", ["wc", "-w"], payload=POEM.replace("\n", " "), description="Count words.")
+words = pipeline.shell("words", ["wc", "-w"], payload=" ".join(POEM.split()), description="Count words.")
 
 longest = pipeline.python(
     "longest",

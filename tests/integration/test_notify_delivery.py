@@ -361,7 +361,7 @@ def notifier_process(settings: Settings) -> "subprocess.Popen[bytes]":
 
 
 async def test_i8_kill_9_of_a_notifier_loses_nothing(system: System, receiver: Receiver) -> None:
-    """Of 400 notifications in 40 envelopes, each arrives although the notifier is killed in the middle; few arrive twice."""
+    """Of 400 notifications in 40 envelopes, each arrives though the notifier is killed half-way; few arrive twice."""
     sent = [system.notification(receiver.address) for _ in range(400)]
     for start in range(0, 400, 10):
         await system.send(*sent[start : start + 10])

@@ -1,8 +1,9 @@
 import time
+from pathlib import Path
 
 import pytest
 
-from sinks.notify.text import BODY_LIMIT, TITLE_LIMIT, check_template, compose
+from sinks.notify.text import _FILTERS, BODY_LIMIT, TITLE_LIMIT, check_template, compose, names
 from streams.engine.events import Notification
 from streams.engine.records import Execution, Rule
 
@@ -117,3 +118,9 @@ def test_a_template_can_be_checked_before_it_is_used() -> None:
     check_template("{{ task }}")
     with pytest.raises(ValueError, match="line 2 has a For"):
         check_template("\n{% for a in b %}{% endfor %}")
+
+
+def test_every_value_is_documented() -> None:
+    """docs/notifications.md names each of them, and the filters."""
+    text = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
+    assert [name for name in (*names(), *_FILTERS) if f"`{name}`" not in text and name != "d"] == []
