@@ -87,8 +87,13 @@ def _outstanding(client: Client, names: Names) -> list[Migration]:
 def _apply(client: Client, names: Names, migration: Migration, history_days: int) -> None:
     for statement in migration.statements():
         client.command(names.fill(statement).replace("{days}", str(history_days)))
-    values = [[migration.version, migration.name, migration.digest]]
-    client.insert(f"{names.raw}.schema_version", values, column_names=["version", "name", "digest"])
+    client.command(
+        names.fill(
+            "INSERT INTO {raw}.schema_version (version, name, digest) "
+            "SELECT {version:UInt32}, {name:String}, {digest:String}"
+        ),
+        parameters={"version": migration.version, "name": migration.name, "digest": migration.digest},
+    )
 
 
 def _copy_comments(client: Client, names: Names) -> None:

@@ -69,9 +69,12 @@ class Batch:
             position += 1
 
     def lines(self) -> Iterator[tuple[str, int, bytes]]:
-        """Table, number of rows, and the rows as lines of JSON; empty tables are left out."""
-        self.rows["executions"] = [execution_row(*step) for step in self._newest.values()]
+        """Table, number of rows, and the rows as lines of JSON; empty tables are left out.
+
+        Executions come last: whoever sees one in a state finds the events and attempts that led there.
+        """
         self.rows["attempts"] = [attempt_row(*step) for step in self._tries.values()]
+        self.rows["executions"] = [execution_row(*step) for step in self._newest.values()]
         for table, rows in self.rows.items():
             if rows:
                 yield table, len(rows), _lines(rows)

@@ -77,10 +77,19 @@ class Store:
         return list(self.client.query(Names.under(self.settings.namespace).fill(sql)).result_rows)
 
 
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which the engine stays open: it takes a second to start."""
+    home = tmp_path_factory.mktemp("house")
+    keeper = open_client(Settings(home=home))
+    yield home
+    keeper.close()
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A machine of its own."""
-    return Settings(home=tmp_path, namespace=f"test-{uuid4().hex[:8]}")
+def settings(house: Path) -> Settings:
+    """Databases and topics of its own."""
+    return Settings(home=house, namespace=f"test-{uuid4().hex[:8]}")
 
 
 @pytest.fixture
@@ -127,5 +136,3 @@ async def bus(kafka: str, settings: Settings) -> AsyncIterator[Bus]:
 def play() -> SimpleNamespace:
     """Builds steps: created, step, whole, and the moment NOW at which all begins."""
     return SimpleNamespace(created=created, step=step, whole=whole, now=NOW)
-
-
