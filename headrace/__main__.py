@@ -56,7 +56,7 @@ def dashboard() -> None:
     from ui.serve import command, environment  # noqa: PLC0415  (the same)
 
     here = settings()
-    line = command(port=here.dashboard_port)
+    line = command(here.dashboard_host, here.dashboard_port)
     os.execve(line[0], line, environment(here.edge_url, token_path(here)))  # noqa: S606  (no shell is wanted)
 
 
