@@ -1,7 +1,10 @@
 """Headrace: a data-pipeline orchestrator built on a stream processor."""
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from headrace.clash import refuse_hidden_packages
 
 if TYPE_CHECKING:
     from pipelines.dsl import Pipeline, Skip, task
@@ -11,6 +14,8 @@ __version__ = "0.1.0"
 __all__ = ["Client", "Pipeline", "Skip", "__version__", "task"]
 
 _HOMES = {"Pipeline": "pipelines.dsl", "Skip": "pipelines.dsl", "task": "pipelines.dsl", "Client": "ui.client"}
+
+refuse_hidden_packages(Path(__file__).parents[1])
 
 
 def __getattr__(name: str) -> Any:
