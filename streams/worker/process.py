@@ -189,6 +189,8 @@ class Process:
             return False
         if not data:
             self._loop.remove_reader(fd)
+        if self.running()[0] not in self.jobs:
+            self.catch_up()  # it has just ended: then this is still its own
         job = self.jobs.get(self.running()[0], self.last)
         lines = self._raw_lines[name]
         for text in lines.feed(data) if data else lines.end():

@@ -46,6 +46,8 @@ RETRY = 5.0
 RECYCLE = 1_000_000
 """Jobs after which a process is replaced, whatever its memory."""
 
+NOBODY: Key = (b"", 0)
+
 SLACK = 16_384
 """Bytes: the process itself cuts output at the limit, and what comes past it is cut a little later."""
 
@@ -86,7 +88,8 @@ class Processes:
         self._floor: Floor
         self._loop = asyncio.get_running_loop()
         self._all: list[Process] = []
-        self._outputs: dict[tuple[int, int], Output] = {}
+        self._outputs: dict[Key, Output] = {}
+        self._last: dict[int, Key] = {}
         self._announced: set[Key] = set()
         self._failed_starts = 0
         self._starved_at = self._spawned_at = 0.0
@@ -172,6 +175,8 @@ class Processes:
 
     def _stop_in(self, process: Process, key: Key) -> None:
         back = process.take_back()
+        self._outputs.pop(key, None)
+        self._announced.discard(key)
         if key in process.numbers:
             process.kill(None)
         self._floor.again([job for job in back if (job.execution, job.attempt) != key])
@@ -188,6 +193,9 @@ class Processes:
 
     def kill_busy(self, verdict: Outcome | None) -> None:
         """Kill whatever runs; it ends by the verdict, or by none."""
+        if verdict is None:
+            self._outputs.clear()
+            self._announced.clear()
         for process in [p for p in self._all if p.jobs]:
             process.take_back()
             process.kill(verdict)
@@ -219,7 +227,7 @@ class Processes:
     def ended(self, process: Process, job: Job, done: Done) -> None:
         """A job has ended in a process."""
         process.backlog *= len(process.jobs) / (len(process.jobs) + 1)
-        output = self._outputs.pop((process.pid, done.number), None)
+        output = self._close_output(process, job) if self._outputs else None
         if done.outcome == "returned":
             self._floor.again([job])
             return
@@ -236,8 +244,7 @@ class Processes:
         if job is None:
             _log.info("a process for functions says", pid=process.pid, stream=said.stream, text=said.text)
             return
-        number = process.numbers.get((job.execution, job.attempt), 0)
-        output = self._outputs.get((process.pid, number)) or self._open_output(process.pid, number, job)
+        output = self._outputs.get((job.execution, job.attempt)) or self._open_output(process, job)
         output.line(said.stream, said.text, said.level, said.at)
 
     def died(self, process: Process, unstarted: list[Job]) -> None:
@@ -245,14 +252,28 @@ class Processes:
         self._all.remove(process)
         if not process.ready:
             self._failed_starts += 1
-        self._outputs = {key: output for key, output in self._outputs.items() if key[0] != process.pid}
+        self._outputs.pop(self._last.pop(process.pid, NOBODY), None)
         if not (self._all or self._closing or self._failed_starts):
             self._spawn()
         self._floor.again(unstarted)
 
-    def _open_output(self, pid: int, number: int, job: Job) -> Output:
-        output = self._outputs[pid, number] = Output(self._lines, job, self._settings.output_limit + SLACK)
+    def _open_output(self, process: Process, job: Job) -> Output:
+        key = (job.execution, job.attempt)
+        output = self._outputs[key] = Output(self._lines, job, self._settings.output_limit + SLACK)
+        if key not in process.numbers:  # it has ended, and this came late by a pipe
+            self._remember(process, key)
         return output
+
+    def _close_output(self, process: Process, job: Job) -> Output | None:
+        """The output of a job that has ended; it stays at hand until the next one ends, for what comes late."""
+        key = (job.execution, job.attempt)
+        self._remember(process, key)
+        return self._outputs.get(key)
+
+    def _remember(self, process: Process, key: Key) -> None:
+        before, self._last[process.pid] = self._last.get(process.pid, NOBODY), key
+        if before != key:
+            self._outputs.pop(before, None)
 
     # --- looking after them
 

@@ -31,7 +31,7 @@ DISK = 64 * 1024 * 1024
 CPU_SECONDS = 24 * 3600
 """Of one process, where the task has no timeout."""
 
-SYSTEM = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs")
+SYSTEM = ("/usr", "/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs")
 LINKED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 ADVICE = (
     "Install bubblewrap (Debian, Ubuntu: apt install bubblewrap) and allow user namespaces, or let an administrator "
