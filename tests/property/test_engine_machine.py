@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from simulated.cluster import HOMES, POOLS, Cluster
+from simulated.states_page import documented
 from simulated.worker import Worker
 
 from pipelines.ids import execution_id
@@ -193,6 +194,7 @@ class Lives(RuleBasedStateMachine):
         try:
             self._heal()
             self.cluster.check_replays()
+            assert self.cluster.history.transitions <= documented(), "each step stands in docs/states.md"
             assert not self.cluster.open(), "I1, I10: every execution ends"
             self._forget()
         finally:
@@ -246,5 +248,5 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=120, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
