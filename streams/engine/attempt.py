@@ -57,9 +57,8 @@ def finished(step: Step, command: c.Finished) -> None:
     if record is None or not _counts(record, command):
         return step.stale("another attempt counts now", command.id)
     if command.outcome == "returned":
-        step.move(record, "returned", **enter(record, step.now))
-        return None
-    started_at = _believable(step, record, command.started_at)
+        return _take_back(step, record)
+    started_at = record.started_at or _believable(step, record, command.started_at)
     finished_at = max(_believable(step, record, command.finished_at), started_at) or step.now
     seen = {"started_at": started_at, "finished_at": finished_at, "lane": -1}
     _end_attempt(step, _note_lateness(step, record, started_at), command, seen)
@@ -119,6 +118,14 @@ def fail(step: Step, record: Execution, error: str, seen: dict[str, Any], *, fin
         return
     retry_at = step.now + retry_delay(record.retry, record.id, failures)
     _retry_at(step, record, retry_at, error=error, failures=failures, **seen)
+
+
+def _take_back(step: Step, record: Execution) -> None:
+    """A worker hands back what it has not started; it is not believed where it said before that it had (promise I2)."""
+    if record.state == State.RUNNING:
+        return lose(step, record, f"worker {record.worker} gave it back after its start")
+    step.move(record, "returned", **enter(record, step.now))
+    return None
 
 
 def _end_attempt(step: Step, record: Execution, command: c.Finished, seen: dict[str, Any]) -> None:

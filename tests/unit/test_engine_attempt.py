@@ -144,6 +144,17 @@ def test_what_a_draining_worker_returns_stands_in_line_again() -> None:
     assert house.record(which).attempt == 2
 
 
+@pytest.mark.parametrize(("at_most_once", "state"), [(True, State.LOST), (False, State.RETRYING)])
+def test_i2_what_has_started_cannot_be_returned(at_most_once: bool, state: State) -> None:  # noqa: FBT001  (a parameter)
+    """A worker that gives back what it said it had started is treated like one that was lost."""
+    house = House()
+    which = house.submit(at_most_once=at_most_once)
+    house.assign(which)
+    house.do(c.Started(which, 1, "w", house.now))
+    house.finish(which, "returned")
+    assert house.state(which) == state
+
+
 def test_inputs_past_their_limit_end_it_with_both_sizes() -> None:
     """What cannot travel to a worker fails before it is given away, and the credit is given back."""
     house = House()
