@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -20,7 +21,8 @@ CONFIG = {
 MAJORITY_FROM = 3
 """Replicas from which on two of them must have a record before it counts as written."""
 
-VISIBLE_WITHIN = 10.0
+VISIBLE_WITHIN = 5.0
+"""Seconds that a broker may need to see a new topic."""
 
 
 async def prepare_topics(bootstrap: str, tables: Iterable[Table], replication: int) -> None:
@@ -39,7 +41,7 @@ async def prepare_topics(bootstrap: str, tables: Iterable[Table], replication: i
 
 
 async def _check_inputs(admin: AIOKafkaAdminClient, tables: list[Table]) -> None:
-    found = await _partitions(admin, [table.source for table in tables])
+    found = await _seen(admin, [table.source for table in tables])
     for table in tables:
         if not found[table.source]:
             raise StateError(f"topic {table.source}, the input of table {table.name}, does not exist")
@@ -48,25 +50,25 @@ async def _check_inputs(admin: AIOKafkaAdminClient, tables: list[Table]) -> None
 
 async def _ensure_changelogs(admin: AIOKafkaAdminClient, tables: list[Table], replication: int) -> None:
     topics = [table.changelog for table in tables]
-    found = await _partitions(admin, topics)
-    if missing := [_new(table, replication) for table in tables if not found[table.changelog]]:
-        await _create(admin, missing)
-        found = await _seen(admin, topics)
+    found = await partitions_of(admin, topics)
+    for table in tables:
+        if not found[table.changelog]:
+            await create_changelog(admin, table.changelog, table.partitions, replication)
+    found = await _seen(admin, topics)
     for table in tables:
         _check_count(table, table.changelog, found[table.changelog])
 
 
 async def _seen(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
-    """The partitions of each topic, once all of them are known to the broker that was asked."""
-    async with asyncio.timeout(VISIBLE_WITHIN):
-        while True:
-            found = await _partitions(admin, topics)
-            if all(found.values()):
-                return found
-            await asyncio.sleep(0.05)
+    """The partitions of each topic; waits a while for those that were only just made."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(VISIBLE_WITHIN):
+            while not all((await partitions_of(admin, topics)).values()):  # noqa: ASYNC110  (the broker tells nobody)
+                await asyncio.sleep(0.05)
+    return await partitions_of(admin, topics)
 
 
-async def _partitions(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
+async def partitions_of(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
     """How many partitions each topic has; 0 for one that does not exist."""
     if not topics:
         return {}
@@ -81,13 +83,10 @@ def _check_count(table: Table, topic: str, found: int) -> None:
         )
 
 
-def _new(table: Table, replication: int) -> NewTopic:
+async def create_changelog(admin: AIOKafkaAdminClient, name: str, partitions: int, replication: int) -> None:
+    """Make a compacted topic; fine where it exists already."""
     majority = {"min.insync.replicas": "2"} if replication >= MAJORITY_FROM else {}
-    return NewTopic(table.changelog, table.partitions, replication, topic_configs={**CONFIG, **majority})
-
-
-async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
-    answer = await admin.create_topics(topics)
+    answer = await admin.create_topics([NewTopic(name, partitions, replication, topic_configs={**CONFIG, **majority})])
     for topic, code, message in (error[:3] for error in answer.topic_errors):
         if code not in (0, TopicAlreadyExistsError.errno):
             raise StateError(f"topic {topic} cannot be made: {for_code(code).__name__} {message or ''}")

@@ -130,6 +130,7 @@ class Room:
             self._check(era)
             raise
         self._check(era)
+        log.info("%s is ours, from offset %d of its input on", _name(tp), partition.marker + 1)
         return partition.marker + 1
 
     def _activate(self, tp: TopicPartition, writer: Writer) -> ActivePartition:
@@ -160,7 +161,9 @@ class Room:
         """Read to where the logs end now that nobody else can write to them."""
         reader = self._reader(self._catch_up_reader)
         logs = await reader.extents(tps)
-        behind = {tp: log for tp, log in logs.items() if self._stores[tp].position.offset + 1 < log.end}
+        behind = {tp: extent for tp, extent in logs.items() if self._stores[tp].position.offset + 1 < extent.end}
+        for tp, extent in behind.items():
+            log.info("%s is %d offsets behind", _name(tp), extent.end - self._stores[tp].position.offset - 1)
         reader.start_at({tp: self._from(tp, logs[tp]) for tp in behind})
         while behind:
             async with asyncio.timeout(STALL):

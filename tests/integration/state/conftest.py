@@ -63,9 +63,9 @@ class Ground:
 
     derive = staticmethod(app.derive)
 
-    def tp(self, partition: int = 0) -> TopicPartition:
-        """A partition of the changelog."""
-        return TopicPartition(self.changelog, partition)
+    def tp(self, partition: int = 0, table: str = "words") -> TopicPartition:
+        """A partition of a changelog."""
+        return TopicPartition(f"{self.namespace}.{table}-changelog", partition)
 
     async def make_topics(self, *names: str) -> None:
         """Make topics as wide as the table."""
@@ -93,7 +93,7 @@ class Ground:
         with (self.folder / f"{number}.out").open("w") as out, (self.folder / f"{number}.err").open("w") as err:
             process = subprocess.Popen(
                 [sys.executable, str(APP), self.namespace, str(self.folder / home), self.bootstrap],
-                env={**os.environ, "SESSION": "1.5", **env},
+                env={**os.environ, "SESSION": "1.5", "LOG": "INFO", **env},
                 stdout=out,
                 stderr=err,
             )
@@ -104,15 +104,18 @@ class Ground:
         """What a process wrote to standard error, or to `out`."""
         return (self.folder / f"{self.processes.index(process)}.{stream}").read_text()
 
-    async def owns(self, process: Process, *partitions: int) -> None:
-        """Wait until a process owns these partitions."""
-        while True:
-            lines = [line.split()[:2] for line in self.said(process, "out").splitlines()]
-            last = {number: what for what, number in lines if what in ("open", "close")}
-            if all(last.get(str(number)) == "open" for number in partitions):
-                return
-            assert process.poll() is None, self.said(process)
-            await asyncio.sleep(0.05)
+    def owned(self, process: Process) -> set[int]:
+        """The partitions that a process has open now."""
+        said = [line.split()[:2] for line in self.said(process, "out").splitlines()]
+        last = {number: what for what, number in (pair for pair in said if len(pair) > 1)}
+        return {int(number) for number, what in last.items() if what == "open"}
+
+    async def owns(self, process: Process, count: int = PARTITIONS) -> None:
+        """Wait until a process owns so many partitions."""
+        async with asyncio.timeout(30):
+            while len(self.owned(process)) != count:
+                assert process.poll() is None, self.said(process)
+                await asyncio.sleep(0.05)
 
     async def ended(self, process: Process) -> int:
         """Wait for the end of a process; its status."""
@@ -126,7 +129,7 @@ class Ground:
 
     # --- rooms in this process
 
-    async def room(self, home: str = "a", **callbacks: Any) -> Room:
+    async def room(self, home: str = "a", name: str = "words") -> Room:
         """A prepared room without Faust; `open` holds its partitions by number."""
         opened: dict[int, Any] = {}
 
@@ -135,13 +138,13 @@ class Ground:
 
         room = Room(self.bootstrap, self.namespace, 1, self.folder / home / "state" / "test", lambda *_: None)
         table = Table(
-            "words",
+            name,
             self.source,
             PARTITIONS,
-            self.changelog,
-            callbacks.get("derive", app.derive),
-            callbacks.get("on_open", on_open),
-            callbacks.get("on_close", opened.pop),
+            self.tp(0, name).topic,
+            app.derive,
+            on_open,
+            opened.pop,
         )
         room.declare(table)
         room.open = opened  # type: ignore[attr-defined]
@@ -220,10 +223,11 @@ class Ground:
 
     async def settled(self) -> None:
         """Wait until all that was sent is in the changelogs."""
-        for partition, words in self.sent.items():
-            while words and await self.marker(partition) < len(words) - 1:
-                self.check_alive()
-                await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
+            for partition, words in self.sent.items():
+                while words and await self.marker(partition) < len(words) - 1:
+                    self.check_alive()
+                    await asyncio.sleep(0.1)
 
     def check_alive(self) -> None:
         """Fail early where nobody is left to do the work."""
@@ -238,13 +242,15 @@ class Ground:
             return -1
 
     async def check(self, *homes: str) -> None:
-        """Every word counts once, and the stores of `homes` equal the replays (of partitions that they have)."""
-        for partition in range(PARTITIONS):
-            replay = await self.replay(partition)
-            assert {k[1:]: int(v) for k, v in replay.items() if k[:1] == b"w"} == self.counted(partition)
-            for home in homes:
-                if self.path(partition, home).exists():
-                    assert self.stored(partition, home) == replay
+        """Every word counts once, and each home's stores equal the replay, once they have caught up."""
+        for home in homes:
+            room = await self.room(home)
+            await room.take({self.tp(p) for p in range(PARTITIONS)}, set())
+            await self.close(room)
+            for partition in range(PARTITIONS):
+                replay = await self.replay(partition)
+                assert {k[1:]: int(v) for k, v in replay.items() if k[:1] == b"w"} == self.counted(partition)
+                assert self.stored(partition, home) == replay
 
 
 @pytest.fixture
@@ -254,7 +260,7 @@ async def ground(kafka: str, tmp_path: Path) -> AsyncIterator[Ground]:
     await admin.start()
     await producer.start()
     ground = Ground(kafka, tmp_path, admin, producer)
-    await ground.make_topics(ground.source, f"{ground.namespace}.out")
+    await ground.make_topics(ground.source, f"{ground.namespace}.out", f"{ground.namespace}.plain")
     try:
         yield ground
     finally:

@@ -1,0 +1,84 @@
+"""What Faust does otherwise: each of these fails without its mend in faust_fixes."""
+
+import asyncio
+import logging
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.state.faust_fixes import hush
+
+
+async def commit(ground: Any, topic: str, offset: int) -> None:
+    """Commit for the app's group, which must be empty."""
+    tp = TopicPartition(topic, 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=ground.bootstrap, group_id=f"{ground.namespace}-test")
+    await consumer.start()
+    consumer.assign([tp])
+    await consumer.commit({tp: OffsetAndMetadata(offset, "")})
+    await consumer.stop()
+
+
+async def committed(ground: Any, topic: str) -> int | None:
+    """What the app's group has committed."""
+    found = await ground.admin.list_consumer_group_offsets(f"{ground.namespace}-test")
+    return found[TopicPartition(topic, 0)].offset if TopicPartition(topic, 0) in found else None
+
+
+async def test_inputs_start_where_the_table_says_whatever_is_committed(ground: Any) -> None:
+    """Faust commits past what it skipped at a rebalance."""
+    await ground.send([b"a", b"b", b"c"])
+    await commit(ground, ground.source, 2)
+    process = ground.start()
+    await ground.owns(process)
+    await ground.settled()
+    await ground.stop(process)
+    await ground.check("a")
+
+
+async def test_what_is_committed_is_what_the_table_has(ground: Any) -> None:
+    """So that lag means what people think it means."""
+    process = ground.start()
+    await ground.owns(process)
+    await ground.send([b"a", b"b", b"c"])
+    await ground.settled()
+    await ground.stop(process)
+    assert await committed(ground, ground.source) == 3
+
+
+async def test_an_input_without_a_table_is_committed_as_far_as_it_is_done(ground: Any) -> None:
+    """Not as far as it was delivered: a later message that is done does not carry it, an exception does not either."""
+    process = ground.start()
+    await ground.owns(process)
+    topic = f"{ground.namespace}.plain"
+    for value in (b"x", b"done", b"y", b"z"):
+        await ground.producer.send_and_wait(topic, value, partition=0)
+    await asyncio.sleep(2.5)  # two turns of the commit's clock
+    await ground.stop(process)
+    assert await committed(ground, topic) == 2
+
+
+async def test_holes_in_an_input_are_looked_at_twice_and_passed(ground: Any) -> None:
+    """Transactions leave offsets that no reader ever gets."""
+    process = ground.start()
+    await ground.owns(process)
+    async with AIOKafkaProducer(bootstrap_servers=ground.bootstrap, transactional_id=ground.namespace) as producer:
+        for word in (b"a", b"b"):
+            async with producer.transaction():
+                await producer.send_and_wait(ground.source, word, partition=0)
+            ground.sent[0] += [word]
+    await ground.producer.send_and_wait(ground.source, b"c", partition=0)
+    ground.sent[0] += [b"c"]
+    while await ground.marker(0) < 4:
+        ground.check_alive()
+        await asyncio.sleep(0.1)
+    assert "looking again" in ground.said(process)
+
+
+def test_aiokafka_makes_no_debug_records_on_the_hot_path() -> None:
+    """A level left at debug costs a tenth of a busy scheduler."""
+    logger = logging.getLogger("aiokafka.producer.sender")
+    logger.setLevel(logging.DEBUG)
+    hush()
+    assert not logger.isEnabledFor(logging.INFO)
