@@ -17,13 +17,13 @@ def token_path(settings: Settings) -> Path:
 
 
 def read_token(settings: Settings) -> str:
-    """The token. Raises FileNotFoundError where there is none, ValueError where it is too short or open to others."""
+    """The token. Raises FileNotFoundError where there is none, PermissionError where it is no secret."""
     path = token_path(settings)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise ValueError(f"{path} can be read by others; run: chmod 600 {path}")
+        raise PermissionError(f"{path} can be read by others; run: chmod 600 {path}")
     token = path.read_text().strip()
     if len(token) < SHORTEST:
-        raise ValueError(f"the token in {path} has {len(token)} characters; at least {SHORTEST} are needed")
+        raise PermissionError(f"the token in {path} has {len(token)} characters; at least {SHORTEST} are needed")
     return token
 
 

@@ -1,12 +1,16 @@
 """`headrace create FILE`: definitions without an execution."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import events_of
 from ui.cli.exits import mapped
 from ui.cli.looks import console, safe
 
 
-def create(file: str, /, *, common: Common = PLAIN) -> None:
+def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, common: Common = PLAIN) -> None:
     """Create tasks or a pipeline from a JSON file.
 
     Args:

@@ -1,5 +1,7 @@
 """How things look on a terminal: state as icon, word and colour; texts of others without control characters."""
 
+import os
+import sys
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -26,7 +28,10 @@ LOOKS: dict[StateName, tuple[str, str]] = {
     "skipped": ("⤼", "bright_black"),
 }
 
-console = Console(highlight=False, soft_wrap=False)
+WIDE = 200
+"""Columns where nobody watches: nothing is folded in a file or a pipe."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 notes = Console(stderr=True, highlight=False)
 """Progress and remarks: never on standard output."""
 

@@ -14,7 +14,7 @@ from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.looks import LOOKS, console, moment, safe, state, table
 from ui.parts import formats
 
-BAR = 40
+BAR = 30
 """Columns of the timeline."""
 
 

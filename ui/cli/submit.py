@@ -153,7 +153,12 @@ def external(*, options: Options = NONE, common: Common = PLAIN) -> None:
 
 
 @app.default
-def document(*, file: str | None = None, wait: Flag = False, common: Common = PLAIN) -> None:
+def document(
+    *,
+    file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    wait: Flag = False,
+    common: Common = PLAIN,
+) -> None:
     """Submit what a JSON file holds: a task, or a list of tasks and public events.
 
     Args:

@@ -47,6 +47,7 @@ async def logs(execution: str, here: Here, after: Cursor = "", limit: Limit = 50
 async def stream(execution: str, here: Here, after: Cursor = "") -> EventSourceResponse:
     """Lines of its output as they come (server-sent events), until it has ended."""
     which = await here.reads.find(execution)
+    await here.reads.logs(which, after, 1)  # what is wrong must be said before the stream begins
 
     async def lines() -> AsyncIterator[ServerSentEvent]:
         async for line in follow(here.reads, which, after):

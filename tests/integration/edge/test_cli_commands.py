@@ -1,0 +1,128 @@
+import json
+import time
+from typing import Any
+
+import pytest
+
+from pipelines.ids import execution_id, to_text
+from pipelines.model import ExternalTask
+from pipelines.requests import ExecutionFilter
+from ui.client import Client
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["nonsense"], 2),
+        (["submit", "shell", "true", "--priority", "12"], 2),
+        (["submit", "shell", "true", "--payload", "no json"], 2),
+        (["cancel", "--state", "running"], 2),
+        (["sql", "SELEC"], 2),
+        (["show", "00000000"], 3),
+        (["execute", "no-such-task"], 3),
+        (["retry", to_text(execution_id("no", "such"))], 3),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_exit_codes(system: Any, words: list[str], code: int) -> None:
+    """What went wrong is told by the exit code and on standard error; standard output stays empty."""
+    done = system.run(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_token_is_not_allowed(system: Any, tmp_path: Any) -> None:
+    """Exit code 4: the edge does not know this token, or others could read it."""
+    other = tmp_path / "token"
+    other.write_text("x" * 43)
+    other.chmod(0o600)
+    assert system.run("list", HEADRACE_TOKEN_FILE=str(other)).returncode == 4
+    other.chmod(0o644)
+    assert system.run("list", HEADRACE_TOKEN_FILE=str(other)).returncode == 4
+
+
+def test_no_edge_is_unavailable(system: Any, tmp_path: Any) -> None:
+    """Exit code 5: nothing answers, or there is no token because no edge ever started."""
+    assert system.run("list", HEADRACE_EDGE_URL="http://127.0.0.1:9").returncode == 5
+    assert system.run("list", HEADRACE_HOME=str(tmp_path)).returncode == 5
+
+
+def test_an_executions_life(system: Any, name: str) -> None:
+    """Submit prints the id alone; show, list and logs know it by its end; finish and retry do what they say."""
+    done = system.run("submit", "external", "--id", name, "--payload", '{"a": [1]}', "--priority", "9")
+    assert done.returncode == 0
+    execution = done.stdout.strip()
+    assert execution == to_text(execution_id(name, ""))
+
+    shown = system.run("show", execution[-12:])
+    assert shown.returncode == 0
+    assert name in shown.stdout
+    assert "waits for a `finish` event" in shown.stdout
+
+    finished = system.run("finish", execution, "--outcome", "failed", "--error", "no \x1b[31mluck")
+    assert finished.returncode == 0
+    shown = system.run("show", execution)
+    assert "failed" in shown.stdout
+    assert "luck" in shown.stdout
+    assert "\x1b[31m" not in shown.stdout
+
+    retried = system.run("retry", execution, "-o", "json")
+    assert json.loads(retried.stdout)["execution"] == to_text(execution_id(name, "", 1))
+    assert system.run("cancel", to_text(execution_id(name, "", 1)), "--reason", "enough").returncode == 0
+
+
+def test_json_output_is_json_alone(system: Any, name: str) -> None:
+    """With -o json every command prints one document, and nothing else on standard output."""
+    system.run("submit", "external", "--id", name)
+    execution = to_text(execution_id(name, ""))
+    commands = [
+        ["list"],
+        ["show", execution],
+        ["queues"],
+        ["dead-letters"],
+        ["sql", "SELECT 1 AS one"],
+    ]
+    for words in commands:
+        done = system.run(*words, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        json.loads(done.stdout)
+
+
+def test_waiting_tells_the_outcome(system: Any) -> None:
+    """--wait ends with the execution: 0 for a success, 1 for anything else."""
+    done = system.run("submit", "sleep", "0.1", "--wait", "-o", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["state"] == "succeeded"
+    failed = system.run("submit", "external", "--timeout", "0.2", "--wait")
+    assert failed.returncode == 1
+    assert "timeout" in failed.stderr
+
+
+def test_files_are_submitted_and_created(system: Any, name: str) -> None:
+    """A file holds a task, a pipeline, or a list of tasks and events; `-` is standard input."""
+    pipeline = {"id": name, "tasks": [{"id": f"{name}.a", "kind": "sleep", "seconds": 0}]}
+    created = system.run("create", "-", stdin=json.dumps(pipeline))
+    assert created.stdout.strip() == name
+    run = system.run("execute", "--pipeline", name, "--run", "r", "--wait", "-o", "json")
+    assert run.returncode == 0, run.stderr
+    assert [view["state"] for view in json.loads(run.stdout)] == ["succeeded"]
+
+    task = {"id": f"{name}-one", "kind": "sleep", "seconds": 0}
+    event = {"type": "execute", "task": f"{name}.a", "run": "r"}
+    sent = system.run("submit", "--file", "-", "--wait", "-o", "json", stdin=json.dumps([task, event]))
+    assert sent.returncode == 0, sent.stderr
+    assert [view["task"] for view in json.loads(sent.stdout)] == [f"{name}-one", f"{name}.a"]
+
+
+def test_many_are_cancelled_by_filter(system: Any, client: Client, name: str) -> None:
+    """A filter acts on all that match once somebody has said yes."""
+    which = ["--pipeline", name, "--state", "running"]
+    for number in range(2):
+        client.submit(ExternalTask(id=f"{name}.{number}"))
+    while client.executions(ExecutionFilter(pipeline=name)).total < 2:
+        time.sleep(0.1)
+    unasked = system.run("cancel", *which)
+    assert (unasked.returncode, "Say --yes" in unasked.stderr) == (2, True)
+    done = system.run("cancel", *which, "--yes", "-o", "json")
+    assert json.loads(done.stdout)["accepted"] == 2
