@@ -1,0 +1,54 @@
+import pytest
+from pydantic import ValidationError
+
+from pipelines.events import PUBLIC_EVENT
+from pipelines.faults import faults, field, sentence, shown
+from pipelines.ids import home_of_task
+from streams.client import envelopes
+from streams.engine.commands import DeleteTask
+from streams.envelope import task_commands
+from streams.topics import ENVELOPE_BYTES
+
+
+def test_envelopes_keep_the_order_of_their_partition() -> None:
+    """Every command reaches its home, in order, in envelopes within the limit."""
+    commands = [(home_of_task(name, 3), DeleteTask(name, n)) for n in range(4000) for name in (f"{n}" + "x" * 150,)]
+    seen: dict[int, list[object]] = {}
+    for home, envelope in envelopes(commands):
+        assert len(envelope) <= ENVELOPE_BYTES + 10
+        seen.setdefault(home, []).extend(task_commands(envelope))
+    assert seen == {home: [c for h, c in commands if h == home] for home in seen}
+    assert sum(map(len, seen.values())) == len(commands)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        (("body", "one", "submit", "task", "sql", "sql"), "task.sql"),
+        (("body", "many", 3, "execute", "task"), "[3].task"),
+        (("create", "pipeline", "tasks", 0, "shell", "env", "shell"), "pipeline.tasks[0].env.shell"),
+        (("query", "limit"), "limit"),
+        ((), "event"),
+    ],
+)
+def test_places_are_named_as_people_write_them(place: tuple[int | str, ...], name: str) -> None:
+    """What pydantic and FastAPI add to a place is left out, and fields of the same names are not."""
+    assert field(place) == name
+
+
+def test_faults_say_where_what_and_why() -> None:
+    """A fault names the field, what would be right, and the value that came, shortened."""
+    event = {"type": "submit", "task": {"id": "a" * 500, "kind": "external", "priority": 12}}
+    with pytest.raises(ValidationError) as caught:
+        PUBLIC_EVENT.validate_python(event)
+    name, priority = faults(caught.value)
+    assert name["field"] == "task.id"
+    assert len(str(name["value"])) <= 80
+    assert priority == {"field": "task.priority", "problem": "Input should be less than or equal to 9", "value": "12"}
+    assert "task.priority: Input should be less than or equal to 9 (got 12)" in sentence(caught.value)
+
+
+def test_a_large_value_is_shortened_without_being_written_out() -> None:
+    """Also a list of a million values is shown in a line."""
+    assert len(shown(list(range(1_000_000)))) <= 80
+    assert shown("a\x1b[0m") == r"'a\x1b[0m'"

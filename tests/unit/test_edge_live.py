@@ -1,0 +1,97 @@
+import asyncio
+
+import msgspec
+import pytest
+
+from pipelines.ids import execution_id
+from streams.edge.board import Board
+from streams.edge.recent import Recent
+from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
+from streams.engine.events import Moved, Refused
+from streams.engine.records import Execution
+
+ONE, OTHER = execution_id("t", "1"), execution_id("t", "2")
+
+
+def step(execution: bytes, version: int, state: str = "waiting") -> bytes:
+    """A packed step."""
+    return msgspec.msgpack.encode(Moved("ready", version, Execution(execution, "t", "r", "shell", state, version)))
+
+
+def refused(reason: str) -> Refused:
+    """A dead letter that names no execution."""
+    return Refused(reason, "schedule", "tasks", 0, 0, 0, "")
+
+
+def test_steps_are_kept_in_order_and_once() -> None:
+    """A repeated step, or one that comes late, changes nothing of what is shown."""
+    recent = Recent()
+    for version in (1, 3, 2, 3):
+        recent.add(ONE, step(ONE, version))
+    assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2, 3]
+    assert recent.record(OTHER) is None
+
+
+def test_the_longest_untouched_leave_first() -> None:
+    """Memory is bounded by bytes, and an execution that goes on is kept."""
+    recent = Recent(limit=len(step(ONE, 1)) * 3)
+    for execution, version in ((ONE, 1), (OTHER, 1), (ONE, 2), (execution_id("t", "3"), 1)):
+        recent.add(execution, step(execution, version))
+    assert recent.steps(OTHER) == []
+    assert len(recent.steps(ONE)) == 2
+    assert recent.ending_with(ONE[-6:]) == [ONE]
+
+
+async def test_a_waiter_hears_what_it_asked_for() -> None:
+    """Only the named steps count, for those who wait for this execution, however many they are."""
+    waiters = Waiters()
+    with waiters.expect(ONE, ("cancelled",)) as cancelled, waiters.expect(ONE) as anything:
+        waiters.decided(OTHER, Decided("created", "waiting"))
+        assert not anything.done()
+        waiters.decided(ONE, Decided("started", "running"))
+        assert anything.done()
+        assert not cancelled.done()
+        waiters.decided(ONE, Decided("cancelled", "cancelled"))
+        assert (await cancelled).what == "cancelled"  # type: ignore[union-attr]
+    assert not waiters
+
+
+async def test_a_refusal_reaches_whom_it_names() -> None:
+    """A refusal without an execution is known by the name in its reason, and by no part of another name."""
+    waiters = Waiters()
+    with (
+        waiters.expect(task_key("load"), ("deleted",)) as task,
+        waiters.expect(run_key("etl", "r"), ()) as run,
+        waiters.expect(pipeline_key("etl2")) as other,
+    ):
+        waiters.refused_by_name(refused("task 'load' cannot be deleted: there is no such task"))
+        waiters.refused_by_name(refused("pipeline 'etl' does not exist: create it first"))
+        assert task.done()
+        assert run.done()
+        assert not other.done()
+
+
+async def test_a_waiter_that_leaves_is_forgotten() -> None:
+    """Whoever gives up waiting, also by an error, leaves nothing behind."""
+    waiters = Waiters()
+    with pytest.raises(TimeoutError), waiters.expect(ONE) as future:
+        await asyncio.wait_for(asyncio.shield(future), 0)
+    assert not waiters
+    waiters.decided(ONE, Decided("created"))
+
+
+def test_the_board_shows_the_newest_word() -> None:
+    """Pools and roles by their keys; a key without a value is gone, one of another kind is not ours."""
+    board = Board()
+    pool = {"pool": "p", "at": 5, "waiting": [1] * 10, "oldest_ready_at": 1, "slots": 2, "running": 1, "workers": []}
+    board.put("pool/p", msgspec.json.encode(pool | {"waiting": [0] * 10}))
+    board.put("pool/p", msgspec.json.encode(pool))
+    board.put("role/edge-1", b'{"role": "edge", "name": "edge-1", "at": 5, "pid": 1, "more": true}')
+    board.put("else/x", b"no json")
+    [view] = board.pool_views()
+    assert (view.pool, sum(view.waiting), view.slots) == ("p", 10, 2)
+    assert view.oldest_wait_ms is not None
+    board.put("pool/p", None)
+    board.put("role/edge-1", None)
+    assert not board.pools
+    assert not board.roles
