@@ -4,13 +4,15 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from sinks.notify.notifier import Notifier
+from sinks.record.client import ClickHouseAwayError
+from sinks.record.errors import QueryFailedError
 from sinks.record.history import History
 from sinks.record.recorder import Recorder
 from streams.client import KafkaClient
@@ -25,6 +27,9 @@ from streams.token import ensure_token
 
 GOODBYE = 3
 """Seconds that open requests (log tails) get when the edge stops."""
+
+FIRST_WORD = 15
+"""Seconds that ClickHouse gets to answer before the edge says that it is ready all the same."""
 
 
 class Server(uvicorn.Server):
@@ -64,6 +69,7 @@ async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
         await recorder.start()
         stack.push_async_callback(recorder.stop)
         stack.push_async_callback(history.close)
+        await _until_readable(history)
         await live.start()
         stack.push_async_callback(live.stop)
         client = await stack.enter_async_context(KafkaClient(settings))
@@ -77,6 +83,19 @@ async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
         ]
         stack.callback(work[0].cancel)
         yield work
+
+
+async def _until_readable(history: History) -> None:
+    """Give ClickHouse a moment to have its tables; where it is away, the edge serves what it can without."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_WORD):
+            while True:
+                try:
+                    await history.rows([])
+                except (ClickHouseAwayError, QueryFailedError):
+                    await asyncio.sleep(0.1)
+                else:
+                    return
 
 
 @asynccontextmanager

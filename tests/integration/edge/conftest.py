@@ -70,9 +70,7 @@ def system(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sys
     try:
         for role, process in zip(("scheduler", "edge"), processes, strict=True):
             until_ready(home / f"{role}.ready", process, home / f"{role}.log")
-        system = System(settings, env, (home / "api-token").read_text().strip())
-        until_recorded(system)
-        yield system
+        yield System(settings, env, (home / "api-token").read_text().strip())
     finally:
         stop(processes)
         with admin(kafka) as client:
@@ -94,20 +92,6 @@ def until_ready(ready: Path, process: subprocess.Popen[bytes], log: Path) -> Non
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"{ready.stem} did not start: {log.read_text()[-2000:]}")
         time.sleep(0.05)
-
-
-def until_recorded(system: System) -> None:
-    """Wait until ClickHouse's tables are there."""
-    deadline = time.monotonic() + STARTS_WITHIN
-    with system.client() as client:
-        while time.monotonic() < deadline:
-            try:
-                client.executions(limit=1)
-            except ConnectionError:
-                time.sleep(0.1)
-            else:
-                return
-    pytest.fail("the history did not come up")
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -32,6 +32,16 @@ def test_a_submission_is_decided_at_once(client: Client, name: str) -> None:
     assert view.why == ("waits for a `finish` event from outside",)
 
 
+def test_nobody_has_to_wait(system_http: httpx.Client, name: str) -> None:
+    """With no time to wait an order is durable when it is answered, and the answer says that no more is known."""
+    event = {"type": "submit", "task": {"id": name, "kind": "external"}}
+    answer = system_http.post("/v1/executions", params={"wait": 0}, json=event)
+    assert answer.status_code == 202
+    assert answer.json()["state"] is None
+    again = system_http.post("/v1/executions", json=event)
+    assert (again.status_code, again.json()["state"]) == (200, "running")
+
+
 def test_a_repeated_submission_is_answered_with_the_first(client: Client, name: str) -> None:
     """The scheduler says nothing to a repetition, yet the caller learns where the execution stands."""
     first = client.submit(ExternalTask(id=name))
