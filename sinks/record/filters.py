@@ -66,14 +66,10 @@ class Cursor:
         self._after: list[Any] | None = None
         self._now = datetime.now(UTC)
         if text is not None:
-            try:
-                order_then, now, *self._after = msgspec.json.decode(base64.urlsafe_b64decode(text))
-                self._now = datetime.fromtimestamp(now, UTC)
-                UUID(self._after[-1])
-            except (binascii.Error, msgspec.DecodeError, ValueError, TypeError, IndexError, OSError) as error:
-                raise BadCursorError(f"{text[:80]!r} is no cursor: leave it away to begin anew") from error
-            if order_then != order or len(self._after) != len(self.keys):
-                raise BadCursorError(f"this cursor belongs to the order {order_then!r}, not to {order!r}")
+            then, seconds, place = _read(text)
+            if then != order or len(place) != len(self.keys):
+                raise BadCursorError(f"this cursor belongs to the order {then!r}, not to {order!r}")
+            self._after, self._now = place, datetime.fromtimestamp(seconds, UTC)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -92,3 +88,13 @@ class Cursor:
         """The text of the place of a row, given what its keys are."""
         place = [self._order, self._now.timestamp(), *(str(k) if isinstance(k, UUID) else k for k in keys)]
         return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+
+
+def _read(text: str) -> tuple[str, float, list[Any]]:
+    """Order, moment and keys of a cursor."""
+    try:
+        order, seconds, *keys, execution = msgspec.json.decode(base64.urlsafe_b64decode(text))
+        datetime.fromtimestamp(seconds, UTC)
+        return str(order), seconds, [*map(int, keys), str(UUID(str(execution)))]
+    except (binascii.Error, msgspec.DecodeError, ValueError, TypeError, ArithmeticError, OSError) as error:
+        raise BadCursorError(f"{text[:80]!r} is no cursor: leave it away to begin anew") from error

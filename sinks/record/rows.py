@@ -18,6 +18,9 @@ INDEX_BITS = 20
 
 Row = tuple[Any, ...]
 
+ENDS = frozenset({"cancelled", "failed"})
+"""Steps that can end an execution while it waits for its next attempt."""
+
 _NAMES = {
     "events": "execution version at what state task created_at attempt worker reason error call payload "
     "partition position",
@@ -55,18 +58,30 @@ class Batch:
             self._add_events(partition, offset, message)
 
     def _add_events(self, partition: int, offset: int, message: bytes) -> None:
-        position = offset << INDEX_BITS
-        for event in envelope.recorded_events(message):
-            if isinstance(event, Moved):
-                if event.what not in UNRECORDED:
-                    self._move(partition, position, event)
-            elif isinstance(event, TaskCreated):
-                self.rows["tasks"].append(task_row(event.task, event.task.call, event.task.payload, event.at, position))
-            elif isinstance(event, TaskDeleted):
-                self.rows["tasks"].append(deleted_row(event, position))
-            else:
-                self.rows["pipelines"].append(pipeline_row(event))
-            position += 1
+        rows, newest, tries = self.rows["events"], self._newest, self._tries
+        for position, event in enumerate(envelope.recorded_events(message), offset << INDEX_BITS):
+            if not isinstance(event, Moved):
+                self._define(position, event)
+                continue
+            if event.what in UNRECORDED:
+                continue
+            record = event.execution
+            newest[record.id] = step = (partition, position, event)
+            rows.append(event_row(partition, position, event))
+            if record.attempt and is_try(event):
+                tries[record.id, record.attempt] = step
+            if event.task_def is not None:
+                row = task_row(event.task_def, event.call, event.payload, event.at, position)
+                self.rows["tasks"].append(row)
+
+    def _define(self, position: int, event: TaskCreated | TaskDeleted | PipelineCreated) -> None:
+        if isinstance(event, TaskCreated):
+            row = task_row(event.task, event.task.call, event.task.payload, event.at, position)
+            self.rows["tasks"].append(row)
+        elif isinstance(event, TaskDeleted):
+            self.rows["tasks"].append(deleted_row(event, position))
+        else:
+            self.rows["pipelines"].append(pipeline_row(event))
 
     def lines(self) -> Iterator[tuple[str, int, bytes]]:
         """Table, number of rows, and the rows as lines of JSON; empty tables are left out.
@@ -79,16 +94,6 @@ class Batch:
             if rows:
                 yield table, len(rows), _lines(rows)
 
-    def _move(self, partition: int, position: int, move: Moved) -> None:
-        step = (partition, position, move)
-        record = move.execution
-        self.rows["events"].append(event_row(partition, position, move))
-        self._newest[record.id] = step
-        if record.attempt and is_try(move):
-            self._tries[record.id, record.attempt] = step
-        if move.task_def is not None:
-            self.rows["tasks"].append(task_row(move.task_def, move.call, move.payload, move.at, position))
-
 
 def is_try(move: Moved) -> bool:
     """Whether a step says something of the newest attempt: it has it, ended it, or handed it back.
@@ -98,7 +103,7 @@ def is_try(move: Moved) -> bool:
     record = move.execution
     if not record.dispatched_at:
         return move.what == "returned"
-    return not (record.state in (State.CANCELLED, State.FAILED) and record.retry_at > record.finished_at)
+    return not (record.retry_at > record.finished_at and move.what in ENDS)
 
 
 def event_row(partition: int, position: int, move: Moved) -> Row:

@@ -1,0 +1,107 @@
+"""How much CPU it takes to record an execution: `python benchmarks/record_rate.py [executions] [executions a flush]`.
+
+Each execution has three transitions (created, assigned, succeeded) and a payload of 1 KB of which little compresses; it
+comes in envelopes as in Kafka and leaves as rows of the embedded ClickHouse. Kafka itself is not part of it.
+"""
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+from msgspec.structs import replace
+
+from pipelines.ids import execution_id
+from sinks.record.client import Names, open_client
+from sinks.record.recorder import settle, write
+from sinks.record.tables import Tables
+from streams import envelope
+from streams.engine.events import Moved
+from streams.engine.records import Execution
+from streams.settings import Settings
+from streams.topics import Topics
+
+PAYLOAD = 1000
+"""Bytes."""
+
+
+def steps(number: int, now: int) -> list[Moved]:
+    """The recorded life of one short execution."""
+    task = f"bench.t{number % 10}"
+    waits = Execution(
+        execution_id(task, f"run-{number}"),
+        task=task,
+        run=f"run-{number}",
+        kind="function",
+        state="waiting",
+        created_at=now + number // 10,
+        due_at=now + number // 10,
+        ready_at=now + number // 10,
+    )
+    at = waits.created_at
+    given = replace(
+        waits, state="dispatched", version=2, attempt=1, dispatched_at=at + 3, worker=f"w-{number % 8}", lane=1
+    )
+    done = replace(given, state="succeeded", version=3, started_at=at + 4, finished_at=at + 9, has_result=True)
+    payload = json.dumps({"noise": os.urandom(PAYLOAD // 2).hex()}).encode()
+    call = b'{"function":"nothing"}'
+    return [
+        Moved("created", at, waits, payload=payload, call=call),
+        Moved("assigned", at + 3, given),
+        Moved("succeeded", at + 9, done, result=b'{"ok":true}'),
+    ]
+
+
+def cpu() -> float:
+    """Seconds of CPU of this process and all its threads, ClickHouse's among them."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main(executions: int, a_flush: int) -> None:
+    """Write them, and print what it took."""
+    now = round(time.time() * 1000)
+    flushes = [
+        list(envelope.pack(move for n in range(start, start + a_flush) for move in steps(n, now)))
+        for start in range(0, executions, a_flush)
+    ]
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home))
+        tables, topics = Tables.open(settings), Topics.under(settings.namespace)
+        settle()
+        offset, cpu_before, begun = 0, cpu(), time.perf_counter()
+        for flush in flushes:
+            messages = []
+            for value in flush:
+                messages.append(
+                    SimpleNamespace(topic=topics.events, partition=0, offset=offset, value=value, timestamp=now)
+                )
+                offset += 1
+            write(tables, topics, messages)
+            tables.reached({(topics.events, 0): offset})
+        seconds, used = time.perf_counter() - begun, cpu() - cpu_before
+        client, names = open_client(settings), Names.under(settings.namespace)
+        rows = client.command(names.fill("SELECT count() FROM {main}.executions WHERE state = 'succeeded'"))
+        size = client.command(
+            names.fill("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = '{raw}'")
+        )
+        client.close()
+        tables.close()
+    figures = {
+        "executions": len(flushes) * a_flush,
+        "rows_in_history": int(rows),
+        "executions_per_second": round(len(flushes) * a_flush / seconds),
+        "cpu_us_per_execution": round(used / (len(flushes) * a_flush) * 1e6, 1),
+        "ms_per_flush": round(seconds / len(flushes) * 1000, 1),
+        "bytes_on_disk_per_execution": round(int(size) / (len(flushes) * a_flush)),
+    }
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:3]]
+    main(*given, *(50_000, 2_500)[len(given) :])

@@ -1,0 +1,121 @@
+"""What each table gets of a batch, without an engine."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipelines.ids import execution_id
+from sinks.record.rows import COLUMNS, INDEX_BITS, Batch, pipeline_of
+from streams.engine.events import LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
+from streams.engine.records import Execution, TaskDef
+
+ID = execution_id("p.a", "r1")
+
+
+def moved(what: str, **fields: Any) -> Moved:
+    """A step of the one execution of these tests."""
+    base = {"task": "p.a", "run": "r1", "kind": "python", "state": "waiting", "created_at": 1000}
+    return Moved(what, 2500, Execution(ID, **{**base, **fields}))
+
+
+def tables(*events: Any, offset: int = 3, logs: bool = False) -> dict[str, list[dict[str, Any]]]:
+    """The rows of one message as they are sent, by table, as dictionaries."""
+    batch = Batch()
+    batch.add(logs, 1, offset, msgspec.msgpack.encode(list(events)))
+    return {
+        table: [dict(zip(COLUMNS[table], msgspec.json.decode(line), strict=True)) for line in lines.splitlines()]
+        for table, _, lines in batch.lines()
+    }
+
+
+def test_only_the_newest_step_becomes_the_execution() -> None:
+    """Three steps are three events, one execution and one attempt."""
+    given = {"state": "dispatched", "attempt": 1, "dispatched_at": 2000, "version": 2}
+    found = tables(moved("created"), moved("assigned", **given), moved("late", **{**given, "version": 3, "late": True}))
+    assert [row["what"] for row in found["events"]] == ["created", "assigned", "late"]
+    assert [(row["version"], row["late"]) for row in found["executions"]] == [(3, True)]
+    assert [(row["attempt"], row["state"]) for row in found["attempts"]] == [(1, "dispatched")]
+
+
+def test_inner_steps_are_not_recorded() -> None:
+    """Steps that change nothing that people look at leave no row at all."""
+    assert tables(moved("upstream_finished"), moved("watched"), moved("retried")) == {}
+
+
+def test_executions_are_written_last() -> None:
+    """Whoever sees an execution in a state finds what led there."""
+    assert list(tables(moved("created"), TaskCreated(TaskDef("p.a", "python"), 1)))[-1] == "executions"
+
+
+def test_positions_grow_within_and_between_messages() -> None:
+    """A place in Kafka is one number: message first, then index."""
+    first = tables(moved("created"), moved("ready"), offset=7)["events"]
+    later = tables(moved("late"), offset=8)["events"]
+    assert [row["position"] for row in first + later] == [7 << INDEX_BITS, (7 << INDEX_BITS) + 1, 8 << INDEX_BITS]
+    assert {row["partition"] for row in first} == {1}
+
+
+def test_times_are_seconds_and_what_is_not_known_is_none() -> None:
+    """Milliseconds survive, and 0 does not become 1970."""
+    (row,) = tables(moved("created", ready_at=1_763_900_000_123))["executions"]
+    assert (row["created_at"], row["ready_at"], row["started_at"], row["timeout_ms"]) == (
+        1.0,
+        1_763_900_000.123,
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "fields", "state"),
+    [
+        ("retrying", {"state": "retrying", "dispatched_at": 5, "finished_at": 9, "retry_at": 20}, "failed"),
+        ("cancelled", {"state": "cancelled", "dispatched_at": 5, "finished_at": 9}, "cancelled"),
+        ("cancelled", {"state": "cancelled", "dispatched_at": 5, "finished_at": 9, "retry_at": 20}, None),
+        ("ready", {"state": "waiting"}, None),
+        ("returned", {"state": "waiting"}, "waiting"),
+        ("lost", {"state": "lost", "dispatched_at": 5, "finished_at": 9}, "lost"),
+    ],
+)
+def test_what_a_step_says_of_its_attempt(what: str, fields: dict[str, Any], state: str | None) -> None:
+    """An attempt that failed stays failed while the next one is awaited, whatever ends the execution."""
+    rows = tables(moved(what, attempt=1, **fields)).get("attempts", [])
+    assert [row["state"] for row in rows] == ([state] if state else [])
+
+
+def test_a_task_that_comes_along_is_recorded_with_its_call_and_payload() -> None:
+    """Create-and-execute leaves a definition, whole, although it travels without its two large parts."""
+    first = moved("created")
+    whole = Moved(
+        "created", 2500, first.execution, call=b'{"code":"1"}', payload=b"[1]", task_def=TaskDef("p.a", "python")
+    )
+    found = tables(whole)
+    assert [(t["task"], t["call"], t["payload"]) for t in found["tasks"]] == [("p.a", '{"code":"1"}', "[1]")]
+    assert [(e["call"], e["payload"]) for e in found["events"]] == [('{"code":"1"}', "[1]")]
+
+
+def test_definitions_and_lines() -> None:
+    """Tasks, deletions, pipelines and output have rows of their own."""
+    found = tables(
+        TaskCreated(TaskDef("solo", "shell"), 1000), TaskDeleted("p.a", 2000), PipelineCreated("p", ("p.a",), 1)
+    )
+    assert [(t["task"], t["pipeline"], t["deleted"]) for t in found["tasks"]] == [
+        ("solo", "", False),
+        ("p.a", "p", True),
+    ]
+    assert [p["tasks"] for p in found["pipelines"]] == [["p.a"]]
+    (line,) = tables(LogLine(ID, 1, 4, 1500, "stdout", "", 'tab\tand "quotes"\x00', "w"), logs=True)["logs"]
+    assert (line["seq"], line["at"], line["text"]) == (4, 1.5, 'tab\tand "quotes"\x00')
+
+
+def test_the_pipeline_is_the_part_before_the_first_dot() -> None:
+    """A task without a dot has none."""
+    assert [pipeline_of(task) for task in ("p.a.b", "solo", "p.")] == ["p", "", "p"]
+
+
+def test_garbage_is_an_error_of_the_decoder() -> None:
+    """Only msgspec's own errors leave a message that is none of ours."""
+    for garbage in (b"", b"\xc1", b"\x00", msgspec.msgpack.encode([["mv"]]), msgspec.msgpack.encode([["zz", 1]])):
+        with pytest.raises(msgspec.DecodeError):
+            Batch().add(False, 0, 0, garbage)
