@@ -6,7 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.parts import pools, table
+
 log = logging.getLogger("headrace.dashboard")
+
+
+READY = (pools, table)
+"""What takes long to import is imported when the dashboard starts, not while the first person waits."""
 
 
 def report(error: Exception) -> bool:

@@ -38,15 +38,15 @@ def show_execution(head: header.Header, spots: Spots, name: str) -> None:
         spots.top.info("No such execution, or kept no longer.")
         return
     with spots.top:
-        age = "new" if header.freshness(head, answer) else "old"
+        header.freshness(head, answer)
         if (view := answer.value) is None:
             return
         title(view)
         why(view)
-    with spots.left, st.container(key=f"{age}-attempts"):
+    with spots.left, st.container(key="hr-attempts"):
         timeline(view)
         error_of_attempt(view)
-    with spots.right, st.container(key=f"{age}-details"):
+    with spots.right, st.container(key="hr-details"):
         details(view)
         neighbours(view)
         values(view)

@@ -16,6 +16,7 @@ NOTHING = "Nothing has run yet. Create a task, or send one to the submit topic."
 
 # The cursors that led to the page shown, and what they are the pages of.
 _TRAIL, _TRAIL_OF = "_trail", "_trail_of"
+_SEEN = "_seen"
 
 
 def show_executions(head: header.Header) -> None:
@@ -33,9 +34,9 @@ def show_executions(head: header.Header) -> None:
     cursor = trail[-1] if trail else ""
     name = f"page {shown!r} {cursor}"
     answer = ask(name, api.client().executions, which, order=order, limit=limit, cursor=cursor)
-    fresh = header.freshness(head, answer)
+    header.freshness(head, answer)
     if answer.value is not None:
-        with st.container(key="new-list" if fresh else "old-list"):
+        with st.container(key="hr-data"):
             draw(answer.value, which, span, (shown, cursor), limit)
 
 
@@ -80,9 +81,11 @@ def _on_ticked(ticked: dict[str, ExecutionRow]) -> None:
 
 def _on_all(total: int, which: ExecutionFilter) -> None:
     options: dict[str, api.Verb] = {"Cancel all that match": "cancel", "Retry all that match": "retry"}
+    seen = st.session_state.get(_SEEN, total)  # what stood on the button that was pressed
     picked = st.menu_button(f"All {total:,} that match", list(options), key="bulk_all")
+    st.session_state[_SEEN] = total
     if picked:
-        actions.ask(actions.Request(options[picked], match=which, seen=total))
+        actions.ask(actions.Request(options[picked], match=which, seen=seen))
 
 
 def nothing(which: ExecutionFilter, span: str) -> None:
@@ -90,19 +93,17 @@ def nothing(which: ExecutionFilter, span: str) -> None:
     said = filters.described(which)
     if said:
         st.text(f"No execution matches. Filters: {said}; range: {span}.")
-        st.button("Clear filters", key="clear_empty", on_click=filters.clear)
+        if st.button("Clear filters", key="clear_empty"):
+            filters.set_later(**filters.nothing())
     ever = which.model_copy(update={"since": None, "until": None})
     last = ask(f"last {said}", api.client().executions, ever, limit=1).value
     if span != "all" and last and last.items:
         age = formats.duration((clock.now() - last.items[0].updated_at).total_seconds() * 1000)
         st.text(f"None in this range; the last one is {age} old.")
-        st.button("Show it", key="go_last", on_click=_widen)
+        if st.button("Show it", key="go_last"):
+            filters.set_later(range="all")
     elif not said:
         st.info(NOTHING)
-
-
-def _widen() -> None:
-    st.session_state["range"] = "all"
 
 
 def pager(page: ExecutionPage, limit: int) -> None:
@@ -140,6 +141,7 @@ def pools() -> list[str]:
 def page() -> None:
     """The whole page."""
     places.come_back(places.EXECUTIONS)
+    filters.set_now()
     head = header.header("Executions", ranges=filters.RANGES)
     if head.span == "custom":
         filters.custom_range()

@@ -28,10 +28,10 @@ def show_overview(head: header.Header) -> None:
     start = header.start(span, clock.now())
     answer = ask(f"overview {span}", api.overview, start)
     failed = ask(f"failures {span}", api.client().executions, badly_ended(start), limit=SHOWN_FAILURES)
-    fresh = header.freshness(head, answer, failed)
+    header.freshness(head, answer, failed)
     if not (view := answer.value):
         return
-    with st.container(key="new-overview" if fresh else "old-overview"):
+    with st.container(key="hr-data"):
         if not any(view.now.values()) and not any(view.ended.values()) and not view.minutes:
             st.info("Nothing has run yet. Create a task, or send one to the submit topic.")
         top(view, span)
@@ -55,18 +55,18 @@ def top(view: OverviewView, span: str) -> None:
     late, soon = places.listing(late="true", state="waiting"), f"{formats.count(view.late_next_5_min)} more in 5 min"
     busy, slots = sum(p.running for p in view.pools), sum(p.slots for p in view.pools)
     with st.grid(5, min_column_width=116, gap="small"):
-        figures.figure("late", "late now", formats.count(view.late_now), late, soon, alarm=view.late_now > 0)
+        figures.figure("late", "late now", view.late_now, late, soon, alarm=view.late_now > 0)
         figures.figure(
-            "failed", f"failed in {span}", formats.count(view.failed), places.listing(span, state="failed"),
+            "failed", f"failed in {span}", view.failed, places.listing(span, state="failed"),
             f"{formats.count(view.ended.get('lost', 0))} lost", alarm=view.failed > 0,
         )  # fmt: skip
         oldest = max((p.oldest_wait_ms for p in view.pools if p.oldest_wait_ms is not None), default=None)
         figures.figure(
-            "waiting", "waiting", formats.count(waiting), places.listing(state="waiting"),
+            "waiting", "waiting", waiting, places.listing(state="waiting"),
             f"oldest {formats.duration(oldest)}",
         )  # fmt: skip
         figures.figure(
-            "running", "running", formats.count(running), places.listing(state="running"),
+            "running", "running", running, places.listing(state="running"),
             f"{formats.count(slots - busy)} of {formats.count(slots)} slots free",
         )  # fmt: skip
         figures.plain_figure(

@@ -9,11 +9,13 @@ from ui.parts import formats, places, states
 from ui.parts.markup import Markup, show, tag
 
 
-def figure(name: str, label: str, value: str, query: places.Query, below: str = "", *, alarm: bool = False) -> None:
+def figure(name: str, label: str, value: int, query: places.Query, below: str = "", *, alarm: bool = False) -> None:
     """A large figure with its name above and one more fact below. `alarm` colours it as a failure."""
     with st.container(border=True, key=f"figure-{'alarm-' if alarm else ''}{name}", height="stretch"):
         show(tag("span", label, class_="hr-caption"))
-        st.page_link(places.EXECUTIONS, label=value, query_params=query, help=f"{label}: open the list")
+        st.page_link(
+            places.EXECUTIONS, label=formats.count(value), query_params=query, help=f"{value:,}: open the list"
+        )
         show(tag("span", below or Markup("&nbsp;"), class_="hr-caption"))
 
 

@@ -5,7 +5,7 @@ What an option is called is what stands in the address, so the options are the A
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import streamlit as st
 from pydantic import JsonValue
@@ -17,6 +17,7 @@ MULTIPLE = ("state", "pool", "queue", "priority", "kind")
 SINGLE = ("text", "task", "pipeline", "run", "owner")
 KINDS = ("function", "python", "shell", "sql", "http", "external", "sleep")
 ORDERS: tuple[Order, ...] = get_args(Order)
+_LATER = "_later"
 RANGES = (*header.RANGES, "all", "custom")
 
 
@@ -103,10 +104,22 @@ def _one(key: str, value: JsonValue) -> str:
     return f"{key} {' or '.join(str(v).replace('_', ' ') if key == 'state' else str(v) for v in values)}"
 
 
+def set_later(**values: object) -> NoReturn:
+    """Change choices from inside a refreshing part: the next full run sets them, see `set_now`."""
+    st.session_state[_LATER] = values
+    st.rerun()
+
+
+def set_now() -> None:
+    """Set what `set_later` asked for; called before anything is drawn."""
+    st.session_state.update(st.session_state.pop(_LATER, {}))
+
+
 def clear() -> None:
     """Back to no filter at all (a callback)."""
-    for key in MULTIPLE:
-        st.session_state[key] = []
-    for key in SINGLE:
-        st.session_state[key] = ""
-    st.session_state["late"] = False
+    st.session_state.update(nothing())
+
+
+def nothing() -> dict[str, object]:
+    """What the filters hold when there is none."""
+    return {**{key: [] for key in MULTIPLE}, **dict.fromkeys(SINGLE, ""), "late": False}

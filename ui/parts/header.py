@@ -94,8 +94,8 @@ def parse_moment(text: str, zone: tzinfo) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
-def freshness(head: Header, *answers: Answer[object]) -> bool:
-    """Say when the data was read; where the API is away, a banner. Whether all of it is fresh."""
+def freshness(head: Header, *answers: Answer[object]) -> None:
+    """Say when the data was read; where the API is away, a banner, beside which old data is shown in grey."""
     oldest = min(answers, key=lambda answer: answer.at)
     broken = next((a.problem for a in answers if a.problem), None)
     at = clock.moment(oldest.at)
@@ -103,7 +103,6 @@ def freshness(head: Header, *answers: Answer[object]) -> bool:
         show(tag("span", f"{'data of' if broken else 'updated'} {at}", class_="hr-stale" if broken else "hr-muted"))
     if broken:
         _banner(broken, at, has_data=all(a.value is not None for a in answers), every=head.every)
-    return broken is None
 
 
 def _banner(problem: str, at: str, *, has_data: bool, every: float | None) -> None:

@@ -65,8 +65,11 @@ class Table:
         self.ticked.update({row.execution: row for row in rows if row.execution in self.ticked})
 
     def _write_selection(self, rows: Sequence[ExecutionRow]) -> None:
+        """Only where ticks moved: a write during a click would undo the click."""
         ticked = [at for at, row in enumerate(rows) if row.execution in self.ticked]
-        st.session_state[self.key] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
+        known = st.session_state.get(self.key)
+        if sorted(known["selection"]["rows"] if known else []) != ticked:
+            st.session_state[self.key] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
 
     def _remember(self) -> None:
         """Streamlit's positions, as of the frame that was drawn, become ids."""

@@ -1,0 +1,261 @@
+"""The dashboard's click paths, in a real browser before a real process."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from showroom.stage import Stage, address, chromium, click_row, expect_ticked, short_ids, stage
+
+from pipelines.views import UpstreamView
+from ui.parts import formats, states
+
+OPEN = 190
+PATIENCE, SETTLES = 30_000, 500
+HOSTILE = '<img src=x onerror="document.title=1">**b** :red[x] `c`'
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Stage]:
+    """One dashboard for the module."""
+    with stage() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for the module."""
+    expect.set_options(timeout=PATIENCE)
+    with chromium() as made:
+        yield made
+
+
+@pytest.fixture
+def theatre(played: Stage) -> Stage:
+    """The dashboard with an empty world."""
+    played.world.clear()
+    return played
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser of somebody who comes for the first time."""
+    made = browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id="Europe/Berlin")
+    made.set_default_timeout(PATIENCE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A tab."""
+    return context.new_page()
+
+
+def test_a_count_leads_to_exactly_its_rows(theatre: Stage, page: Page, browser: Browser) -> None:
+    """Overview, 7 late: the list has those 7 and the filter in its address; a second browser sees the same 7."""
+    late = {formats.short_id(theatre.world.add("orders.score", "waiting", late=True)) for _ in range(7)}
+    for state in ("waiting", "running", "failed"):
+        theatre.world.add("orders.score", state)
+    page.goto(theatre.url)
+    figure = page.locator(".st-key-figure-alarm-late a").first
+    expect(figure).to_have_text("7")
+    figure.click()
+    expect(page.get_by_text("7 match", exact=True)).to_be_visible()
+    assert set(short_ids(page, 7)) == late
+    assert address(page) == {"range": ["all"], "late": ["true"], "state": ["waiting"]}
+    other = browser.new_context(timezone_id="UTC").new_page()
+    other.goto(page.url)
+    expect(other.get_by_text("7 match", exact=True)).to_be_visible()
+    assert set(short_ids(other, 7)) == late
+    other.context.close()
+
+
+def test_ticks_stay_on_their_executions(theatre: Stage, page: Page) -> None:
+    """Three are ticked while new ones arrive on top: the dialog names those three, and they alone are cancelled."""
+    world = theatre.world
+    first = [world.add("orders.score", "waiting") for _ in range(6)]
+    page.goto(f"{theatre.url}/executions?refresh_5s=2s")
+    expect(page.get_by_text("6 match", exact=True)).to_be_visible()
+    for row, count in ((0, 1), (2, 2), (4, 3)):
+        click_row(page, row)
+        expect(page.get_by_text(f"6 match, {count} ticked", exact=True)).to_be_visible()
+    chosen = [first[5], first[3], first[1]]
+    expect_ticked(page, chosen)
+    for count in (1, 2, 3):
+        world.add("orders.score", "waiting", run=f"new-{count}")
+        expect(page.get_by_text(f"{6 + count} match, 3 ticked, {count} newer held back")).to_be_visible()
+    expect_ticked(page, chosen)
+    world.change(chosen[2], state="succeeded")
+    page.get_by_role("button", name="Cancel 3").click()
+    dialog = page.get_by_role("dialog")
+    for name in chosen:
+        expect(dialog.locator(f'code[title="{name}"]')).to_be_visible()
+    expect(dialog.get_by_text("1 of them will be left alone: already ended.")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel 2 executions").click()
+    expect(page.get_by_text("2 cancelled.")).to_be_visible()
+    expect(page.get_by_text("9 match", exact=True)).to_be_visible()
+    assert world.asked == [f"cancel {chosen[0]}", f"cancel {chosen[1]}"]
+    expect_ticked(page, [])
+
+
+def test_all_that_match_are_counted_again(theatre: Stage, page: Page) -> None:
+    """Retry all that failed: the dialog counts anew, and only what failed is retried."""
+    world = theatre.world
+    failed = [world.add("orders.score", "failed") for _ in range(30)]
+    spared = world.add("orders.score", "succeeded")
+    page.goto(f"{theatre.url}/executions?state=failed&refresh_5s=off")
+    page.get_by_role("button", name="All 30 that match").click()
+    world.change(failed[0], state="succeeded")
+    page.get_by_text("Retry all that match").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("29 executions match now (30 when the list was drawn).")).to_be_visible()
+    expect(dialog.get_by_text("Filter: state failed.")).to_be_visible()
+    dialog.get_by_role("button", name="Retry 29 executions").click()
+    expect(page.get_by_text("29 retried.")).to_be_visible()
+    assert sorted(world.asked) == sorted(f"retry {name}" for name in failed[1:])
+    assert world.rows[spared].retried_as is None
+
+
+def _linked(theatre: Stage) -> tuple[str, str]:
+    """A running execution and its upstream."""
+    world = theatre.world
+    load = world.add("sales.load", "succeeded")
+    clean = world.add("sales.clean", "running", started_at=datetime.now(UTC))
+    world.change(clean, upstream=(UpstreamView(execution=load, task="sales.load", state="succeeded"),))
+    return clean, load
+
+
+def test_links_between_executions_and_the_way_back(theatre: Stage, page: Page) -> None:
+    """From the list to an execution, to its upstream, and back twice: each page and its address are as they were."""
+    clean, load = _linked(theatre)
+    page.goto(f"{theatre.url}/executions?range=7d&state=running")
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
+    click_row(page, 0, OPEN)
+    name = page.locator(".hr-name")
+    expect(name).to_have_text("sales.clean")
+    page.get_by_role("button", name="sales.load").click()
+    expect(name).to_have_text("sales.load")
+    assert address(page)["id"] == [load]
+    page.go_back()
+    expect(name).to_have_text("sales.clean")
+    assert address(page)["id"] == [clean]
+    page.go_back()
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
+    assert address(page) == {"range": ["7d"], "state": ["running"]}
+
+
+def _at_the_end(log: Locator) -> bool:
+    """Whether the log shows its end, once it has moved as far as it wants to."""
+    log.page.wait_for_timeout(SETTLES)
+    return bool(log.evaluate("e => e.scrollHeight - e.scrollTop - e.clientHeight < 40"))
+
+
+def test_the_log_follows_until_one_scrolls_up(theatre: Stage, page: Page) -> None:
+    """New lines come into view; who scrolls up stays there; who returns to the end follows again."""
+    clean, _ = _linked(theatre)
+    theatre.world.log(clean, *(f"line {n}" for n in range(60)))
+    page.goto(f"{theatre.url}/execution?id={clean}")
+    log = page.locator(".st-key-hr-log")
+    expect(log.get_by_text("line 59")).to_be_attached()
+    theatre.world.log(clean, "the next one")
+    expect(log.get_by_text("the next one")).to_be_attached()
+    assert _at_the_end(log)
+    log.hover()
+    page.mouse.wheel(0, -600)
+    theatre.world.log(clean, "while away")
+    expect(log.get_by_text("while away")).to_be_attached()
+    assert not _at_the_end(log)
+    for _ in range(20):  # as a hand turns a wheel
+        page.mouse.wheel(0, 50)
+    assert _at_the_end(log)
+    theatre.world.log(clean, *(f"later {n}" for n in range(30)))
+    expect(log.get_by_text("later 29")).to_be_attached()
+    assert _at_the_end(log)
+
+
+def test_one_execution_is_cancelled_with_confirmation(theatre: Stage, page: Page) -> None:
+    """Cancel asks first; no leaves it alone, yes stops it, and the page shows the new state by itself."""
+    clean, _ = _linked(theatre)
+    page.goto(f"{theatre.url}/execution?id={clean}")
+    cancel = page.get_by_role("button", name="Cancel", exact=True)
+    cancel.click()
+    page.get_by_role("button", name="Keep as it is").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert theatre.world.asked == []
+    cancel.click()
+    page.get_by_role("button", name="Cancel 1 execution").click()
+    expect(page.locator(".st-key-hr-title .hr-cancelled")).to_be_visible()
+    expect(cancel).to_be_disabled()
+
+
+def test_the_dashboard_survives_the_apis_absence(theatre: Stage, page: Page) -> None:
+    """API away: a banner, the old rows and their time. API back: the banner leaves by itself, filters as before."""
+    name = theatre.world.add("orders.score", "failed")
+    page.goto(f"{theatre.url}/executions?state=failed&refresh_5s=2s")
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
+    banner = page.locator(".hr-banner")
+    theatre.close_api()
+    try:
+        expect(banner).to_contain_text("The API is away. What you see is of")
+        expect(page.locator(".hr-stale")).to_contain_text("data of")
+        assert short_ids(page, 1) == [formats.short_id(name)]
+    finally:
+        theatre.open_api()
+    expect(banner).to_have_count(0)
+    assert address(page)["state"] == ["failed"]
+
+
+def test_no_text_of_others_is_interpreted(theatre: Stage, page: Page) -> None:
+    """Names, reasons, errors, payloads and output with markup in them are shown as they are, and nothing runs."""
+    more = {"error": HOSTILE, "payload": {HOSTILE: HOSTILE}, "why": (HOSTILE,), "owner": "ann", "worker": HOSTILE}
+    name = theatre.world.add("x", "running", **more)
+    theatre.world.rows[name] = theatre.world.rows[name].model_copy(
+        update={"task": HOSTILE, "run": HOSTILE, "upstream": (UpstreamView(execution=name, task=HOSTILE),)}
+    )
+    theatre.world.log(name, HOSTILE)
+    for path in ("/", "/executions", f"/execution?id={name}"):
+        page.goto(f"{theatre.url}{path}")
+        expect(page.locator(".hr-muted").first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert page.locator('img[src="x"]').count() == 0
+        assert page.title() != "1"
+    expect(page.locator(".hr-name")).to_have_text(HOSTILE)
+    expect(page.locator(".st-key-hr-log")).to_contain_text(HOSTILE)
+    expect(page.locator('[class*="st-key-go_Upstream"]')).to_contain_text(HOSTILE)
+
+
+def _rgb(colour: str) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgb({red}, {green}, {blue})"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_states_have_their_colours(theatre: Stage, browser: Browser, scheme: str) -> None:
+    """On the overview each state has exactly its colour of the browser's theme."""
+    theatre.world.add("orders.score", "running")
+    page = browser.new_context(color_scheme="dark" if scheme == "dark" else "light").new_page()
+    page.goto(theatre.url)
+    for state, look in states.LOOKS.items():
+        text = page.locator(f".st-key-count-{state} p").first
+        expect(text).to_contain_text(look.label)
+        expect(text).to_have_css("color", _rgb(states.colour(look, scheme)))
+    page.context.close()
+
+
+def test_empty_places_say_why(theatre: Stage, page: Page) -> None:
+    """Nothing at all, nothing that matches, nothing in the range, no such execution: each has its own words."""
+    page.goto(theatre.url)
+    expect(page.get_by_text("Nothing has run yet.")).to_be_visible()
+    page.goto(f"{theatre.url}/execution?id=nobody")
+    expect(page.get_by_text("No such execution, or kept no longer.")).to_be_visible()
+    old = datetime.now(UTC) - timedelta(days=3)
+    theatre.world.add("orders.score", "failed", created_at=old)
+    page.goto(f"{theatre.url}/executions?state=lost")
+    expect(page.get_by_text("No execution matches. Filters: state lost; range: 24h.")).to_be_visible()
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.get_by_text(re.compile("None in this range; the last one is 3d 00h old."))).to_be_visible()
+    page.get_by_role("button", name="Show it").click()
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
+    assert address(page) == {"range": ["all"]}

@@ -1,0 +1,1 @@
+"""What the dashboard is shown in its tests."""
