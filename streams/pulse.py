@@ -1,6 +1,7 @@
 """What a process says about itself: a file when it is ready, and a word on the status topic once a second."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -8,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
+from aiokafka.errors import KafkaError
 
 READY_FILE = "HEADRACE_READY_FILE"
 """The supervisor names here the file that a role makes when it is ready."""
@@ -33,7 +35,8 @@ def word(role: str, **facts: object) -> tuple[bytes, bytes]:
 async def pulse(
     role: str, send: Callable[[bytes, bytes], Awaitable[object]], facts: Callable[[], dict[str, object]]
 ) -> None:
-    """Say so once a second, for ever. `send` takes key and value; a word that cannot be sent ends this."""
+    """Say so once a second, for ever. `send` takes key and value; while no broker takes a word, it is left out."""
     while True:
-        await send(*word(role, **facts()))
+        with contextlib.suppress(KafkaError):
+            await send(*word(role, **facts()))
         await asyncio.sleep(EVERY)

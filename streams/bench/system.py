@@ -31,9 +31,9 @@ def system(settings: Settings) -> Iterator[tuple[Settings, Client]]:
 
 def _runs(settings: Settings) -> bool:
     try:
-        with Client(settings.edge_url, "") as client:
+        with Client(settings.edge_url, read_token(settings)) as client:
             return bool(client.health())
-    except ApiUnavailableError:
+    except (ApiUnavailableError, FileNotFoundError):
         return False
 
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from streams.pulse import pulse
 from streams.settings import Settings
-from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT
+from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT, Topics
 from streams.worker.incarnation import DismissedError, Incarnation
 from streams.worker.kinds.catalogue import close_kinds, make_kinds
 from streams.worker.output import LogSender, cancelled
@@ -80,12 +81,19 @@ async def _tools(settings: Settings) -> AsyncIterator[Tools]:
             pace=Pace(settings.slots, settings.lookahead),
         )
         sending = asyncio.create_task(lines.run())
+        telling = asyncio.create_task(pulse("worker", _teller(producer, settings), lambda: {"pool": settings.pool}))
         try:
             yield tools
         finally:
+            await cancelled(telling)
             await tools.processes.close()
             await close_kinds(tools.kinds)
             await cancelled(sending)
+
+
+def _teller(producer: AIOKafkaProducer, settings: Settings) -> Callable[[bytes, bytes], Awaitable[object]]:
+    status = Topics.under(settings.namespace).status
+    return lambda key, value: producer.send_and_wait(status, value, key=key)
 
 
 @asynccontextmanager
