@@ -43,13 +43,12 @@ class Feed:
             task.cancel()
 
     async def agent(self, stream: Any) -> None:
-        """The Faust agent. Its acknowledgements mean nothing: the table says how far the input is applied."""
-        source = stream.noack()
-        async for event in source.events():
+        """The Faust agent. Nothing is awaited before the handover: the partition may change hands at any await."""
+        async for event in stream.events():
             message = event.message
-            await source.ack(event)
             if found := self._loops.get(message.partition):
-                await found[0].put(Incoming(message.offset, round(message.timestamp * 1000), message.value))
+                found[0].put(Incoming(message.offset, round(message.timestamp * 1000), message.value))
+                await found[0].room()
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if task.cancelled() or number not in self._loops or self._loops[number][1] is not task:

@@ -52,7 +52,6 @@ class Loop:
         self._logic = stage.logic(partition)
         self._queue: deque[Incoming] = deque()
         self._bytes = 0
-        self._abandoned = False
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -64,20 +63,20 @@ class Loop:
             self._skip_part(*map(int, part.split()))
         self.batches = 0
 
-    async def put(self, message: Incoming) -> None:
-        """Queue a message; waits while too much is queued."""
-        await self._room.wait()
-        if self._abandoned:
-            return
+    def put(self, message: Incoming) -> None:
+        """Queue a message."""
         self._queue.append(message)
         self._bytes += len(message.value)
         self._arrived.set()
         if self._bytes > QUEUE_BYTES:
             self._room.clear()
 
+    async def room(self) -> None:
+        """Wait while too much is queued."""
+        await self._room.wait()
+
     def abandon(self) -> None:
-        """Let nobody wait for this loop any more; what comes is dropped."""
-        self._abandoned = True
+        """Let nobody wait for this loop any more."""
         self._room.set()
 
     async def run(self) -> None:

@@ -173,7 +173,7 @@ def test_i11_a_message_too_heavy_for_one_commit_is_done_in_parts(
     monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 5_000)
     if restarts:
         while rig.partition.marker < 0:
-            run(rig.loop.put(heavy))
+            rig.loop.put(heavy)
             run(rig.loop._batch())
             rig.restart()
     else:
@@ -197,7 +197,7 @@ def test_a_full_queue_makes_its_feeder_wait(monkeypatch: pytest.MonkeyPatch) -> 
     """What waits for a partition is bounded; the feeder goes on when there is room."""
     monkeypatch.setattr("streams.stages.loop.QUEUE_BYTES", 10)
     rig = Rig()
-    run(rig.loop.put(message(0, execute())))
+    rig.loop.put(message(0, execute()))
     assert not rig.loop._room.is_set()
     rig.take()
     assert rig.loop._room.is_set()
