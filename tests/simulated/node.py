@@ -68,7 +68,7 @@ class Node:
         self.number = number
         self.warm, self.cold = MemoryPartition(number), MemoryPartition(number)
         self._sent: Feed = []
-        self._die_at = 0
+        self._die_at = ""
         self._loop = Loop(stage, self.warm, self._deliver)
 
     @property
@@ -90,18 +90,18 @@ class Node:
             assert content(self.warm) == content(self.cold)
         return bool(messages)
 
-    def crash(self, limit: int, *, committed: bool) -> None:
-        """Die in the middle of a batch, before or after its commit, and start again."""
+    def crash(self, limit: int, die_at: str) -> None:
+        """Die in the middle of a batch, and start again. `die_at`: sending, committing, or sending late."""
         messages = self.pending()[:limit]
-        self._die_at, self._sent = (2 if committed else 1), []
+        self._die_at, self._sent = die_at, []
         with suppress(CrashedError):
             feed(self._loop, messages)
-        sent, self._die_at = self._sent, 0
+        sent, self._die_at = self._sent, ""
         self._loop = Loop(self._stage, self.warm, self._deliver)
         self._logs.send(self._loop._logic.first())
         if self.warm.marker == self.cold.marker and messages:
             self.batch(limit)
-            assert self._sent[0] == sent[0], "what is repeated after a crash is the same"
+            assert self._sent[: len(sent)] == sent, "what is repeated after a crash is the same"
         elif messages:
             assert self._cold_batch(messages)[0] == sent[0]
 
@@ -129,11 +129,11 @@ class Node:
         return sent
 
     async def _deliver(self, sends: list[Send]) -> None:
-        if len(self._sent) + 1 == self._die_at == 2:
+        if self._die_at == ("sending late" if self._sent else "sending"):
             raise CrashedError
         self._sent.append(sends)
         self._logs.send(sends)
-        if len(self._sent) == self._die_at:
+        if self._die_at == "committing":
             raise CrashedError
 
 
@@ -144,7 +144,7 @@ async def _nowhere(_sends: list[Send]) -> None:
 def feed(loop: Loop, messages: list[Incoming]) -> None:
     """Put messages into a loop and let it handle them all."""
     for message in messages:
-        run(loop.put(message))
+        loop.put(message)
     while loop._queue:
         run(loop._batch())
 
