@@ -37,7 +37,7 @@ def token() -> str:
         return ""
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False, on_release=Client.close)
 def _client(url: str, secret: str) -> Client:
     return Client(url, secret, timeout=TIMEOUT)
 

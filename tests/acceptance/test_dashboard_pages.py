@@ -1,0 +1,103 @@
+"""The dashboard's three pages by Streamlit's own test harness, before a real HTTP API."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from showroom.api import TOKEN, free_port, serving
+from showroom.world import World, running
+from streamlit.testing.v1 import AppTest
+
+import ui
+from ui.parts import formats
+
+SHELL = Path(ui.__file__).with_name("shell.py")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A world behind an API that this process's dashboard asks."""
+    port, made, token = free_port(), World(), tmp_path / "token"
+    token.write_text(TOKEN)
+    monkeypatch.setenv("HEADRACE_EDGE_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("HEADRACE_TOKEN_FILE", str(token))
+    with serving(made, port):
+        yield made
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def _app(page: str = "", **query: str) -> AppTest:
+    app = AppTest.from_file(str(SHELL), default_timeout=60).run()
+    if page:
+        app.switch_page(f"app_pages/{page}.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def _html(app: AppTest) -> str:
+    return " ".join(str(block.proto.body) for block in app.get("html"))
+
+
+def test_the_overview_counts(world: World) -> None:
+    """States, pools and the latest failures stand on the overview, and nothing breaks."""
+    for state in ("waiting", "running", "failed", "succeeded"):
+        world.add("orders.score", state)
+    app = _app()
+    assert not app.exception
+    assert app.title[0].value == "Overview"
+    assert [heading.value for heading in app.subheader][-2:] == ["Pools", "Latest failures"]
+    assert app.dataframe[0].value.iloc[0].to_dict() | {"Oldest wait": ""} == {
+        "Pool": "default", "Waiting": "1", "Oldest wait": "", "Running": "1", "Slots free": "7 of 8", "Workers": "2",
+    }  # fmt: skip
+
+
+def test_the_list_filters_by_its_address(world: World) -> None:
+    """Filters come from the address and reach the API."""
+    world.add("orders.score", "succeeded")
+    name = world.add("orders.score", "failed", priority=9)
+    app = _app("executions", state="failed", priority="P9")
+    assert not app.exception
+    assert list(app.dataframe[0].value["Execution"]) == [formats.short_id(name)]
+
+
+def test_ticks_are_kept_by_id(world: World) -> None:
+    """A tick stays with its execution when the row moves, and the rows keep their places while one is ticked."""
+    first, second = world.add("a", "waiting"), world.add("b", "waiting")
+    app = _app("executions")
+    app.session_state["executions_ticks"] = {first: world.rows[first]}
+    world.add("c", "waiting")
+    app.run()
+    assert not app.exception
+    assert list(app.dataframe[0].value["Execution"]) == [formats.short_id(n) for n in (second, first)]
+    assert app.session_state["executions"]["selection"]["rows"] == [1]
+
+
+def test_an_execution_tells_its_story(world: World) -> None:
+    """Why it waits, its attempts, the error of the failing one, its log and its payload."""
+    why = ("queue `etl` runs 5 of 5", "3rd of 812 in pool `default`")
+    name = world.add("a.b", "running", **running(datetime.now(UTC), 3), why=why, payload={"month": 11})
+    world.log(name, "first line", "second line")
+    app = _app("execution", id=name)
+    assert not app.exception
+    shown = _html(app)
+    assert "queue <code>etl</code> runs 5 of 5" in shown
+    assert shown.index("queue") < shown.index("3rd of 812")
+    assert "Error of attempt 2" in [heading.value for heading in app.subheader]
+    codes = [block.value for block in app.code]
+    assert name in codes
+    assert "ValueError: bad row 1" in codes
+    assert any("first line" in code and "second line" in code for code in codes)
+    assert any('"month": 11' in code for code in codes)
+
+
+def test_a_wrong_token_is_said_in_a_sentence(world: World, tmp_path: Path) -> None:
+    """No traceback: the page says that the API does not accept the token."""
+    world.add("a", "waiting")
+    (tmp_path / "token").write_text("another")
+    app = _app("executions")
+    assert not app.exception
+    assert "does not accept this dashboard's token" in app.error[0].value
