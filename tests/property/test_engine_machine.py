@@ -15,7 +15,7 @@ from streams.engine.records import RetryPolicy, Rule, State, TaskDef
 from streams.envelope import task_commands
 from streams.stages import dispatch
 
-NAMES = ("a", "n4", "b", "d", "n5")
+NAMES = ("a", "e", "b", "d", "c")  # their homes alternate
 RUNS = ("r", "s")
 PIPELINE = ("p.x", "p.y", "p.z")
 TRIGGERS = (
@@ -50,6 +50,9 @@ def tasks(draw: st.DrawFn, names: tuple[str, ...] = NAMES) -> TaskDef:
     )
 
 
+SUBMISSIONS = st.lists(st.tuples(tasks(), st.sampled_from(RUNS)), min_size=1, max_size=5)
+
+
 class Lives(RuleBasedStateMachine):
     """Submissions, workers, faults and time in any order; then faults stop, and everything must end."""
 
@@ -60,50 +63,35 @@ class Lives(RuleBasedStateMachine):
         self.patch.start()
         self.cluster = Cluster()
 
-    @initialize(slots=st.integers(1, 3))
-    def begin(self, slots: int) -> None:
-        """There is a worker, mostly."""
-        self.cluster.join("default", slots)
-        self.cluster.pump()
-        self.cluster.beat()
+    @initialize(some=SUBMISSIONS, slots=st.integers(1, 3))
+    def begin(self, some: list[tuple[TaskDef, str]], slots: int) -> None:
+        """There is a worker for each pool, and something to do."""
+        for pool in POOLS:
+            self.cluster.join(pool, slots)
+        self._submit(some, 0, -1)
+        self.pump(starts=False)
 
     # --- people -----------------------------------------------------------------------------------------------
 
-    @rule(
-        task=tasks(),
-        run=st.sampled_from(RUNS),
-        later=st.sampled_from((0, 0, 0, 5000)),
-        priority=st.sampled_from((-1, 7)),
-    )
-    def submit(self, task: TaskDef, run: str, later: int, priority: int) -> None:
-        """Create and execute in one."""
-        now = self.cluster.logs.now
-        due = now + later if later else 0
-        one = c.Execute(execution_id(task.id, run), task.id, run, now, due, priority, task_def=task)
-        self.cluster.about(one)
+    @rule(some=SUBMISSIONS, later=st.sampled_from((0, 0, 5000)), priority=st.sampled_from((-1, 7)))
+    def submit(self, some: list[tuple[TaskDef, str]], later: int, priority: int) -> None:
+        """Create and execute in one, some of them."""
+        self._submit(some, later, priority)
 
-    @rule(task=tasks())
-    def create(self, task: TaskDef) -> None:
-        """Create a task, or another one of that name."""
+    @rule(task=tasks(), parts=st.lists(tasks(PIPELINE), unique_by=lambda t: t.id, min_size=1))
+    def create(self, task: TaskDef, parts: list[TaskDef]) -> None:
+        """Create a task and a pipeline, or others of that name; the pipeline may lack what its tasks wait for."""
         self.cluster.about_task(c.CreateTask(task, self.cluster.logs.now), task.id)
+        self.cluster.about_task(c.CreatePipeline("p", tuple(parts), self.cluster.logs.now), "p")
 
     @rule(name=st.sampled_from(NAMES), run=st.sampled_from(RUNS), lone=st.booleans())
     def execute(self, name: str, run: str, lone: bool) -> None:  # noqa: FBT001  (drawn by name)
-        """Execute a task that may not exist."""
+        """Execute a task and a pipeline that may not exist."""
         self.cluster.about(c.Execute(execution_id(name, run), name, run, self.cluster.logs.now, lone=lone))
-
-    @rule(parts=st.lists(tasks(PIPELINE), unique_by=lambda t: t.id, min_size=1))
-    def create_pipeline(self, parts: list[TaskDef]) -> None:
-        """Create a pipeline with some of its tasks; the upstream of one may be missing in it."""
-        self.cluster.about_task(c.CreatePipeline("p", tuple(parts), self.cluster.logs.now), "p")
-
-    @rule(run=st.sampled_from(RUNS))
-    def execute_pipeline(self, run: str) -> None:
-        """Execute a pipeline that may not exist."""
         self.cluster.about_task(c.ExecutePipeline("p", run, self.cluster.logs.now), "p")
 
     @precondition(lambda self: self.cluster.history.last)
-    @rule(data=st.data(), what=st.sampled_from((c.Cancel, c.Retry, c.Finish)), failed=st.booleans())
+    @rule(data=st.data(), what=st.sampled_from((c.Cancel, c.Retry, c.Retry, c.Finish)), failed=st.booleans())
     def meddle(self, data: st.DataObject, what: type, failed: bool) -> None:  # noqa: FBT001  (drawn by name)
         """Cancel, retry or finish an execution, whether that makes sense or not."""
         which, now = data.draw(st.sampled_from(sorted(self.cluster.history.last))), self.cluster.logs.now
@@ -112,44 +100,51 @@ class Lives(RuleBasedStateMachine):
 
     # --- workers ----------------------------------------------------------------------------------------------
 
-    @rule(pool=st.sampled_from(POOLS), slots=st.integers(1, 3))
-    def join(self, pool: str, slots: int) -> None:
-        """One more worker; there may be no lane for it."""
-        self.cluster.join(pool, slots)
+    @rule(outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=5), pumped=st.booleans())
+    def work(self, outcomes: list[str], pumped: bool) -> None:  # noqa: FBT001  (drawn by name)
+        """The workers do something with what they have, one after the other."""
+        if pumped:
+            self.pump(starts=False)
+        jobs = [(worker, job) for worker in self.cluster.workers for job in worker.held.values()]
+        for (worker, job), outcome in zip(jobs, outcomes, strict=False):
+            self.cluster.act(worker, job, outcome)
 
-    @precondition(lambda self: self.cluster.workers)
-    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
-    def work(self, data: st.DataObject, outcome: str) -> None:
-        """A worker does something with the first job that it has."""
-        busy = [worker for worker in self.cluster.workers if worker.held]
-        if busy:
-            worker = data.draw(st.sampled_from(busy))
-            self.cluster.act(worker, next(iter(worker.held.values())), outcome)
-
-    @precondition(lambda self: self.cluster.workers)
-    @rule(data=st.data())
-    def kill(self, data: st.DataObject) -> None:
-        """A worker dies; nobody is told."""
-        self.cluster.workers.remove(data.draw(st.sampled_from(self.cluster.workers)))
-
-    @precondition(lambda self: self.cluster.workers)
-    @rule(data=st.data())
-    def drain(self, data: st.DataObject) -> None:
-        """A worker hands back what it has not started, and says that it wants no more."""
-        worker = data.draw(st.sampled_from(self.cluster.workers))
-        worker.draining = True
-        for job in [j for k, j in worker.held.items() if k not in worker.running]:
-            self.cluster.act(worker, job, "returned")
-        worker.beat(self.cluster.logs, self.cluster.settings)
+    @rule(which=st.integers(0, 3), what=st.sampled_from(("join", "die", "die", "drain")), pool=st.sampled_from(POOLS))
+    def staff(self, which: int, what: str, pool: str) -> None:
+        """A worker joins and may find no lane, or dies and nobody is told, or drains."""
+        workers = self.cluster.workers
+        if what == "join" or not workers:
+            self.cluster.join(pool, 2)
+        elif what == "die":
+            workers.pop(which % len(workers))
+        else:
+            self._drain(workers[which % len(workers)])
 
     # --- the world --------------------------------------------------------------------------------------------
 
-    @rule()
-    def pump(self) -> None:
-        """Everything arrives, and the workers say what room they have."""
+    @rule(starts=st.booleans())
+    def pump(self, starts: bool) -> None:  # noqa: FBT001  (drawn by name)
+        """Everything arrives, and the workers say what room they have; perhaps they start all that they hold."""
         self.cluster.pump()
         self.cluster.beat()
         self.cluster.pump()
+        self.cluster.check_deliveries()
+        for worker in self.cluster.workers if starts else ():
+            for job in list(worker.held.values()):
+                self.cluster.act(worker, job, "running")
+
+    @rule(data=st.data(), outcome=st.sampled_from(("succeeded", "failed", "returned")))
+    def be_late(self, data: st.DataObject, outcome: str) -> None:
+        """A worker that was given up speaks of what it had, and a dispatcher of what it had given away."""
+        self.cluster.pump()
+        known = [record for record in self.cluster.records() if record.attempt]
+        if known:
+            record, now = data.draw(st.sampled_from(known)), self.cluster.logs.now
+            for behind, worker in ((0, "given up"), (1, record.worker)):
+                late = c.Finished(record.id, record.attempt - behind, worker, outcome, now, now, b"1")
+                self.cluster.check_stale(late)
+                self.cluster.check_stale(c.Assign(record.id, record.attempt - behind, worker, 0, 0))
+            self.cluster.check_stale(c.Started(record.id, record.attempt - 1, record.worker, now))
 
     @rule(home=st.integers(0, HOMES - 1), limit=st.integers(1, 3))
     def step(self, home: int, limit: int) -> None:
@@ -157,11 +152,20 @@ class Lives(RuleBasedStateMachine):
         self.cluster.homes[home].batch(limit)
         self.cluster.step_ready()
 
-    @rule(which=st.integers(0, HOMES), committed=st.booleans(), limit=st.integers(1, 3))
-    def crash(self, which: int, committed: bool, limit: int) -> None:  # noqa: FBT001  (drawn by name)
+    @rule(
+        which=st.integers(0, HOMES),
+        die_at=st.sampled_from(("sending", "committing", "sending late")),
+        limit=st.integers(1, 3),
+    )
+    def crash(self, which: int, die_at: str, limit: int) -> None:
         """A stage dies in the middle of a batch."""
-        node = [*self.cluster.homes, self.cluster.ready][which]
-        node.crash(1 if node is self.cluster.ready else limit, committed=committed)
+        cluster = self.cluster
+        if die_at == "sending late":  # there is something to send then: assignments have just been proposed
+            cluster.beat()
+            while cluster.step_ready():
+                pass
+        node = [*cluster.homes, cluster.ready][which]
+        node.crash(1 if node is cluster.ready else limit, die_at)
 
     @rule(data=st.data(), home=st.integers(0, HOMES - 1))
     def repeat(self, data: st.DataObject, home: int) -> None:
@@ -199,6 +203,19 @@ class Lives(RuleBasedStateMachine):
             self._forget()
         finally:
             self.patch.stop()
+
+    def _submit(self, some: list[tuple[TaskDef, str]], later: int, priority: int) -> None:
+        now = self.cluster.logs.now
+        due = now + later if later else 0
+        for task, run in some:
+            one = c.Execute(execution_id(task.id, run), task.id, run, now, due, priority, task_def=task)
+            self.cluster.about(one)
+
+    def _drain(self, worker: Worker) -> None:
+        worker.draining = True
+        for job in [job for key, job in worker.held.items() if key not in worker.running]:
+            self.cluster.act(worker, job, "returned")
+        worker.beat(self.cluster.logs, self.cluster.settings)
 
     def _said_by_people(self, value: bytes) -> bool:
         people = (c.CreateTask, c.CreatePipeline, c.Finish, c.Cancel)

@@ -10,7 +10,7 @@ from simulated.worker import Worker
 from streams.engine import commands as c
 from streams.engine.dispatch import Dispatcher
 from streams.engine.line import priority_of
-from streams.engine.records import TERMINAL, Execution, Job
+from streams.engine.records import TERMINAL, Execution, Job, State
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages.dispatch import Dispatch
@@ -98,6 +98,21 @@ class Cluster:
         for worker in self.workers:
             worker.read(self.logs, self.settings)
         self.history.read()
+
+    def check_deliveries(self) -> None:
+        """Once all has arrived, a worker knows what is said to be dispatched to it."""
+        present = {worker.name: worker for worker in self.workers if not worker.dismissed}
+        for record in self.open():
+            if record.state == State.DISPATCHED and record.worker in present:
+                assert present[record.worker].knows(record.id, record.attempt), "no job is lost on its way"
+
+    def check_stale(self, command: c.Assign | c.Started | c.Finished) -> None:
+        """I9: a command of an attempt that does not count changes nothing."""
+        self.pump()
+        before = self.record(command.id)
+        self.command(command, home_of(command.id, HOMES))
+        self.homes[home_of(command.id, HOMES)].batch()
+        assert self.record(command.id) == before, "I9: a stale attempt changes nothing"
 
     def step_ready(self) -> bool:
         """DISPATCH takes one message, so that what it proposes can be held against what still waits."""

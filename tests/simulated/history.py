@@ -85,6 +85,7 @@ class History:
             if record.retry_of:
                 self._ends[record.retry_of].add(record.state)
         if record.state in {"waiting", "dispatched", "running"}:
+            assert record.due_at <= self._logs.now, "nothing may run before it is due"
             self._check_trigger(record)
 
     def _check_trigger(self, record: Execution) -> None:

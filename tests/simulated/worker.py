@@ -65,6 +65,10 @@ class Worker:
         self.running[job.execution, job.attempt] = logs.now
         self._witness(self, job)
 
+    def knows(self, execution: bytes, attempt: int) -> bool:
+        """Whether this attempt has ever reached it."""
+        return (execution, attempt) in self._known
+
     def tell_started(self, job: Job) -> c.Started:
         """What it says of a job that takes long."""
         return c.Started(job.execution, job.attempt, self.name, self.running[job.execution, job.attempt])
