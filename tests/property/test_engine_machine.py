@@ -164,6 +164,7 @@ class Lives(RuleBasedStateMachine):
             cluster.beat()
             while cluster.step_ready():
                 pass
+            limit = 1_000
         node = [*cluster.homes, cluster.ready][which]
         node.crash(1 if node is cluster.ready else limit, die_at)
 
