@@ -35,8 +35,9 @@ class TaskDeleted(_Event, frozen=True, tag="td"):
 class Moved(_Event, frozen=True, tag="mv"):
     """An execution took a step: `execution` is its record after the step.
 
-    `what` is the step: created, ready, assigned, started, succeeded, failed, retrying, lost, cancelled, skipped,
-    upstream_failed, returned, late, upstream_finished, watched, retried. Steps of RECORDED reach ClickHouse.
+    `what` is the step: created, blocked, ready, assigned, started, succeeded, failed, retrying, lost, cancelled,
+    skipped, upstream_failed, returned, late, upstream_finished, retried; docs/states.md says when. All but UNRECORDED
+    reach ClickHouse.
     """
 
     what: str
