@@ -58,7 +58,7 @@ def _named(name: str) -> str:
 
 def title(view: ExecutionView) -> None:
     """State, name, id, and what can be done."""
-    with st.container(horizontal=True, vertical_alignment="center", key="hr-title", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", key="hr-title", gap="xsmall"):
         show(states.chip(view.state, late=view.late), width="content")
         show(tag("span", view.task, class_="hr-name"), width="content")
         st.code(view.execution, language=None, width="content")
@@ -98,7 +98,8 @@ def timeline(view: ExecutionView) -> None:
     height = FRAME_HEIGHT + BAR_HEIGHT * len(view.attempts)
     spec = charts.gantt(view.attempts, clock.now(), clock.theme())
     st.echarts_chart(spec, height=height, key="gantt", alt="Each attempt's wait and run time")
-    show(tag("table", _attempt_head(), *(_attempt(a) for a in view.attempts), class_="hr-list"))
+    table = tag("table", _attempt_head(), *(_attempt(a) for a in view.attempts), class_="hr-list")
+    show(tag("div", table, class_="hr-scroll"))
 
 
 def _attempt_head() -> Markup:
@@ -206,9 +207,12 @@ def page() -> None:
         st.info("No execution is chosen. Open one from the list.")
         st.page_link(places.EXECUTIONS, label="Executions")
         return
+    if "id" not in st.query_params:
+        st.query_params["id"] = name
     st.session_state[_LAST] = name
     top = st.container()
-    left, right = st.columns([3, 2], gap="medium")
+    with st.container(key="hr-body"):
+        left, right = st.columns([3, 2], gap="medium")
     parts = Spots(top, left.container(), right.container())
     st.fragment(guarded(show_execution), run_every=head.every)(head, parts, name)
     with left:

@@ -70,8 +70,8 @@ def top(view: OverviewView, span: str) -> None:
             f"{formats.count(slots - busy)} of {formats.count(slots)} slots free",
         )  # fmt: skip
         figures.plain_figure(
-            "rate", "ended per second", f"{view.per_second:,.1f}",
-            f"{formats.count(view.ended.get('succeeded', 0))} succeeded in {span}",
+            "rate", "ended / s", f"{view.per_second:,.1f}",
+            f"{formats.count(view.ended.get('succeeded', 0))} succeeded",
         )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def latency(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
     ]
     lines = [
         {"type": "line", "name": name, "color": _ink(look, theme), "lineStyle": {"type": style, "width": 1.5},
-         "symbol": "none", "connectNulls": False}
+         "symbol": "circle", "symbolSize": 3, "connectNulls": False}
         for name, (_, look, style) in series.items()
     ]  # fmt: skip
     spec = _by_minute(pd.DataFrame(rows, columns=["minute", *series]), lines)
@@ -136,7 +136,7 @@ def gantt(attempts: Sequence[AttemptView], now: datetime, theme: str) -> Spec:
     return {
         "animation": False,
         "grid": {**_GRID, "top": 26},
-        "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 8, "data": ["waited", "ran"]},
+        "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 8, "data": ["waited"]},
         "tooltip": {"trigger": "item", "valueFormatter": f"%.3f {unit}"},
         "xAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": f"{{value}} {unit}"}, "position": "bottom"},
         "yAxis": {"type": "category", "inverse": True, "axisTick": {"show": False},
