@@ -12,7 +12,10 @@ import psutil
 from ui.client import Client
 
 POLL = 0.25
-"""Seconds between two looks at the history."""
+"""Seconds between two looks at the history, at the least."""
+
+SHARE = 10
+"""A look that takes long is followed by a pause so many times as long: looking must not slow what is looked at."""
 
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
@@ -35,6 +38,7 @@ def wait_for_rows(client: Client, run: str, count: int, progress: Callable[[int]
     """
     seen, seen_at = -1, time.monotonic()
     while True:
+        asked = time.monotonic()
         rows, distinct = (int(str(n)) for n in client.sql(COUNT, {"run": run}).rows[0])
         progress(rows)
         if distinct >= count:
@@ -43,7 +47,7 @@ def wait_for_rows(client: Client, run: str, count: int, progress: Callable[[int]
             seen, seen_at = rows, time.monotonic()
         if time.monotonic() - seen_at > GIVE_UP:
             raise MeasurementError(f"{count - distinct} of {count} executions did not reach the history")
-        time.sleep(POLL)
+        time.sleep(max(POLL, SHARE * (time.monotonic() - asked)))
 
 
 def latency(client: Client, run: str) -> dict[str, float]:

@@ -170,7 +170,7 @@ TaskCommand = (
 
 
 class Ready(_Message, frozen=True, tag="rd"):
-    """An execution may run. Its place in the line is (priority, deadline, ready_at, id)."""
+    """An execution may run. Its place in the line is (priority, deadline, ready_at, arrival, id)."""
 
     pool: str
     id: bytes
@@ -178,6 +178,7 @@ class Ready(_Message, frozen=True, tag="rd"):
     priority: int
     deadline: int
     ready_at: int
+    arrival: int = 0
 
 
 class Withdraw(_Message, frozen=True, tag="wd"):
@@ -188,6 +189,7 @@ class Withdraw(_Message, frozen=True, tag="wd"):
     priority: int
     deadline: int
     ready_at: int
+    arrival: int = 0
 
 
 class Beat(_Message, frozen=True, tag="be"):

@@ -29,12 +29,15 @@ _PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
 }
 
 
-def decide(table: Table, partition: Partition, command: c.TaskCommand, now: int) -> list[Event | Rejection | Later]:
+def decide(
+    table: Table, partition: Partition, command: c.TaskCommand, now: int, position: int = 0
+) -> list[Event | Rejection | Later]:
     """Events (already applied to `table`, in this order), rejections, and commands for what is left to do.
 
-    `now` is the log's time of the command in epoch milliseconds, so that a replayed log decides the same.
+    `now` is the log's time of the command in epoch milliseconds and `position` (see `position_of`) its place there,
+    so that a replayed log decides the same.
     """
-    step = Step(table, partition, now)
+    step = Step(table, partition, now, position)
     _PROCESSORS[type(command)](step, command)
     upstream.tell_local(step)
     return step.out

@@ -111,11 +111,11 @@ class Dispatcher:
     # --- commands -----------------------------------------------------------------------------------------
 
     def _ready(self, _out: Proposals, r: c.Ready, _now: int) -> None:
-        self._line(r.pool).add(place_of(r.pool, r.priority, r.deadline, r.ready_at, r.id), r.attempt)
+        self._line(r.pool).add(place_of(r), r.attempt)
         self._touched.add(r.pool)
 
     def _withdraw(self, _out: Proposals, r: c.Withdraw, _now: int) -> None:
-        self._line(r.pool).remove(place_of(r.pool, r.priority, r.deadline, r.ready_at, r.id))
+        self._line(r.pool).remove(place_of(r))
 
     def _credit(self, out: Proposals, credit: c.Credit, _now: int) -> None:
         record = self.workers.get(credit.worker)

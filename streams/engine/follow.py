@@ -119,7 +119,8 @@ def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) 
 
 
 def _ready(record: Execution) -> c.Ready:
-    return c.Ready(record.pool, record.id, record.attempt + 1, record.priority, record.deadline, record.ready_at)
+    r = record
+    return c.Ready(r.pool, r.id, r.attempt + 1, r.priority, r.deadline, r.ready_at, r.arrival)
 
 
 def _leave(out: Outbox, record: Execution) -> None:
@@ -127,7 +128,8 @@ def _leave(out: Outbox, record: Execution) -> None:
     if record.lane >= 0:
         _stop(out, record)
     elif record.ready_at and not record.dispatched_at:
-        gone = c.Withdraw(record.pool, record.id, record.priority, record.deadline, record.ready_at)
+        place = record.priority, record.deadline, record.ready_at, record.arrival
+        gone = c.Withdraw(record.pool, record.id, *place)
         out.ready.setdefault(record.pool, []).append(gone)
 
 
@@ -170,9 +172,11 @@ def _answer_watch(out: Outbox, view: View, partition: Partition, event: e.WatchK
         out.homes.setdefault(home, []).append(news)
 
 
-def handle(out: Outbox, table: Table, partition: Partition, command: c.TaskCommand, now: int) -> None:
+def handle(  # noqa: PLR0917  (a decision and all it hangs on)
+    out: Outbox, table: Table, partition: Partition, command: c.TaskCommand, now: int, position: int = 0
+) -> None:
     """Decide on one command, apply what happens, and add to `out` what others must hear."""
-    for item in decide(table, partition, command, now):
+    for item in decide(table, partition, command, now, position):
         if isinstance(item, Rejection):
             refuse(out, command, item)
         elif isinstance(item, c.UpstreamFinished | c.WorkerLost):

@@ -1,11 +1,14 @@
 """The line of a pool: ordered keys in the table, and only its head in memory.
 
-A place in the line is (priority, deadline, ready_at, id), most critical first; it is the key itself, so a
+A place in the line is (priority, deadline, ready_at, arrival, id), most critical first; it is the key itself, so a
 repeated `Ready` meets its first one and a line of any length costs the memory of its head.
 """
 
 import heapq
+from struct import Struct
 from typing import Protocol
+
+from streams.engine.commands import Ready, Withdraw
 
 HEAD = 2_000
 """Places that are read from the table at once."""
@@ -35,10 +38,13 @@ class Ordered(Protocol):
         """Pairs in order, `end` exclusive."""
 
 
-def place_of(pool: str, priority: int, deadline: int, ready_at: int, execution: bytes) -> bytes:
-    """The key of a place. Bytes: q, pool, 0, 9 - priority, deadline (8), ready_at (8), id (16)."""
-    order = bytes((PRIORITIES - 1 - priority,)) + deadline.to_bytes(8, "big") + ready_at.to_bytes(8, "big")
-    return line_start(pool) + order + execution
+_ORDER = Struct(">BQQQ")
+
+
+def place_of(who: Ready | Withdraw) -> bytes:
+    """The key of a place. Bytes: q, pool, 0, 9 - priority, deadline (8), ready_at (8), arrival (8), id (16)."""
+    order = _ORDER.pack(PRIORITIES - 1 - who.priority, who.deadline, who.ready_at, who.arrival)
+    return line_start(who.pool) + order + who.id
 
 
 def line_start(pool: str) -> bytes:
@@ -48,12 +54,12 @@ def line_start(pool: str) -> bytes:
 
 def priority_of(place: bytes) -> int:
     """The priority in a key."""
-    return PRIORITIES - 1 - place[-33]
+    return PRIORITIES - 1 - place[-41]
 
 
 def ready_at_of(place: bytes) -> int:
     """The ready_at in a key, milliseconds."""
-    return int.from_bytes(place[-24:-16], "big")
+    return int.from_bytes(place[-32:-24], "big")
 
 
 class Line:
@@ -119,7 +125,7 @@ class Line:
         heads = []
         for priority in (p for p, n in enumerate(self.waiting) if n):
             start = self._start + bytes((PRIORITIES - 1 - priority,))
-            heads += self._table.scan(start, start + b"\xff" * 32, 1)
+            heads += self._table.scan(start, start + b"\xff" * 40, 1)
         return min((ready_at_of(key) for key, _ in heads), default=0)
 
     def _count(self, place: bytes, change: int) -> None:

@@ -117,6 +117,7 @@ class Execution(Struct, frozen=True, array_like=True):
     losses: int = 0  # workers lost while they had it
     sleep: int = 0  # milliseconds, kind `sleep` only
     seq: int = 0  # of the assignment, as its lane counts
+    arrival: int = 0  # where in its partition's log it last entered the line: first come, first served within a moment
 
 
 class Job(Struct, frozen=True, array_like=True):

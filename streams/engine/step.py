@@ -10,7 +10,7 @@ from pipelines.ids import home_of
 from streams.engine.apply import apply
 from streams.engine.commands import UpstreamFinished, WorkerLost
 from streams.engine.events import Event, Moved
-from streams.engine.records import TERMINAL, Execution
+from streams.engine.records import TERMINAL, Execution, State
 from streams.engine.rejections import Rejection
 from streams.engine.timers import wake_time
 from streams.engine.view import Table
@@ -36,12 +36,18 @@ class Partition:
         return home_of(execution, self.count) == self.number
 
 
+def position_of(offset: int, index: int) -> int:
+    """The place of a command in its partition's log, with room for a thousand executions that it lets into line."""
+    return (offset << 24) + (index << 10)
+
+
 class Step:
     """Collects events and rejections; `now` is the log's time of the command, in epoch milliseconds."""
 
-    __slots__ = ("_told", "_weight", "now", "out", "partition", "table")
+    __slots__ = ("_arrival", "_told", "_weight", "now", "out", "partition", "table")
 
-    def __init__(self, table: Table, partition: Partition, now: int) -> None:
+    def __init__(self, table: Table, partition: Partition, now: int, position: int = 0) -> None:
+        self._arrival = position
         self.table = table
         self.partition = partition
         self.now = now
@@ -73,7 +79,7 @@ class Step:
 
     def create(self, record: Execution, call: bytes, payload: bytes, **event: Any) -> Execution:
         """Let an execution begin to exist, in whatever state it has."""
-        record = self._timed(record)
+        record = self._settled(record, entered=record.state == State.WAITING)
         self._weight += weigh(record)
         self.emit(Moved("created", self.now, record, call=call, payload=payload, **event))
         self._tell_watchers(record)
@@ -85,7 +91,8 @@ class Step:
         """Let an execution take a step. A terminal state is never left."""
         if record.state in TERMINAL and changes.get("state", record.state) != record.state:
             raise AssertionError(f"{record.state} is terminal; {what} cannot leave it")
-        new = self._timed(replace(record, version=record.version + 1, **changes))
+        new = replace(record, version=record.version + 1, **changes)
+        new = self._settled(new, entered=new.state == State.WAITING != record.state)
         self._weight += weigh(new)
         self.emit(Moved(what, self.now, new, result=result, cut=cut))
         if record.state not in TERMINAL:
@@ -96,8 +103,12 @@ class Step:
         """The next (watcher, the id it knows, how that ended) among those who live here; none: all were told."""
         return self._told.popleft() if self._told else None
 
-    def _timed(self, record: Execution) -> Execution:
+    def _settled(self, record: Execution, *, entered: bool) -> Execution:
+        """With its timer set, and its place if it `entered` the line."""
         wake_at = wake_time(record, self.partition.keep_finished)
+        if entered:
+            self._arrival += 1
+            return replace(record, wake_at=wake_at, arrival=self._arrival)
         return record if wake_at == record.wake_at else replace(record, wake_at=wake_at)
 
     def _tell_watchers(self, record: Execution) -> None:

@@ -8,6 +8,7 @@ from pipelines.ids import to_text
 from streams.engine import commands as c
 from streams.engine.follow import Outbox, handle, undelivered
 from streams.engine.step import Partition as Home
+from streams.engine.step import position_of
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
@@ -45,7 +46,7 @@ class Schedule:
             commands = task_commands(message.value)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise PoisonError(f"not an envelope of task commands: {error}") from None
-        rest = self._take(commands, message.at, skip)
+        rest = self._take(commands, message, skip)
         if self._out.letters:
             self._refuse(message)
         return rest
@@ -91,19 +92,19 @@ class Schedule:
         """See Logic."""
         return self._table.next_timer
 
-    def _take(self, commands: list[c.TaskCommand], now: int, skip: Container[int]) -> int | None:
+    def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
         for index, command in enumerate(commands):
             if index in skip:
                 continue
             if self._table.weight() > WEIGHT_LIMIT:
                 return index
-            self._decide(index, command, now)
+            self._decide(index, command, message)
             self.decided += 1
         return None
 
-    def _decide(self, index: int, command: c.TaskCommand, now: int) -> None:
+    def _decide(self, index: int, command: c.TaskCommand, message: Incoming) -> None:
         try:
-            handle(self._out, self._table, self._home, command, now)
+            handle(self._out, self._table, self._home, command, message.at, position_of(message.offset, index))
         except Exception as error:
             raise BugError(index, error) from error
 

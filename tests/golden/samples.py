@@ -72,6 +72,7 @@ EXECUTION = Execution(
     losses=2,
     sleep=4_000,
     seq=11,
+    arrival=12,
 )
 JOB = Job(
     execution=ID,
@@ -110,8 +111,8 @@ SAMPLES = (
     c.Watch(ID, OTHER),
     c.UpstreamFinished(ID, OTHER, "succeeded", b"5"),
     c.Wake(ID, T),
-    c.Ready("gpu", ID, 2, 7, T + 7, T + 2),
-    c.Withdraw("gpu", ID, 7, T + 7, T + 2),
+    c.Ready("gpu", ID, 2, 7, T + 7, T + 2, 5),
+    c.Withdraw("gpu", ID, 7, T + 7, T + 2, 5),
     c.Beat("w-1", "gpu", 8, 20, 5, 4, draining=True, version="0.1", host="h", pid=42, at=T),
     c.Credit("w-1", "gpu", 21),
     c.Goodbye("w-1", "gpu"),

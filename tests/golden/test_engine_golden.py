@@ -77,7 +77,7 @@ def test_i6_keys_are_made_as_they_were() -> None:
     execution = SAMPLES["Execution"]
     running = msgspec.structs.replace(execution, state="running")
     made = {
-        "place": place_of("gpu", 7, 1_700_000_000_007, 1_700_000_000_002, execution.id),
+        "place": place_of(SAMPLES["Ready"]),
         "timer": timer_key(execution),
         "worker": worker_key(running),
         "execution": execution_id("etl.load", "r", 1),

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from simulated.node import run
 
 from streams.engine import line
-from streams.engine.line import Line, place_of
+from streams.engine.commands import Ready
+from streams.engine.line import Line, place_of, priority_of
 from streams.stages.overlay import Overlay
 from streams.state.memory import MemoryPartition
 
 PLACES = st.builds(
-    lambda priority, deadline, n: place_of("p", priority, deadline, deadline, n.to_bytes(16, "big")),
+    lambda priority, deadline, n: place_of(Ready("p", n.to_bytes(16, "big"), 1, priority, deadline, deadline)),
     st.integers(0, 9),
     st.integers(1, 4),
     st.integers(0, 9),
@@ -61,5 +62,5 @@ def _compare(steps: list[tuple[str, bytes | None]]) -> None:
             if what == "restart":
                 overlay = Overlay(base)
                 one = Line(overlay, "p")
-        counts = [sum(9 - place[-33] == priority for place in model) for priority in range(10)]
+        counts = [sum(priority_of(place) == priority for place in model) for priority in range(10)]
         assert one.waiting == counts

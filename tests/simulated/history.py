@@ -82,8 +82,10 @@ class History:
             assert event.what == "created", "the first event of an execution is its creation"
         if record.state in TERMINAL:
             self._ends[record.id].add(record.state)
-            if record.retry_of:
-                self._ends[record.retry_of].add(record.state)
+            earlier = record.retry_of
+            while earlier:  # the end of a retry by hand counts for all that it retries
+                self._ends[earlier].add(record.state)
+                earlier = self.last[earlier].execution.retry_of
         if record.state in {"waiting", "dispatched", "running"}:
             assert record.due_at <= self._logs.now, "nothing may run before it is due"
             self._check_trigger(record)

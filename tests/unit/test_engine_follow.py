@@ -28,7 +28,7 @@ def test_who_may_run_stands_in_line() -> None:
     house = House()
     out = house.hear(execute(pool="gpu", priority=7))
     record = house.record(execution_id("t", "r"))
-    assert out.ready == {"gpu": [c.Ready("gpu", record.id, 1, 7, record.deadline, record.ready_at)]}
+    assert out.ready == {"gpu": [c.Ready("gpu", record.id, 1, 7, record.deadline, record.ready_at, record.arrival)]}
     assert [e.what for e in out.events] == ["created"]
 
 
@@ -76,7 +76,7 @@ def test_who_ends_while_waiting_leaves_the_line() -> None:
     house = House()
     ready = house.hear(execute()).ready["default"][0]
     out = house.hear(c.Cancel(ready.id, 1))
-    assert out.ready == {"default": [c.Withdraw("default", ready.id, 5, ready.deadline, ready.ready_at)]}
+    assert out.ready == {"default": [c.Withdraw("default", ready.id, 5, ready.deadline, ready.ready_at, ready.arrival)]}
 
 
 def test_a_proposal_that_comes_to_nothing_gives_the_credit_back() -> None:

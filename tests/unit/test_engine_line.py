@@ -1,5 +1,6 @@
 """The line of a pool: its order and its counts."""
 
+from streams.engine.commands import Ready
 from streams.engine.line import HEAD, HEAD_LIMIT, Line, place_of, priority_of, ready_at_of
 from streams.stages.overlay import Overlay
 from streams.state.memory import MemoryPartition
@@ -7,7 +8,7 @@ from streams.state.memory import MemoryPartition
 
 def key(n: int, priority: int = 5, deadline: int = 100, ready_at: int = 50) -> bytes:
     """A place in the line of pool `p`."""
-    return place_of("p", priority, deadline, ready_at, n.to_bytes(16, "big"))
+    return place_of(Ready("p", n.to_bytes(16, "big"), 1, priority, deadline, ready_at))
 
 
 def line() -> tuple[Overlay, Line]:
@@ -61,7 +62,7 @@ def test_pools_do_not_mix() -> None:
     """Lines of pools whose names begin alike are lines of their own."""
     overlay, one = line()
     other = Line(overlay, "p2")
-    other.add(place_of("p2", 9, 1, 1, bytes(16)), 1)
+    other.add(place_of(Ready("p2", bytes(16), 1, 9, 1, 1)), 1)
     one.add(key(7), 1)
     assert drain(one) == [7]
     assert len(other) == 1

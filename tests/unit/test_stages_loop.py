@@ -150,9 +150,10 @@ def test_i11_our_own_failure_on_a_command_harms_no_other(monkeypatch: pytest.Mon
         del step, command
         raise ZeroDivisionError("a bug")
 
-    plain = [message(0, execute()), message(1, execute("t1"), execute("t2")), message(2, execute("t3"))]
+    plain = {0: message(0, execute()), 2: message(2, execute("t3"))}
     clean, rig = Rig(), Rig()
-    clean.take(*plain)
+    idle = c.Wake(bytes(16), 0)  # changes nothing, and takes the place that the broken one has
+    clean.take(plain[0], message(1, execute("t1"), idle, execute("t2"), idle), plain[2])
     monkeypatch.setitem(decide._PROCESSORS, c.Cancel, broken)
     cancel = c.Cancel(bytes(16), 1)
     rig.take(plain[0], message(1, execute("t1"), cancel, execute("t2"), cancel), plain[2])
