@@ -127,7 +127,7 @@ def test_i5_a_critical_task_overtakes_a_backlog(up: tuple[Whole, Client]) -> Non
     system, client = up
 
     def submit(name: str, priority: int) -> SubmitEvent:
-        return SubmitEvent(task=FunctionTask(id=name, function="witnessed", payload=0.02, priority=priority), run="i5")
+        return SubmitEvent(task=FunctionTask(id=name, function="witnessed", payload=0.03, priority=priority), run="i5")
 
     lows = [f"low-{n}" for n in range(300)]
     client.send([submit(name, 1) for name in lows])
@@ -140,7 +140,7 @@ def test_i5_a_critical_task_overtakes_a_backlog(up: tuple[Whole, Client]) -> Non
     came, began = critical.ready_at.timestamp(), starts[critical.execution]
     low_starts = sorted(starts[to_text(execution_id(name, "i5"))] for name in lows)
     between = [at for at in low_starts if came < at < began]
-    assert sum(at > began for at in low_starts) > len(lows) / 2, "there was no backlog to overtake"
+    assert sum(at > began for at in low_starts) > 10 * SLOTS, "there was no backlog to overtake"
     assert len(between) <= 2 * SLOTS
 
 
