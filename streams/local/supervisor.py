@@ -17,6 +17,7 @@ from streams.local import children
 from streams.local.errors import SetupError, last_lines
 from streams.pulse import READY_FILE
 from streams.settings import Settings
+from streams.state.exits import REFUSED
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds before a role that died is started again: doubles each time it does not become ready."""
@@ -95,6 +96,9 @@ class Child:
         self.ready = False
         self.failures += 1
         self.next_start = now + pause
+        if status == REFUSED:  # history is missing: a new start changes nothing, and a person decides
+            self.was_ready, self.failures = False, TRIES
+            return
         log = f". The end of its log:{self.tail}" if self.was_ready else ""  # at the start, only if it never comes up
         self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s{log}")
 

@@ -112,6 +112,20 @@ def test_a_role_that_cannot_start_is_an_error_with_the_end_of_its_log(tmp_path: 
     until(lambda: all(gone(pid) for life in pids(tmp_path, "good") for pid in life))
 
 
+def test_a_role_whose_history_is_missing_is_not_started_again(tmp_path: Path) -> None:
+    """Status 5: a person decides how to go on, and reads why; trying again would only hide it."""
+    text = """
+        import pathlib, sys
+        (pathlib.Path(sys.argv[1]) / "starts").open("a").write("x")
+        print("the changelog lost its head", flush=True)
+        sys.exit(5)
+    """
+    supervisor = Supervisor(lambda _: None)
+    with pytest.raises(SetupError, match="lost its head"):
+        supervisor.launch([program(tmp_path, "scheduler", text)])
+    assert (tmp_path / "starts").read_text() == "x"
+
+
 def test_a_role_that_never_gets_ready_is_an_error(tmp_path: Path) -> None:
     """Silence is not waited for without end."""
     supervisor = Supervisor(lambda _: None)
