@@ -1,6 +1,7 @@
 """`headrace execute`: what was created before."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -9,10 +10,13 @@ from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
+from ui.client import ApiError, ApiUnavailableError, Client
+
+T = TypeVar("T")
 
 
 def execute(
-    task: str | None = None,
+    name: str | None = None,
     /,
     *,
     pipeline: str | None = None,
@@ -26,8 +30,8 @@ def execute(
     """Execute a task or a pipeline that was created before. Prints the execution's or the run's name at once.
 
     Args:
-        task: The task's id.
-        pipeline: Instead of a task: a pipeline, all of whose tasks are executed in one run.
+        name: A task's id; or, where there is no such task, a pipeline's, all of whose tasks are executed in one run.
+        pipeline: Instead of that: a pipeline, whatever tasks there are.
         run: The run's name; none: a new one.
         at: Not before: a time (ISO 8601) or a duration from now (90s, 15m).
         payload: JSON instead of the task's own payload; @FILE reads it from a file.
@@ -36,13 +40,27 @@ def execute(
         common: Of every command.
     """
     with mapped():
-        if (task is None) == (pipeline is None):
-            raise UsageError("name a task, or a pipeline with --pipeline")
+        if (name is None) == (pipeline is None):
+            raise UsageError("name one task or pipeline: `headrace execute NAME`")
         value = None if payload is None else read_json(payload)
         moment = due(at)
     with connected() as client:
-        if task is not None:
-            made = client.execute(task, run=run, at=moment, payload=value, priority=priority)
+        if name is not None and not _means_pipeline(client, name):
+            made = client.execute(name, run=run, at=moment, payload=value, priority=priority)
             return report(client, made, common, wait=wait)
-        made = client.run_pipeline(pipeline or "", run=run, at=moment, payload=value, priority=priority)
+        made = client.run_pipeline(pipeline or name or "", run=run, at=moment, payload=value, priority=priority)
         return report_all(client, [made], common, wait=wait)
+
+
+def _means_pipeline(client: Client, name: str) -> bool:
+    """Whether there is a pipeline of that name and no task in force. It is asked, not tried: a refusal is recorded."""
+    task = _found(client.task, name)
+    return (task is None or task.deleted) and _found(client.pipeline, name) is not None
+
+
+def _found(look: Callable[[str], T], name: str) -> T | None:
+    """What is there; none also where that cannot be said now, since the order itself will tell why."""
+    try:
+        return look(name)
+    except (ApiError, ApiUnavailableError):
+        return None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.ids import execution_id, to_text
-from pipelines.model import ExternalTask
+from pipelines.model import ExternalTask, PipelineModel
 from pipelines.requests import ExecutionFilter
 from ui.client import Client
 
@@ -113,6 +113,22 @@ def test_files_are_submitted_and_created(system: Any, name: str) -> None:
     sent = system.run("submit", "--file", "-", "--wait", "-o", "json", stdin=json.dumps([task, event]))
     assert sent.returncode == 0, sent.stderr
     assert [view["task"] for view in json.loads(sent.stdout)] == [f"{name}-one", f"{name}.a"]
+
+
+def test_a_name_means_a_task_or_else_a_pipeline(system: Any, client: Client, name: str) -> None:
+    """`execute NAME` runs the pipeline of that name without a dead letter, and the task once there is one."""
+    client.create_pipeline(PipelineModel(id=name, tasks=(ExternalTask(id=f"{name}.a"),)))
+    assert system.run("execute", name, "--run", "r").stdout.strip() == "r"
+    assert client.execution(to_text(execution_id(f"{name}.a", "r"))).state == "running"
+    assert [letter.reason for letter in client.dead_letters() if name in letter.reason] == []
+
+    client.create_task(ExternalTask(id=name))
+    assert system.run("execute", name, "--run", "r").stdout.strip() == to_text(execution_id(name, "r"))
+    assert system.run("execute", "--pipeline", name, "--run", "s").stdout.strip() == "s"
+
+    client.delete_task(name)
+    assert system.run("execute", name, "--run", "t").stdout.strip() == "t"
+    assert system.run("execute", name, "--pipeline", name).returncode == 2
 
 
 def test_many_are_cancelled_by_filter(system: Any, client: Client, name: str) -> None:
