@@ -113,12 +113,13 @@ def _files() -> list[str]:
             walls += ["--symlink", str(path.readlink()), str(path)]
         elif path.exists():
             walls += ["--ro-bind", str(path), str(path)]
-    for path in _python():
+    walls += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(DISK), "--tmpfs", "/dev/shm"]  # noqa: S108  (the sandbox's own)
+    walls += ["--remount-ro", "/dev", "--perms", "1777", "--size", str(DISK), "--tmpfs", "/tmp"]  # noqa: S108  (the same)
+    for path in _python():  # after /tmp, in which it may lie
         for parent in list(path.parents)[-2::-1]:
             walls += ["--perms", "0755", "--dir", str(parent)]
         walls += ["--ro-bind", str(path), str(path)]
-    walls += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(DISK), "--tmpfs", "/dev/shm"]  # noqa: S108  (the sandbox's own)
-    return [*walls, "--remount-ro", "/dev", "--perms", "1777", "--size", str(DISK), "--tmpfs", "/tmp"]  # noqa: S108
+    return walls
 
 
 def _python() -> list[Path]:
