@@ -24,6 +24,7 @@ from aiokafka.admin.new_topic import NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MailHandler
+from msgspec.structs import replace
 
 from sinks.notify import Notifier
 from streams.engine.events import Notification
@@ -206,6 +207,29 @@ async def test_repeated_notifications_are_sent_once(system: System, receiver: Re
         await system.send(one, other)
         await until_committed(system, 2)
     assert receiver.titles() == [one.execution.task] * 2
+
+
+async def test_i8_two_rules_with_texts_of_their_own_are_two_notifications(system: System, receiver: Receiver) -> None:
+    """An address that two rules of one task name gets both texts, and one text once."""
+    one = system.notification(receiver.address, title="first")
+    other = replace(one, rule=replace(one.rule, title="second"))
+    async with system.notifier():
+        await system.send(one, other, replace(one, rule=replace(one.rule, on=("failed", "lost"))))
+        await until_committed(system, 1)
+    assert sorted(receiver.titles()) == ["first", "second"]
+
+
+async def test_i8_one_on_which_our_own_code_fails_is_a_dead_letter(system: System, receiver: Receiver) -> None:
+    """A value that nobody foresaw (here a time behind the last year) is given up aloud; the next one is delivered."""
+    one, two = system.notification(receiver.address), system.notification(receiver.address)
+    async with system.notifier():
+        await system.send(replace(one, execution=replace(one.execution, due_at=10**15)))
+        await system.send(two)
+        [letter] = await system.dead_letters(1)
+        await until_committed(system, 2)
+    assert receiver.titles() == [two.execution.task]
+    assert "our own code failed on it: ValueError" in letter["reason"]
+    assert letter["execution"] == "00000000-0000-0000-0000-000000000001"
 
 
 async def test_each_address_gets_its_own(system: System, receiver: Receiver) -> None:

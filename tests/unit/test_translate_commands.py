@@ -66,6 +66,13 @@ def test_a_time_before_1970_means_now() -> None:
     assert made.due_at == 0
 
 
+def test_a_time_behind_the_last_date_is_the_last_one() -> None:
+    """West of Greenwich the last evening of 9999 is the year 10000 in UTC, which nothing behind us could show."""
+    made = command({"type": "submit", "task": ECHO, "at": "9999-12-31T23:59:59-12:00"})
+    assert isinstance(made, Execute)
+    assert datetime.fromtimestamp(made.due_at / 1000, UTC) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
 def test_an_execution_without_a_run_gets_a_fresh_one() -> None:
     """Each `execute` that names no run is an execution of its own."""
     made = command({"type": "execute", "task": "echo", "payload": {"a": 1}, "priority": 9})

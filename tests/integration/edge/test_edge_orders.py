@@ -1,3 +1,4 @@
+import contextlib
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,17 @@ def until(client: Client, which: ExecutionFilter, count: int) -> list[str]:
         time.sleep(0.1)
     assert page.total == count
     return [row.execution for row in page.items]
+
+
+def until_deleted(client: Client, task: str) -> None:
+    """Wait until history, which may be a second behind, knows a task and its end."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ApiError):
+            if client.task(task).deleted:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"{task} was not deleted")
 
 
 def test_a_submission_is_decided_at_once(client: Client, name: str) -> None:
@@ -108,7 +120,7 @@ def test_a_task_is_created_executed_and_deleted(client: Client, name: str) -> No
     view = client.execution(one.execution or "")
     assert (view.priority, view.payload, view.run) == (8, 2, one.run)
     client.delete_task(name)
-    assert client.task(name).deleted
+    until_deleted(client, name)
     with pytest.raises(ApiError) as refused:
         client.execute(name)
     assert refused.value.status == 404

@@ -40,6 +40,17 @@ async def test_one_execution_with_all_that_is_known(store: Any, history: History
     assert [(u.execution, u.task, u.state) for u in below.upstream] == [(to_text(up), "p.a", "succeeded")]
 
 
+async def test_an_id_that_came_to_life_twice_shows_its_newest_life(store: Any, history: History, play: Any) -> None:
+    """The same task and run, submitted again after the scheduler has forgotten the first: people see the second."""
+    which = execution_id("p.a", "r1")
+    store.take(play.whole("p.a", created_at=play.now - 7_200_000, ends="failed"))
+    store.take(play.whole("p.a"))
+    view = await history.execution(which)
+    assert view is not None
+    assert view.state == "succeeded"
+    assert [row.state for row in await history.rows([which])][-1] == "succeeded"
+
+
 async def test_an_unknown_execution_is_none(history: History) -> None:
     """What never was has no view."""
     assert await history.execution(execution_id("p.x", "r1")) is None
