@@ -14,6 +14,9 @@ from contextvars import ContextVar
 from typing import Any
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_CLOSED = tuple(map(ipaddress.ip_network, ("::/96", "64:ff9b:1::/48", "fec0::/10")))
+"""Not the internet, though Python calls them global: RFC 4291 (IPv4 inside, site-local), RFC 8215 (translated)."""
+
 _refused: ContextVar[list[str] | None] = ContextVar("refused", default=None)
 
 
@@ -41,6 +44,8 @@ def is_public(host: str) -> bool:
             embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if embedded is not None:
             return is_public(str(embedded))
+        if any(address in network for network in _CLOSED):
+            return False
     return address.is_global and not address.is_multicast
 
 

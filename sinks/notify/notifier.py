@@ -50,8 +50,8 @@ COMMIT_PAUSE = 0.02
 
 OUTCOMES = Counter("headrace_notifications", "Notifications by how they ended, one for each address.", ["outcome"])
 
-Key = tuple[bytes, int, str, str]
-"""What makes a delivery one: execution, its version, address, happening."""
+Key = tuple[bytes, int, str, str, int]
+"""What makes a delivery one: execution, its version, address, happening, and a hash of the rule's own text."""
 
 _decode = msgspec.msgpack.Decoder(list[Notification]).decode
 _log = structlog.get_logger(__name__)
@@ -156,7 +156,8 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self, line: Line, message: ConsumerRecord, number: int, notification: Notification, address: str
     ) -> None:
         """Deliver it, unless it is a repetition: then the first one's end is its end."""
-        key = (notification.execution.id, notification.execution.version, address, notification.happening)
+        rule, execution = notification.rule, notification.execution
+        key = (execution.id, execution.version, address, notification.happening, hash((rule.title, rule.body)))
         if first := self._seen.get(key):
             await asyncio.shield(first)
             OUTCOMES.labels("repeated").inc()
@@ -178,17 +179,22 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             ended.cancel()  # does nothing where it has a result
 
     async def _deliver_or_bury(self, message: ConsumerRecord, notification: Notification, address: str) -> None:
+        try:
+            await self._deliver_to(address, notification)
+        except (GivenUp, RefusedAddress) as error:
+            await self._bury(str(error), message, to_text(notification.execution.id))
+        except Exception as bug:  # noqa: BLE001  (a notification on which our own code fails must not stay undecided)
+            _log.error("notification_failed_by_bug", task=notification.execution.task, exc_info=bug)
+            await self._bury(f"our own code failed on it: {bug!r:.300}", message, to_text(notification.execution.id))
+
+    async def _deliver_to(self, address: str, notification: Notification) -> None:
         text = compose(notification)
         if text.problem:
             _log.warning("notification_template_unused", task=notification.execution.task, problem=text.problem)
         target = self._target(address)
-        try:
-            attempt = await target.deliver(text, notification.happening)
-        except (GivenUp, RefusedAddress) as error:
-            await self._bury(str(error), message, to_text(notification.execution.id))
-        else:
-            OUTCOMES.labels("delivered").inc()
-            _log.debug("notification_delivered", target=target.name, attempt=attempt)
+        attempt = await target.deliver(text, notification.happening)
+        OUTCOMES.labels("delivered").inc()
+        _log.debug("notification_delivered", target=target.name, attempt=attempt)
 
     def _target(self, address: str) -> Target:
         target = self._targets.get(address)
