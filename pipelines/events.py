@@ -95,6 +95,10 @@ PublicEvent = Annotated[AnyEvent, Field(discriminator="type")]
 PUBLIC_EVENT: TypeAdapter[AnyEvent] = TypeAdapter(PublicEvent)
 
 
+LAST_MS = 253_402_300_799_000
+"""The last second that has a date, in UTC; west of Greenwich people can name a few hours more."""
+
+
 def to_ms(moment: datetime | None) -> int:
-    """An aware time as epoch milliseconds; none is 0."""
-    return 0 if moment is None else round(moment.timestamp() * 1000)
+    """An aware time as epoch milliseconds, at most LAST_MS; none is 0."""
+    return 0 if moment is None else min(round(moment.timestamp() * 1000), LAST_MS)
