@@ -80,7 +80,7 @@ class History:
     async def execution(self, execution: bytes) -> ExecutionView | None:
         """One execution with its attempts, upstream, downstream, payload and result; none: there is no such one."""
         known = {"id": UUID(bytes=execution)}
-        rows = await self._rows("SELECT * FROM {main}.executions WHERE execution = {id:UUID}", **known)
+        rows = await self._rows(_ONE, **known)
         if not rows:
             return None
         row = rows[0]
@@ -129,10 +129,9 @@ class History:
         )
 
     async def rows(self, executions: Sequence[bytes]) -> list[ExecutionRow]:
-        """Those of the executions that are known, as in a list."""
-        sql = f"SELECT {_LIST} FROM {{main}}.executions WHERE execution IN {{ids:Array(UUID)}}"  # noqa: S608  (ours)
+        """Those of the executions that are known, as in a list, the newest last."""
         now = datetime.now(UTC)
-        found = await self._rows(sql, ids=[UUID(bytes=e) for e in executions])
+        found = await self._rows(_SOME, ids=[UUID(bytes=e) for e in executions])
         return [answers.execution_row(row, now) for row in found]
 
     async def count(self, wanted: ExecutionFilter) -> int:
@@ -258,6 +257,11 @@ def _log_place(cursor: str) -> tuple[int, int]:
     except ValueError:
         raise ValueError(f"{cursor[:80]!r} is no cursor of a log: leave it away to begin anew") from None
 
+
+_ONE = "SELECT * FROM {main}.executions WHERE execution = {id:UUID} ORDER BY created_at DESC LIMIT 1"
+"""The newest, since an id lives again where its task and run are submitted after the scheduler has forgotten them."""
+
+_SOME = f"SELECT {_LIST} FROM {{main}}.executions WHERE execution IN {{ids:Array(UUID)}} ORDER BY created_at"  # noqa: S608  (our own text)
 
 _MINUTES = """
 SELECT
