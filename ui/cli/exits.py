@@ -8,6 +8,7 @@ from enum import IntEnum
 from pydantic import ValidationError
 
 from pipelines.faults import sentence
+from ui.cli.looks import safe
 from ui.client import ApiError, ApiUnavailableError
 
 
@@ -57,6 +58,6 @@ def mapped() -> Iterator[None]:
 
 
 def stop(why: object, code: Exit) -> None:
-    """End the process with a reason."""
-    print(f"headrace: {why}", file=sys.stderr)  # noqa: T201  (standard error is where this belongs)
+    """End the process with a reason, which may hold what somebody else wrote."""
+    print(f"headrace: {safe(str(why)).plain}", file=sys.stderr)  # noqa: T201  (standard error is where this belongs)
     sys.exit(code)
