@@ -4,10 +4,9 @@ Durations are seconds here (a number, or ISO 8601 such as `PT5M`); inside, every
 """
 
 import graphlib
-import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
@@ -195,15 +194,3 @@ def check_pipeline(pipeline: str, tasks: tuple[AnyTask, ...]) -> None:
         graphlib.TopologicalSorter(local).prepare()
     except graphlib.CycleError as error:
         raise ValueError(f"tasks wait for each other: {' -> '.join(reversed(error.args[1]))}") from None
-
-
-def valid_task_id(text: str) -> bool:
-    """Whether `text` can be a task's id."""
-    return re.match(TASK_ID, text) is not None
-
-
-def compact_json(value: Any) -> bytes:
-    """A JSON value as the bytes that travel (msgspec, no spaces). `None` is no bytes at all."""
-    import msgspec  # noqa: PLC0415  (only edges that build tasks pay for it)
-
-    return b"" if value is None else msgspec.json.encode(value)

@@ -1,6 +1,6 @@
 """How a state looks: icon, word and colour together, so that no one has to tell states apart by colour alone."""
 
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from pipelines.views import TERMINAL_STATES, StateName
 from ui.parts.markup import Markup, tag
@@ -39,7 +39,6 @@ LOOKS: dict[StateName, Look] = {
 LATE = Look("!", "late", "#B3261E", "#FF8A80")
 """A mark beside any state."""
 
-STATES: tuple[StateName, ...] = get_args(StateName)
 ACTIVE: tuple[StateName, ...] = tuple(s for s in LOOKS if s not in TERMINAL_STATES)
 ENDED: tuple[StateName, ...] = tuple(s for s in LOOKS if s in TERMINAL_STATES)
 
