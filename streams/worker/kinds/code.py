@@ -27,11 +27,15 @@ class CodeRunner:
         self._memory = settings.memory_limit_mb * 1024 * 1024
 
     async def run(self, program: Program, output: Output, stdin: bytes) -> Ran:
-        """Run it. `{folder}` in its arguments and environment is where its files are. Raises RefusedError."""
+        """Run it. `MARK` at the head of an argument or variable stands for the folder with its files.
+
+        Raises RefusedError where no sandbox works.
+        """
         if self._sandbox:
             await self._sandbox.check()
             with self._sandbox.command(_placed(program, FOLDER)) as (argv, fds):
-                return await run(argv, output, stdin=stdin, fds=fds, memory=self._memory)
+                # not the worker's environment: what is inside could read it from bubblewrap's own process
+                return await run(argv, output, stdin=stdin, env=_path(), fds=fds, memory=self._memory)
         with _bare(program) as (placed, folder):
             env = {**_plain_environment(folder), **placed.env}
             return await run(placed.argv, output, stdin=stdin, env=env, cwd=folder, fds=placed.fds, memory=self._memory)
@@ -79,7 +83,11 @@ def _bare(program: Program) -> Iterator[tuple[Program, str]]:
 
 
 def _plain_environment(folder: str) -> Mapping[str, str]:
-    env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": folder, "LANG": "C.UTF-8"}
+    env = {**_path(), "HOME": folder, "LANG": "C.UTF-8"}
     with contextlib.suppress(KeyError):
         env["TZ"] = os.environ["TZ"]
     return env
+
+
+def _path() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath)}

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class PythonKind:
         """Run a snippet."""
         job = attempt.job
         task = {"code": attempt.call["code"], "payload": attempt.payload, "inputs": dict(attempt.inputs)}
-        async with _answers(2 * self._limit + ROOM) as (fd, answer):
+        async with _answers(2 * self._limit + ROOM) as (pipe, answer):
+            fd = pipe.fileno()
             program = Program(
                 argv=[sys.executable, "-I", "-B", "-X", "utf8", f"{MARK}/snippet.py", str(fd)],
                 env={**about(job), "PYTHONUNBUFFERED": "1"},
@@ -41,7 +43,7 @@ class PythonKind:
                 fds=[fd],
             )
             ran = await self._runner.run(program, attempt.output, msgspec.json.encode(task))
-            os.close(fd)
+            pipe.close()
             said = await answer
         if not said:
             raise KindError(_silent(ran.status, ran.stderr))
@@ -74,33 +76,28 @@ def _silent(status: int, stderr: str) -> str:
 
 
 @asynccontextmanager
-async def _answers(limit: int) -> AsyncIterator[tuple[int, asyncio.Task[bytes]]]:
-    """A pipe for the answer, read while the snippet runs; what is longer than `limit` is cut."""
+async def _answers(limit: int) -> AsyncIterator[tuple[FileIO, asyncio.Task[bytes]]]:
+    """A pipe for the answer, read while the snippet runs; what is longer than `limit` is cut.
+
+    Yields the end to write to, to be closed once the snippet has ended, and the task that reads the other one.
+    """
     ours, theirs = os.pipe()
-    reading = asyncio.create_task(_read(ours, limit))
-    try:
-        yield theirs, reading
-    finally:
-        reading.cancel()
-        _close(theirs)
-
-
-def _close(fd: int) -> None:
-    try:
-        os.close(fd)
-    except OSError:
-        return  # closed by then, as it should be
-
-
-async def _read(fd: int, limit: int) -> bytes:
-    stream = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(stream)
-    with os.fdopen(fd, "rb", buffering=0) as pipe:
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+    with FileIO(theirs, "wb") as pipe:  # an object knows that it was closed; a number may be another one's by then
+        stream = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(stream)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, FileIO(ours, "rb"))
+        reading = asyncio.create_task(_read(stream, transport, limit))
         try:
-            data = b""
-            while len(data) < limit and (more := await stream.read(limit - len(data))):
-                data += more
-            return data
+            yield pipe, reading
         finally:
+            reading.cancel()
             transport.close()
+
+
+async def _read(stream: asyncio.StreamReader, transport: asyncio.ReadTransport, limit: int) -> bytes:
+    """What comes, up to `limit` bytes; then nobody listens any more, and whoever writes on is told so."""
+    data = b""
+    while len(data) < limit and (more := await stream.read(limit - len(data))):
+        data += more
+    transport.close()
+    return data

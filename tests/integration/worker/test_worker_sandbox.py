@@ -1,6 +1,7 @@
 """Hostile code behind the walls. Each attack raises where it is held back; one that comes to its end has escaped."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+import uvloop
 
 from streams.engine.events import LogLine
 from streams.engine.records import Job
@@ -21,6 +23,7 @@ from streams.settings import Settings
 from streams.worker import seccomp
 from streams.worker.kinds.base import Attempt
 from streams.worker.kinds.catalogue import make_kinds
+from streams.worker.kinds.python import _answers
 from streams.worker.outcomes import KindError, Outcome, RefusedError
 from streams.worker.output import Output
 
@@ -242,6 +245,38 @@ async def test_code_runs_as_nobody_with_what_it_needs(bench: Bench) -> None:
     assert (await bench.run("python", {"code": "1 / 0"})).error == "ZeroDivisionError: division by zero"
     assert 'File "<snippet>", line 1' in bench.kept.text()
     assert "exit status 5" in (await bench.run("python", {"code": "import os; os._exit(5)"})).error
+
+
+async def test_the_walls_themselves_know_nothing_of_the_worker(bench: Bench) -> None:
+    """What is inside may read the environment of the process that built the walls, where both are one user's."""
+    running = asyncio.create_task(bench.run("shell", {"command": "sleep 1"}))
+    seen: list[set[str]] = []
+    while not running.done():
+        with contextlib.suppress(psutil.Error):
+            walls = [p for p in psutil.Process().children(recursive=True) if p.name() == "bwrap"]
+            seen += [set(p.environ()) for p in walls]
+        await asyncio.sleep(0.05)
+    assert seen
+    assert all(names <= {"PATH"} for names in seen)
+
+
+def test_a_pipe_is_closed_once() -> None:
+    """Its number may be somebody else's file a moment later, and that must stay open, in the worker's own loop too."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_open_something_in_between())
+
+
+async def _open_something_in_between() -> None:
+    async with _answers(10) as (pipe, answer):
+        os.write(pipe.fileno(), b"x")
+        pipe.close()
+        others = [os.open(os.devnull, os.O_RDONLY)]
+        assert await answer == b"x"
+        others += [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    others += [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    for other in others:
+        os.close(other)  # raises where somebody has closed it already
 
 
 async def test_shell_commands_get_payload_inputs_and_arguments_byte_by_byte(bench: Bench) -> None:
