@@ -1,0 +1,45 @@
+"""Between Faust and the loops: what arrives is handed on, whatever it is."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import msgspec
+
+from streams.engine.events import Refused
+from streams.settings import Settings
+from streams.stages.feed import Feed
+from streams.stages.incoming import Send
+from streams.stages.loop import Stage
+from streams.stages.submit import Submit
+from streams.state.memory import MemoryPartition
+
+
+class Stream:
+    """Events as Faust's stream gives them."""
+
+    def __init__(self, *values: bytes | None) -> None:
+        self._values = values
+
+    async def events(self) -> AsyncIterator[SimpleNamespace]:
+        """One event a value."""
+        for offset, value in enumerate(self._values):
+            yield SimpleNamespace(message=SimpleNamespace(partition=0, offset=offset, timestamp=1.5, value=value))
+
+
+async def test_i11_a_message_without_a_value_becomes_a_dead_letter() -> None:
+    """Any Kafka client can send one to the public topic; it stops nothing."""
+    sent: list[Send] = []
+
+    async def keep(sends: list[Send]) -> None:
+        sent.extend(sends)
+
+    partition = MemoryPartition()
+    feed = Feed(Stage("submit", "in", "dead", lambda p: Submit(p, Settings())), keep, print)
+    await feed.open(partition)
+    await feed.agent(Stream(None, b"{}"))
+    loop, task = feed._loops[0]
+    await loop._batch()
+    task.cancel()
+    letters = [msgspec.json.decode(send.value, type=Refused) for send in sent]
+    assert [(letter.offset, letter.first_bytes) for letter in letters] == [(0, ""), (1, "{}")]
+    assert partition.marker == 1
