@@ -1,6 +1,6 @@
 import pytest
 
-from streams.worker.kinds.http import _forget_secrets, _public, _redirected, httpx
+from streams.worker.kinds.http import _decoded, _forget_secrets, _public, _redirected, httpx
 
 PRIVATE = """
 127.0.0.1 127.8.8.8 0.1.2.3 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 192.0.0.1
@@ -39,3 +39,9 @@ def test_credentials_stay_with_the_host_they_were_meant_for() -> None:
         _forget_secrets(headers, "http://a/1", after)
         assert ("authorization" in headers) == ("cookie" in headers) == kept
         assert "accept" in headers
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "nonsense", "hex"])
+def test_a_server_may_name_any_charset(charset: str) -> None:
+    """One that does not exist, or is none of text, is read as UTF-8."""
+    assert _decoded("grün".encode(), charset) == "grün"

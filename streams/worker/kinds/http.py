@@ -28,8 +28,12 @@ TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", 
 """Where IPv6 addresses stand for IPv4 ones (RFC 6052, RFC 8215, RFC 4291)."""
 
 
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+"""A connection serves one request: kept ones are found again by address, and the certificate was another name's."""
+
+
 class HttpKind:
-    """Makes requests over one pool of connections."""
+    """Makes requests, each over a connection of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self._private, self._limit = settings.http_private, settings.result_limit
@@ -39,7 +43,7 @@ class HttpKind:
         """Make the request; a status that is not expected is a failure."""
         if self._client is None:
             self._client = await asyncio.to_thread(  # reading the certificates takes a while
-                httpx.AsyncClient, timeout=TIMEOUT, trust_env=False, follow_redirects=False
+                httpx.AsyncClient, timeout=TIMEOUT, limits=LIMITS, trust_env=False, follow_redirects=False
             )
         call = attempt.call
         try:
@@ -149,7 +153,7 @@ def _forget_secrets(headers: httpx.Headers, before: str, after: str) -> None:
 
 
 def _result(answer: httpx.Response, body: bytes, room: int, *, cut: bool) -> dict[str, Any]:
-    text = body.decode(answer.charset_encoding or "utf-8", errors="replace")
+    text = _decoded(body, answer.charset_encoding or "utf-8")
     value: Any = text
     if not cut and "json" in answer.headers.get("content-type", ""):
         try:
@@ -160,6 +164,13 @@ def _result(answer: httpx.Response, body: bytes, room: int, *, cut: bool) -> dic
         value, cut = text[: room // 6], True
     result = {"status": answer.status_code, "headers": _headers(answer.headers), "body": value}
     return {**result, "cut": True} if cut else result
+
+
+def _decoded(body: bytes, charset: str) -> str:
+    try:
+        return body.decode(charset, errors="replace")
+    except LookupError:  # a server may name anything
+        return body.decode(errors="replace")
 
 
 def _headers(headers: httpx.Headers) -> dict[str, str]:
