@@ -73,6 +73,7 @@ class Line:
         self._horizon = self._start
         self._heap: list[bytes] = []
         self._near: dict[bytes, bytes] = {}
+        self._counted = False
         stored = table.get(self._counts_key)
         self.waiting = [int.from_bytes(stored[i * 5 : i * 5 + 5], "big") for i in range(10)] if stored else [0] * 10
 
@@ -117,8 +118,10 @@ class Line:
                 return None
 
     def save(self) -> None:
-        """Write the counts; called once a batch."""
-        self._table.put(self._counts_key, b"".join(n.to_bytes(5, "big") for n in self.waiting))
+        """Write the counts where they have changed; called once a batch."""
+        if self._counted:
+            self._counted = False
+            self._table.put(self._counts_key, b"".join(n.to_bytes(5, "big") for n in self.waiting))
 
     def oldest(self) -> int:
         """When the one who waits longest came, epoch milliseconds, judged by each priority's head; 0: nobody waits."""
@@ -130,6 +133,7 @@ class Line:
 
     def _count(self, place: bytes, change: int) -> None:
         self.waiting[priority_of(place)] += change
+        self._counted = True
 
     def _refill(self) -> bool:
         """Read the next places; false where there are none, and the whole line is known to be empty."""
@@ -142,9 +146,11 @@ class Line:
         return bool(found)
 
     def _bound(self) -> None:
-        if len(self._near) <= HEAD_LIMIT:
+        """Forget what is far back, and places in the heap of who has left."""
+        if len(self._heap) <= HEAD_LIMIT:
             return
         kept = heapq.nsmallest(HEAD, self._near)
+        if len(kept) < len(self._near):
+            self._horizon = kept[-1] + b"\0"
         self._near = {key: self._near[key] for key in kept}
         self._heap = kept
-        self._horizon = kept[-1] + b"\0"

@@ -153,6 +153,15 @@ def test_a_worker_that_spoke_meanwhile_is_not_silent() -> None:
     assert desk.take(beat("a", 5), silence).homes == {}
 
 
+def test_a_clock_that_runs_ahead_takes_no_lane_away() -> None:
+    """The log's own time must agree that a lease is over: one machine's clock alone is no proof."""
+    desk = Desk()
+    desk.hire("a", 5)
+    (silence,) = desk.dispatcher.silent(desk.now + 100 * LEASE)
+    desk.now += LEASE // 2
+    assert desk.take(silence).homes == {}
+
+
 def test_a_worker_whose_lease_ran_out_is_not_heard() -> None:
     """Its credits and beats are answered with a dismissal; only a request for a lane is heard."""
     desk = Desk()

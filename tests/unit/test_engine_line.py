@@ -79,6 +79,23 @@ def test_a_line_of_any_length_keeps_only_its_head_in_memory() -> None:
     assert drain(one) == list(range(count))
 
 
+def test_who_comes_and_goes_leaves_nothing_behind() -> None:
+    """Places given up before anybody was taken from the line cost no memory for ever, and no count is written twice."""
+    overlay, one = line()
+    one.add(key(0), 1)
+    one.pop()
+    one.add(key(1), 1)
+    for n in range(2, 2 * HEAD_LIMIT):
+        one.add(key(n), 1)
+        one.remove(key(n))
+    assert len(one._heap) <= HEAD_LIMIT
+    one.save()
+    overlay.clear()
+    one.save()
+    assert overlay.changes() == ([], [])
+    assert drain(one) == [1]
+
+
 def test_counts_and_order_survive_a_restart() -> None:
     """What was saved is what a new line finds."""
     overlay, one = line()
