@@ -91,7 +91,7 @@ class Child:
         self.process = children.start(self.role.command, self.role.log, self.role.env)
 
     def _died(self, status: int, now: float) -> None:
-        pause = min(FIRST_PAUSE * 2**self.failures, LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE)  # more would not fit into a float
         self.kill()
         self.ready = False
         self.failures += 1

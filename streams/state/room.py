@@ -7,13 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from streams.state.active import ActivePartition
 from streams.state.changelogs import prepare_topics
 from streams.state.exits import CRASHED, REFUSED, stop_process
 from streams.state.faust_fixes import Interrupted
 from streams.state.history import RefusedError, StaleStoreError, check_changelog, check_input
-from streams.state.partition import ClosedError
+from streams.state.partition import ClosedError, StateError
 from streams.state.reader import Extent, Reader
 from streams.state.replay import apply_records
 from streams.state.store import Store
@@ -153,7 +154,10 @@ class Room:
         while True:
             await asyncio.sleep(RENEWAL_CHECK)
             for partition in list(self._actives.values()):
-                await partition.renew()
+                try:
+                    await partition.renew()
+                except (StateError, KafkaError) as error:  # closed meanwhile, or the broker is away: there is time
+                    log.warning("partition %d was not renewed: %s", partition.number, error)
 
     # --- reading changelogs ------------------------------------------------------------------------------
 
