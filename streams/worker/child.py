@@ -1,6 +1,6 @@
 """A warm process: loads the pipeline files once and calls their functions, one after the other.
 
-Started by the worker as `python -m streams.worker.child FD PANEL_FD PIPELINES_DIR OUTPUT_LIMIT RESULT_LIMIT`.
+Started by the worker as `python -m streams.worker.child FD PANEL_FD PARENT PIPELINES_DIR OUTPUT_LIMIT RESULT_LIMIT`.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -31,27 +32,30 @@ RECEIVE = 256 * 1024
 
 
 class Outbox:
-    """Answers on their way: journalled on the panel at once, sent together."""
+    """Answers on their way: journalled on the panel at once, sent together. A function's own threads print here too."""
 
     def __init__(self, connection: socket.socket, panel: Panel) -> None:
         self._connection, self._panel = connection, panel
         self._sent_at = 0.0
+        self._turn = threading.RLock()
 
     def put(self, data: bytes) -> None:
         """Journal a frame; a full journal is sent first."""
-        if self._panel.used + len(data) > ROOM:
-            self.flush()
-        if len(data) > ROOM:
-            self._connection.sendall(data)
-        else:
-            self._panel.append(data)
+        with self._turn:
+            if self._panel.used + len(data) > ROOM:
+                self.flush()
+            if len(data) > ROOM:
+                self._connection.sendall(data)
+            else:
+                self._panel.append(data)
 
     def flush(self) -> None:
         """Send what is journalled."""
-        if self._panel.used:
-            self._connection.sendall(self._panel.journal())
-            self._panel.empty()
-        self._sent_at = time.monotonic()
+        with self._turn:
+            if self._panel.used:
+                self._connection.sendall(self._panel.journal())
+                self._panel.empty()
+            self._sent_at = time.monotonic()
 
     def flush_old(self, now: float) -> None:
         """Send, where the last sending was a moment ago."""
