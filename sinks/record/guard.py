@@ -61,6 +61,7 @@ def check(client: Client, names: Names, sql: str, parameters: Mapping[str, Any],
     if outside := OUTSIDE.search(QUOTED.sub("''", text)):
         raise QueryRefusedError(f"{outside.group(1)} is not allowed: a statement works on tables only")
     _check_functions(client, nodes)
+    _check_settings(nodes)
     if READS.fullmatch(kind):
         return _without_format(text)
     _check_write(names, kind, text, nodes)
@@ -93,6 +94,16 @@ def _check_functions(client: Client, nodes: list[str]) -> None:
     for name in named:
         if CLOSED.fullmatch(name) or name.lower() in closed:
             raise QueryRefusedError(f"{name}() is not allowed: it reaches outside the tables")
+
+
+def _check_settings(nodes: list[str]) -> None:
+    """Settings of a statement could lift its limits; those of a table that it makes are the table's own."""
+    path: list[str] = []
+    for node in nodes:
+        name = node.strip()
+        path[len(node) - len(node.lstrip()) :] = [name]
+        if name == "Set" and not path[-2].startswith(("Storage definition", "Explain")):
+            raise QueryRefusedError("leave SETTINGS away: the limits of a statement are not its own")
 
 
 _known: dict[str, frozenset[str]] = {}

@@ -21,6 +21,7 @@ READS = [
     "DESCRIBE TABLE executions",
     "EXISTS TABLE executions",
     "EXPLAIN SELECT * FROM executions",
+    "EXPLAIN indexes = 1 SELECT * FROM executions",
 ]
 
 HOSTILE = [
@@ -115,6 +116,13 @@ WRITES_REFUSED = [
     "ALTER TABLE mine MODIFY SETTING storage_policy = 'x'",
     "DELETE FROM tasks WHERE 1",
     "RENAME TABLE mine TO executions",
+    "INSERT INTO mine SETTINGS max_memory_usage = 0 SELECT 'x'",
+    "INSERT INTO mine SETTINGS max_memory_usage = 0 VALUES ('x')",
+    "INSERT INTO mine SELECT * FROM (SELECT 'x' SETTINGS max_execution_time = 0)",
+    "CREATE TABLE more ENGINE = Memory AS SELECT 1 AS a SETTINGS max_bytes_to_read = 0",
+    "CREATE VIEW more AS SELECT 1 AS a SETTINGS max_memory_usage = 0",
+    "DELETE FROM mine WHERE 1 SETTINGS max_execution_time = 0",
+    "SELECT 1 SETTINGS max_execution_time = 0",
     "SYSTEM STOP MERGES",
     "SET max_execution_time = 0",
 ]
@@ -178,6 +186,8 @@ async def test_people_have_tables_of_their_own(history: History) -> None:
         "INSERT INTO weather VALUES ('2020-01-01', 1.5), ('2020-01-02', -2), ('2020-01-03', NULL)",
         "INSERT INTO weather (day, hot) SELECT toDate('2021-01-01'), count() FROM executions",
         "ALTER TABLE weather ADD COLUMN note String",
+        "CREATE TABLE IF NOT EXISTS cold (day Date) ENGINE = MergeTree ORDER BY day SETTINGS index_granularity = 100",
+        "DROP TABLE cold",
         "DELETE FROM weather WHERE hot < 0",
         "CREATE OR REPLACE VIEW hottest AS SELECT max(hot) AS most FROM weather",
     ):
