@@ -91,7 +91,7 @@ async def run_scheduler(settings: Settings) -> None:
 
 
 async def _tell(settings: Settings, sender: Sender, feeds: list[Feed]) -> None:
-    """Say once a second what we own; ready is who owns something, or follows as a standby for long enough."""
+    """Say once a second what we own; ready is who has owned something."""
     status = Topics.under(settings.namespace).status
 
     async def send(key: bytes, value: bytes) -> None:

@@ -11,6 +11,9 @@ from pipelines.views import PoolView, WorkerView
 SILENT_AFTER = 10_000
 """Milliseconds after which a pool's or a process's word is old news."""
 
+FORGOTTEN_AFTER = 10 * 60_000
+"""Milliseconds after which a process that says nothing is no longer named."""
+
 
 class WorkerStatus(Struct):
     """A worker, as its pool's dispatcher sees it. Times are epoch milliseconds."""
@@ -88,7 +91,8 @@ class Board:
         elif kind == "pool":
             self.pools[name] = _pool(value)
         elif kind == "role":
-            self.roles[key] = _role(value)
+            word = _role(value)
+            self.roles = {k: r for k, r in self.roles.items() if word.at - r.at < FORGOTTEN_AFTER} | {key: word}
 
     def pool_views(self) -> tuple[PoolView, ...]:
         """All pools, by name."""

@@ -4,11 +4,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from pipelines.views import HealthView, RoleView
-from streams.edge.board import SILENT_AFTER, Board, now_ms
+from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board, now_ms
 from streams.edge.live import Live
-
-FORGOTTEN_AFTER = 10 * 60_000
-"""Milliseconds after which a process that says nothing is no longer named."""
 
 
 def view(live: Live) -> HealthView:

@@ -4,7 +4,6 @@ from collections import OrderedDict
 
 import msgspec
 
-from pipelines.views import TERMINAL_STATES
 from streams.engine.events import Moved
 from streams.engine.records import Execution
 
@@ -53,8 +52,3 @@ class Recent:
     def ending_with(self, tail: bytes) -> list[bytes]:
         """The executions whose id ends with `tail`."""
         return [execution for execution in self._steps if execution.endswith(tail)]
-
-
-def is_over(record: Execution) -> bool:
-    """Whether an execution has ended."""
-    return record.state in TERMINAL_STATES

@@ -47,9 +47,7 @@ class Feed:
         async for event in stream.events():
             message = event.message
             if found := self._loops.get(message.partition):
-                value = (
-                    message.value or b""
-                )  # anyone may send a message without a value: it is refused like an empty one
+                value = message.value or b""  # a message without one is refused like an empty one
                 found[0].put(Incoming(message.offset, round(message.timestamp * 1000), value))
                 await found[0].room()
 

@@ -61,7 +61,6 @@ class Loop:
         self._rest: tuple[Incoming, int] | None = None
         if part := partition.get(PART):
             self._skip_part(*map(int, part.split()))
-        self.batches = 0
 
     def put(self, message: Incoming) -> None:
         """Queue a message."""
@@ -159,7 +158,6 @@ class Loop:
         for done in (self._letters, self._bugs, self._skips):
             done.clear()
         self._go_on()
-        self.batches += 1
 
     def _part(self) -> list[Change]:
         """What the commit says of a message that is done in parts, so that a restart goes on in the middle of it."""

@@ -33,7 +33,6 @@ class Schedule:
         self._table = TaskTable(partition)
         self._out = Outbox()
         self._letters: list[bytes] = []
-        self.decided = 0
         self.stale = 0
 
     def first(self) -> list[Send]:
@@ -99,7 +98,6 @@ class Schedule:
             if self._table.weight() > WEIGHT_LIMIT:
                 return index
             self._decide(index, command, message)
-            self.decided += 1
         return None
 
     def _decide(self, index: int, command: c.TaskCommand, message: Incoming) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 
-import uvloop
-
 from streams.settings import Settings
 from streams.state.exits import CRASHED, stop_process
 from streams.state.faust_fixes import App, QuietMonitor, TableManager
@@ -51,11 +49,6 @@ def make_app(settings: Settings, name: str) -> App:
     )
     app.room = Room(settings.kafka, settings.namespace, settings.replication, folder, app.applied)
     return app
-
-
-def use_uvloop() -> None:
-    """Make uvloop the loop of this process, Faust's consumer thread included. Before any loop runs."""
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 async def run_app(app: App, stop: asyncio.Event) -> None:

@@ -8,10 +8,7 @@ import time
 from collections.abc import Callable
 
 from streams.worker.frames import Said, frame
-from streams.worker.outcomes import clean
-
-LINE_CHARACTERS = 8000
-"""A longer line is broken."""
+from streams.worker.outcomes import LINE_CHARACTERS, clean
 
 
 class Capture:

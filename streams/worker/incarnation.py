@@ -18,9 +18,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams.engine.commands import Beat, Dismiss, Goodbye, Grant, LaneMessage, ReadyCommand, Run, Stop, Void
+from streams.envelope import lane_messages, worker_messages
 from streams.settings import Settings
 from streams.topics import Topics, pool_partition
-from streams.worker.lane import LANE, NOTICES, batches, reading
+from streams.worker.lane import batches, reading
 from streams.worker.lease import Lease
 from streams.worker.outcomes import Outcome
 from streams.worker.results import AGAIN, Results, now_ms
@@ -101,7 +102,7 @@ class Incarnation:
     # --- what is said to it
 
     async def _hear(self, notices: AIOKafkaConsumer) -> None:
-        async for batch in batches(notices, NOTICES):
+        async for batch in batches(notices, worker_messages):
             for notice in batch:
                 if notice.worker != self.name:
                     continue
@@ -117,7 +118,7 @@ class Incarnation:
             self._assigned.set_result(grant.assigned)
 
     async def _read(self, lane: AIOKafkaConsumer) -> None:
-        async for batch in batches(lane, LANE):
+        async for batch in batches(lane, lane_messages):
             for message in batch:
                 self._do(message)
             self._runner.pump()

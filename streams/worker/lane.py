@@ -1,7 +1,7 @@
 """Reading topics without a consumer group: from their end, one partition each."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -10,7 +10,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.engine.commands import LaneMessage, WorkerMessage
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT
 
@@ -20,8 +19,6 @@ AGAIN = 0.2
 """Seconds until a broken fetch is tried again."""
 
 M = TypeVar("M")
-LANE: msgspec.msgpack.Decoder[list[LaneMessage]] = msgspec.msgpack.Decoder(list[LaneMessage])
-NOTICES: msgspec.msgpack.Decoder[list[WorkerMessage]] = msgspec.msgpack.Decoder(list[WorkerMessage])
 
 
 @asynccontextmanager
@@ -45,7 +42,7 @@ async def reading(settings: Settings, topic: str, partition: int) -> AsyncIterat
         await consumer.stop()
 
 
-async def batches(consumer: AIOKafkaConsumer, decoder: "msgspec.msgpack.Decoder[list[M]]") -> AsyncIterator[list[M]]:
+async def batches(consumer: AIOKafkaConsumer, decode: Callable[[bytes], list[M]]) -> AsyncIterator[list[M]]:
     """What has arrived since the last time, in order; an envelope that cannot be read is reported and skipped."""
     while True:
         try:
@@ -57,16 +54,16 @@ async def batches(consumer: AIOKafkaConsumer, decoder: "msgspec.msgpack.Decoder[
         batch: list[M] = []
         for records in fetched.values():
             for record in records:
-                batch += _opened(record, decoder)
+                batch += _opened(record, decode)
         if batch:
             yield batch
 
 
-def _opened(record: object, decoder: "msgspec.msgpack.Decoder[list[M]]") -> list[M]:
+def _opened(record: object, decode: Callable[[bytes], list[M]]) -> list[M]:
     place = (getattr(record, name) for name in ("topic", "partition", "offset", "value"))
     topic, partition, offset, value = place
     try:
-        return decoder.decode(value)
+        return decode(value)
     except msgspec.MsgspecError as error:
         _log.warning(
             "a message that is none of ours was skipped",

@@ -7,6 +7,9 @@ import msgspec
 ERROR_CHARACTERS = 1000
 """Of an error's text that go into the result; the whole of it stands in the log."""
 
+LINE_CHARACTERS = 8000
+"""A longer line of output is broken."""
+
 
 class Outcome(NamedTuple):
     """`outcome` is one of commands.Finished; `result` is JSON, empty for none."""

@@ -14,12 +14,9 @@ from streams.engine.records import Job
 from streams.envelope import pack
 from streams.settings import Settings
 from streams.topics import Topics
-from streams.worker.outcomes import clean
+from streams.worker.outcomes import LINE_CHARACTERS, clean
 
 _log = structlog.get_logger(__name__)
-
-LINE_CHARACTERS = 8000
-"""A longer line is broken."""
 
 PENDING_LINES = 200_000
 """Lines that wait for the broker at most; while it is away longer than that, new ones are dropped and counted."""

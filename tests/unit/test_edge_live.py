@@ -91,7 +91,11 @@ def test_the_board_shows_the_newest_word() -> None:
     [view] = board.pool_views()
     assert (view.pool, sum(view.waiting), view.slots) == ("p", 10, 2)
     assert view.oldest_wait_ms is not None
+    board.put("role/edge-2", b'{"role": "edge", "name": "edge-2", "at": 600004}')
+    assert len(board.roles) == 2
+    board.put("role/edge-2", b'{"role": "edge", "name": "edge-2", "at": 600005}')
+    assert list(board.roles) == ["role/edge-2"]
     board.put("pool/p", None)
-    board.put("role/edge-1", None)
+    board.put("role/edge-2", None)
     assert not board.pools
     assert not board.roles
