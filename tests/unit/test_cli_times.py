@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ui.cli.exits import UsageError
+from ui.cli.exits import Exit, UsageError, stop
 from ui.cli.looks import safe
 from ui.cli.times import moment, span
 
@@ -36,3 +36,11 @@ def test_texts_of_others_cannot_play_with_the_terminal() -> None:
     """Escapes, bells and markup are shown, never obeyed; new lines and tabs stay."""
     assert safe("a\x1b[31m\x07[bold]\u202eb\n\tc").plain == "a\ufffd[31m\ufffd[bold]\ufffdb\n\tc"
     assert safe(None).plain == "-"
+
+
+def test_a_reason_of_others_cannot_either(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the API, or whoever answers in its place, says against a request is shown the same way."""
+    with pytest.raises(SystemExit) as ended:
+        stop("no \x1b[31mluck", Exit.NOT_FOUND)
+    assert ended.value.code == 3
+    assert capsys.readouterr().err == "headrace: no \ufffd[31mluck\n"
