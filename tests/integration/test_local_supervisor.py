@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from streams.local.errors import SetupError
-from streams.local.supervisor import READY_FILE, Role, Supervisor, role
+from streams.local.supervisor import LONGEST_PAUSE, READY_FILE, Child, Role, Supervisor, role
 from streams.settings import Settings
 
 GOOD = """
@@ -110,6 +110,16 @@ def test_a_role_that_cannot_start_is_an_error_with_the_end_of_its_log(tmp_path: 
     finally:
         supervisor.stop()
     until(lambda: all(gone(pid) for life in pids(tmp_path, "good") for pid in life))
+
+
+def test_a_role_may_die_for_days(tmp_path: Path) -> None:
+    """The pause before its next start stays the longest one, however often it died."""
+    child = Child(program(tmp_path, "weak", "raise SystemExit(1)"), lambda _: None)
+    child.was_ready, child.failures = True, 5_000
+    child.tick(0.0)
+    until(lambda: child.process is None or child.process.poll() is not None)
+    child.tick(0.0)
+    assert child.next_start == LONGEST_PAUSE
 
 
 def test_a_role_whose_history_is_missing_is_not_started_again(tmp_path: Path) -> None:
