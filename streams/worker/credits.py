@@ -39,11 +39,11 @@ class Credits:
     from the lane's grant. A repetition, another order, or a hole that is filled late changes nothing in the end.
     """
 
-    __slots__ = ("_told", "seen")
+    __slots__ = ("seen", "told")
 
     def __init__(self) -> None:
         self.seen = Seen()
-        self._told = 0
+        self.told = 0
 
     def limit(self, capacity: int, held: int) -> int:
         """Assignments accepted in all since the lane's grant, for a worker that now holds `held`."""
@@ -52,11 +52,11 @@ class Credits:
     def news(self, capacity: int, held: int) -> int | None:
         """The limit, where it differs so much from the one last told that it is worth a message."""
         limit = self.limit(capacity, held)
-        if self._told <= limit < self._told + max(1, capacity // SHARE):
+        if self.told <= limit < self.told + max(1, capacity // SHARE):
             return None
         return self.tell(limit)
 
     def tell(self, limit: int) -> int:
         """Remember what was told."""
-        self._told = limit
+        self.told = limit
         return limit

@@ -9,6 +9,12 @@ MOST = 4000
 OWN_COST = 10e-6
 """Seconds that a job costs the worker itself, however short its code is."""
 
+SHORTEST, LONGEST = 0.005, 0.25
+"""Seconds of turnaround that are believed at first, and at most."""
+
+GROWTH = 1.5
+"""How much longer than the last one a turnaround may seem."""
+
 TASKS = 10_000
 """Tasks whose run times are remembered; with more of them all is learned anew."""
 
@@ -33,8 +39,35 @@ class Pace:
         """Seconds that the task takes here; None: it never ran."""
         return self._tasks.get(task)
 
-    def ahead(self) -> int:
-        """How many further jobs will start within the window when all slots are busy."""
-        if self._all is None:
+    def ahead(self, turnaround: float = 0.0) -> int:
+        """How many further jobs will start within the window, and while credits turn around, with all slots busy.
+
+        A window of 0 asks for strict order: then nothing is taken ahead.
+        """
+        if self._all is None or not self._window:
             return 0
-        return min(MOST, int(self._slots * self._window / max(self._all, OWN_COST)))
+        return min(MOST, int(self._slots * (self._window + turnaround) / max(self._all, OWN_COST)))
+
+
+class Turnaround:
+    """Seconds from telling a limit to the arrival of the first job that it allowed.
+
+    So long a worker would stand idle if it promised only what it holds. While nothing waits in the pool, a job comes
+    late for want of work and not for want of credit: so a shorter time is believed at once, a longer one bit by bit.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._awaited: int | None = None
+        self._told_at = 0.0
+
+    def told(self, before: int, limit: int, now: float) -> None:
+        """A limit was told; `before` was the last one."""
+        if self._awaited is None and limit > before:
+            self._awaited, self._told_at = before + 1, now
+
+    def arrived(self, seq: int, now: float) -> None:
+        """An assignment came."""
+        if self._awaited is not None and seq >= self._awaited:
+            self._awaited = None
+            self.seconds = min(now - self._told_at, max(self.seconds * GROWTH, SHORTEST), LONGEST)

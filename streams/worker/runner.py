@@ -11,7 +11,7 @@ from streams.worker.credits import Credits
 from streams.worker.lease import Lease
 from streams.worker.line import Key, Line, Once, key_of
 from streams.worker.outcomes import Outcome
-from streams.worker.pace import Pace
+from streams.worker.pace import Pace, Turnaround
 from streams.worker.processes import Ended, Processes
 
 SURPLUS = 4
@@ -45,6 +45,7 @@ class Runner:
         self._reports: Reports
         self._pumping = False
         self.credits = Credits()
+        self._turnaround = Turnaround()
         self.draining = False
         self._equipped = False
         self._loop = asyncio.get_running_loop()
@@ -73,21 +74,28 @@ class Runner:
         if self.draining:
             return 0
         stalled = self.running() >= self._slots and time.monotonic() - self._ended_at > max(self._window, 0.05)
-        return self._slots + (0 if stalled else self._pace.ahead())
+        return self._slots + (0 if stalled else self._pace.ahead(self._turnaround.seconds))
 
     def limit(self) -> int:
         """The credits, for a beat."""
-        return self.credits.tell(self.credits.limit(self.capacity(), self.held()))
+        limit = self.credits.limit(self.capacity(), self.held())
+        self._turnaround.told(self.credits.told, limit, time.monotonic())
+        return self.credits.tell(limit)
 
     def news(self) -> int | None:
         """The credits, where they are worth a message."""
-        return self.credits.news(self.capacity(), self.held())
+        before = self.credits.told
+        limit = self.credits.news(self.capacity(), self.held())
+        if limit is not None:
+            self._turnaround.told(before, limit, time.monotonic())
+        return limit
 
     # --- in
 
     def take(self, job: Job) -> None:
         """Take in a job of this incarnation; one that came before is dropped."""
         self.credits.seen.add(job.seq)
+        self._turnaround.arrived(job.seq, time.monotonic())
         if not self._once.first(key_of(job)):
             return
         if self.draining:

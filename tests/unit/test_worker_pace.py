@@ -1,6 +1,6 @@
 import pytest
 
-from streams.worker.pace import MOST, Pace
+from streams.worker.pace import MOST, Pace, Turnaround
 
 
 @pytest.mark.parametrize(("seconds", "ahead"), [(1.0, 0), (0.016, 10), (0.001, 160), (1e-6, MOST)])
@@ -31,3 +31,22 @@ def test_run_times_are_learned_for_each_task() -> None:
     for n in range(10_001):
         pace.ran(f"t{n}", 1.0)
     assert pace.expected("quick") is None
+
+
+def test_the_turnaround_of_credits_is_promised_beforehand() -> None:
+    """A job that takes long to come back widens the window, step by step; a quick one narrows it at once."""
+    turnaround = Turnaround()
+    for told in range(20):
+        turnaround.told(told, told + 1, 10.0 * told)
+        turnaround.arrived(told, 10.0 * told + 0.05)  # allowed by an earlier limit
+        turnaround.arrived(told + 1, 10.0 * told + 0.1)
+    assert turnaround.seconds == pytest.approx(0.1)
+    turnaround.told(20, 21, 300.0)
+    turnaround.arrived(21, 300.01)
+    assert turnaround.seconds == pytest.approx(0.01)
+    turnaround.told(21, 22, 400.0)
+    turnaround.arrived(22, 499.0)
+    assert turnaround.seconds < 0.02
+    pace = Pace(slots=2, window=0.01)
+    pace.ran("t", 0.001)
+    assert (pace.ahead(), pace.ahead(0.04)) == (20, 100)
