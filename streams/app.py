@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from streams.state.faust_fixes import App
 from streams.state.partition import Change, Derive, Partition
 from streams.state.tables import Tables, make_app, run_app
 from streams.topics import Topics
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which Python lets another thread run: Faust fetches in one, and waits for ours when it is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def _stage(plan: Plan, settings: Settings) -> Stage:
 
 async def run_scheduler(settings: Settings) -> None:
     """The role `scheduler`: run until SIGTERM or SIGINT. Raises what made a stage stop."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
     sender = Sender(settings)
     await sender.start()
     stop = asyncio.Event()

@@ -23,6 +23,9 @@ BATCH_BYTES = 700_000
 PART = b"m"
 """Key of the record that says how far the message behind the marker is done: its offset and a number of commands."""
 
+GATHER = 0.005
+"""Seconds that a busy partition lets pass between two batches: a batch costs the same whatever is in it."""
+
 QUEUE_BYTES = 16_000_000
 """Input bytes that may wait for a partition before its feeder does."""
 
@@ -84,8 +87,8 @@ class Loop:
             await self._send(first)
         while True:
             await self._wait()
-            if self._queue:
-                await self._batch()
+            if self._queue and await self._batch() > 1:
+                await asyncio.sleep(GATHER)
             if due := self._logic.ring(_now()):
                 await self._send(due)
 
@@ -101,9 +104,11 @@ class Loop:
         except TimeoutError:
             return
 
-    async def _batch(self) -> None:
+    async def _batch(self) -> int:
+        """Take, decide and commit; how many messages."""
         if taken := self._take():
             await self._commit(taken[-1].offset - 1 if self._rest else taken[-1].offset)
+        return len(taken)
 
     def _take(self) -> list[Incoming]:
         """Handle what has arrived, up to the limits of a batch. What is at or below the marker is done already."""

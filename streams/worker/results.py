@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 BUSY = 16
 """Results in a batch from which on the next one is given a little time to grow: requests are what Kafka pays for."""
 
-PAUSE = 0.003
+PAUSE = 0.02
 """How long, in seconds."""
 
 AGAIN = 0.2

@@ -40,7 +40,7 @@ class Logs:
             log.append(Incoming(len(log), self.now, one.value))
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, object]) -> None:
     """Run what needs no event loop, because nothing in memory ever waits."""
     try:
         work.send(None)
