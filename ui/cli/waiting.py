@@ -40,6 +40,9 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
         for one in accepted:
             report(client, one, common, wait=False)
         return None
+    if unknown := next((one for one in accepted if not _made(one)), None):
+        notes.print(f"The edge does not know yet what was made; see: headrace list --run {safe(unknown.run)}")
+        sys.exit(Exit.UNAVAILABLE)
     views = [outcome(client, execution) for one in accepted for execution in _made(one)]
     if common.json:
         print_json(views)
