@@ -32,7 +32,7 @@ from streams.topics import Topics
 FLUSH_SECONDS = 0.25
 """The least time between two flushes: each costs ClickHouse some new files, whatever is in it."""
 
-BUSY_SECONDS = 0.5
+BUSY_SECONDS = 0.7
 """The same while much comes: fewer and larger flushes cost less, and rows are still there within a second."""
 
 MUCH = 1_000_000

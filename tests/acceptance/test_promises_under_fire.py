@@ -105,11 +105,11 @@ def _pair(number: int) -> tuple[TaskDef, TaskDef]:
 
 
 def _once(number: int) -> TaskDef:
-    return TaskDef(f"once{number}", "function", CALL, b"0.02", at_most_once=True, priority=number % 10)
+    return TaskDef(f"once{number}", "function", CALL, b"0.08", at_most_once=True, priority=number % 10)
 
 
 def _plain(number: int) -> TaskDef:
-    return TaskDef(f"plain{number}", "function", CALL, b"0.01", priority=number % 10, retry=RetryPolicy(3, 100))
+    return TaskDef(f"plain{number}", "function", CALL, b"0.12", priority=number % 10, retry=RetryPolicy(3, 100))
 
 
 def _open(client: Client) -> int:
