@@ -53,9 +53,8 @@ def scheduler_app(settings: Settings, sender: Sender, fail: Callable[[str], None
     feeds = []
     for plan in plans(settings):
         feed = Feed(_stage(plan, settings), sender, fail)
-        tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
-        topic = app.topic(plan.source, value_type=bytes, partitions=plan.partitions)
-        app.agent(topic, name=plan.table)(feed.agent)
+        source = tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
+        app.agent(source, name=plan.table)(feed.agent)
         feeds.append(feed)
     return app, feeds
 

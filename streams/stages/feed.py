@@ -43,13 +43,19 @@ class Feed:
             task.cancel()
 
     async def agent(self, stream: Any) -> None:
-        """The Faust agent. Nothing is awaited before the handover: the partition may change hands at any await."""
+        """The Faust agent; an event is what one fetch brought of a partition."""
         async for event in stream.events():
-            message = event.message
-            if found := self._loops.get(message.partition):
-                value = message.value or b""  # a message without one is refused like an empty one
-                found[0].put(Incoming(message.offset, round(message.timestamp * 1000), value))
-                await found[0].room()
+            await self._hand_over(event.message.partition, event.value)
+
+    async def _hand_over(self, number: int, records: list[Any]) -> None:
+        """Queue records for the loop that owns the partition now; it may change hands at any await."""
+        owner = self._loops.get(number)
+        for record in records:
+            if owner is None or self._loops.get(number) is not owner:
+                return
+            value = record.value or b""  # a message without one is refused like an empty one
+            owner[0].put(Incoming(record.offset, record.timestamp, value))
+            await owner[0].room()
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if task.cancelled() or number not in self._loops or self._loops[number][1] is not task:

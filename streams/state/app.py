@@ -6,13 +6,15 @@ import logging
 from streams.settings import Settings
 from streams.state.exits import CRASHED, stop_process
 from streams.state.faust_fixes import App, QuietMonitor, TableManager
+from streams.state.inputs import Inputs
 from streams.state.room import Room
 from streams.state.watchdog import Watchdog
 from streams.topics import MESSAGE_LIMIT
 
 log = logging.getLogger(__name__)
 
-FETCH_BYTES = 4 * 1024 * 1024
+FOR_EVER = 10 * 365 * 86400.0
+"""Seconds in which Faust's consumer may stand still: it only keeps us in the group, `Inputs` reads."""
 
 
 def make_app(settings: Settings, name: str) -> App:
@@ -28,15 +30,15 @@ def make_app(settings: Settings, name: str) -> App:
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.session_timeout / 4,
         broker_rebalance_timeout=max(5.0, settings.session_timeout * 2),
+        broker_max_poll_interval=FOR_EVER,
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=FETCH_BYTES,
         producer_acks=-1,
         producer_linger=0,
         producer_max_request_size=MESSAGE_LIMIT,
         stream_wait_empty=False,
         stream_publish_on_commit=False,
-        stream_buffer_maxsize=8192,
+        stream_buffer_maxsize=16,  # fetches
         table_standby_replicas=settings.standbys,
         topic_replication_factor=settings.replication,
         topic_disable_leader=True,
@@ -47,6 +49,7 @@ def make_app(settings: Settings, name: str) -> App:
         TableManager=TableManager,
         Monitor=QuietMonitor,
     )
+    app.inputs = Inputs(settings.kafka)
     app.room = Room(settings.kafka, settings.namespace, settings.replication, folder, app.applied)
     return app
 

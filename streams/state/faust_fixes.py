@@ -4,9 +4,9 @@ Each has the upstream issue's number where there is one, and a test in tests/int
 the file it names) that fails without it, so that it can go when upstream mends it.
 """
 
-import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn, Protocol
 
 import faust
@@ -20,13 +20,11 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
-from streams.state.exits import CRASHED, REFUSED, stop_process
+from streams.state.exits import CRASHED, stop_process
+from streams.state.inputs import Inputs
 from streams.topics import MESSAGE_LIMIT
 
 log = logging.getLogger(__name__)
-
-FETCH_WAIT_MS = 10
-"""How long a broker holds a fetch for which it has nothing."""
 
 
 async def fenced_producer(bootstrap: str, transactional_id: str) -> tuple[AIOKafkaProducer, int]:
@@ -88,92 +86,45 @@ class Interrupted(Exception):  # noqa: N818  (it is no error)
     """Another rebalance came while partitions were being opened."""
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed
-    """Faust's consumer thread, which waits less for what does not come.
+class Fetched(faust.Schema):  # type: ignore[misc]  # Faust is not typed
+    """What one fetch brought of a partition is one event: Faust costs the same for each, whatever is in it."""
 
-    aiokafka has one fetch under way to a broker. While it waits there for partitions that are silent, those that have
-    been read meanwhile are not asked for; Faust has it wait 1.5 s, and a busy scheduler stood idle for so long.
-    """
+    def loads_key(self, *args: Any, **kwargs: Any) -> None:
+        """There is none."""
 
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001  (Faust offers no setting)
-        return consumer
+    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> list[Any]:  # noqa: ARG002  (Faust's signature)
+        """The records of aiokafka, in order."""
+        records: list[Any] = message.value
+        return records
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
-    """Faust's consumer, in which our own progress decides, not Faust's acks.
+    """Faust's consumer for membership in the group; what it hands out is read by `Inputs`.
 
     Faust acks what it skips at a rebalance and what raised (#189, #315, #527), and commits past an un-acked head
     (#606): 788 of 252,000 tasks were lost in 6 kills. Here acks mean nothing. `progress` is the next offset to read
-    of each input, told by whoever handled it: only that is committed. `cursors` says where inputs of tables are
-    read from; what arrives is checked to be exactly what follows.
+    of each input, told by whoever handled it: only that is committed. Inputs are read from where their tables are,
+    in our own event loop: Faust's thread fetches all of them in one request at a time that waits for 1.5 s, and
+    competes with us for the interpreter.
     """
-
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.progress: dict[TP, int] = {}
-        self.cursors: dict[TP, int] = {}
-        self._holes: dict[TP, int] = {}
-        self._seeking = asyncio.Lock()
-        self._generation = 0
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Forget all positions: they are told anew after the next assignment."""
-        self._generation += 1
-        for positions in (self.progress, self.cursors, self._holes):
-            positions.clear()
+        """Stop reading, and forget all positions: they are told anew after the next assignment."""
+        self.app.inputs.close()
+        self.progress.clear()
         await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
-        """Seek to what is committed, but inputs of tables to where their table says."""
-        async with self._seeking:
-            await super().perform_seek()
-            assigned = self.assignment()
-            if starts := {tp: offset for tp, offset in self.cursors.items() if tp in assigned}:
-                await self.seek_wait(starts)
+        """Let Faust believe whatever comes: `Inputs` knows where to read."""
+        self._read_offset.update(dict.fromkeys(self.assignment()))
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:  # noqa: ASYNC109  (Faust's signature)
-        generation = self._generation
-        records: dict[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
-        if generation != self._generation:
-            # fetched across a rebalance: nobody knows from which position, so they are read again
-            await self._reread({tp: min(self.cursors.get(tp, r[0].offset), r[0].offset) for tp, r in records.items()})
-            return {}
-        return {tp: await self._in_order(tp, found) for tp, found in records.items()}
-
-    async def _in_order(self, tp: TP, records: list[Any]) -> list[Any]:
-        cursor = self.cursors.get(tp)
-        if cursor is None:
-            return records
-        following: list[Any] = []
-        for record in records:
-            if record.offset > cursor and not await self._is_hole(tp, cursor, record.offset):
-                break
-            if record.offset >= cursor:
-                following.append(record)
-                cursor = record.offset + 1
-        self.cursors[tp] = cursor
-        return following
-
-    async def _is_hole(self, tp: TP, cursor: int, offset: int) -> bool:
-        """Whether the log itself lacks what is missing: a second look finds the same gap."""
-        if self._holes.get(tp) != cursor:
-            self._holes[tp] = cursor
-            log.warning("%s: expected offset %d, got %d; looking again", tp, cursor, offset)
-            await self._reread({tp: cursor})
-            return False
-        start = (await self.earliest_offsets(tp))[tp]
-        if start > cursor:
-            stop_process(REFUSED, f"{tp.topic}-{tp.partition} lost the offsets {cursor} to {start - 1}, never read")
-        return True
-
-    async def _reread(self, positions: dict[TP, int]) -> None:
-        assigned = self.assignment()
-        await self.seek_wait({tp: offset for tp, offset in positions.items() if tp in assigned})
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:  # noqa: ARG002, ASYNC109  (Faust's signature)
+        found = await self.app.inputs.take(timeout)
+        return {TP(*tp): [replace(records[-1], key=None, value=records)] for tp, records in found.items()}
 
     def ack(self, message: Any) -> bool:
         """Do nothing: see the class."""
@@ -264,6 +215,7 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
 
     async def on_stop(self) -> None:
         """Close the stores."""
+        await self.app.inputs.stop()
         self.app.room.give_up()
         await self.app.room.stop()
 
@@ -283,8 +235,7 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
 
     async def _open(self, generation: int) -> None:
         consumer = self.app.consumer
-        changelogs = {tp for tp in consumer.assignment() if self._is_changelog_tp(tp)}
-        await self._pause(consumer, changelogs)
+        await self._pause(consumer)
         self.app.in_recovery = True
         starts = await self.app.room.take(*self._wanted)
         self.app.in_recovery = False
@@ -293,13 +244,13 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
         await self._resume(consumer, starts)
 
     @staticmethod
-    async def _pause(consumer: Consumer, changelogs: set[TP]) -> None:
-        """Keep aiokafka from fetching changelogs that Faust has it subscribed to and nobody would read."""
+    async def _pause(consumer: Consumer) -> None:
+        """Keep Faust's aiokafka from fetching what the room and `Inputs` read."""
         thread = consumer._thread  # noqa: SLF001  (there is no public way)
-        consumer.pause_partitions(changelogs)
+        assigned = consumer.assignment()
 
         async def pause() -> None:
-            thread._ensure_consumer().pause(*(driver.ensure_aiokafka_TP(tp) for tp in changelogs))  # noqa: SLF001  (the same)
+            thread._ensure_consumer().pause(*(driver.ensure_aiokafka_TP(tp) for tp in assigned))  # noqa: SLF001  (the same)
 
         try:
             await thread.call_thread(pause)
@@ -310,10 +261,10 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
         """Let the inputs flow from where their tables are; the order is Faust's own."""
         app = self.app
         await app.on_rebalance_complete.send()
-        inputs = {tp for tp in consumer.assignment() if not self._is_changelog_tp(tp)}
-        consumer.cursors.update({tp: offset for tp, offset in starts.items() if tp in inputs})
-        consumer.resume_partitions(inputs)
+        consumer.pause_partitions({tp for tp in consumer.assignment() if self._is_changelog_tp(tp)})
+        consumer.resume_partitions({TP(*tp) for tp in starts})
         await consumer.perform_seek()
+        await app.inputs.open(starts)
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()
@@ -356,9 +307,10 @@ class TableManager(FaustTableManager):  # type: ignore[misc]  # the same
 
 
 class App(faust.App):  # type: ignore[misc]  # the same
-    """Faust's app with our transport and a state room, which `make_app` sets."""
+    """Faust's app with our transport, a state room and its inputs, which `make_app` sets."""
 
     room: Room
+    inputs: Inputs
 
     def applied(self, tp: TP, following: int) -> None:
         """`following` is the next offset to read of an input: for whoever comes next."""

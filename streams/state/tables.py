@@ -1,12 +1,11 @@
 """What a stage needs of the state room. Everything else in this room is how."""
 
 from collections.abc import Awaitable, Callable
-
-from faust.types import TP
+from typing import Any
 
 from streams.settings import Settings
 from streams.state.app import make_app, run_app
-from streams.state.faust_fixes import App
+from streams.state.faust_fixes import App, Fetched
 from streams.state.memory import MemoryPartition
 from streams.state.partition import (
     BATCH_BYTES,
@@ -37,7 +36,7 @@ __all__ = [
 
 
 class Tables:
-    """The tables of one Faust app, and how far its inputs without a table are done."""
+    """The tables of one Faust app."""
 
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
@@ -51,8 +50,11 @@ class Tables:
         derive: Derive,
         on_open: Callable[[Partition], Awaitable[None]],
         on_close: Callable[[int], None],
-    ) -> None:
+    ) -> Any:
         """Declare a table, co-partitioned with its input topic `source`, before the app starts.
+
+        Returns the input for an agent of Faust. The value of its events is a list of aiokafka's records: what one
+        fetch brought, in order.
 
         `on_open` is awaited with each partition that becomes ours: it is up to date, and no event of it has been
         delivered yet; from then on its events come in order, the first at its marker + 1, each once. `on_close` is
@@ -72,7 +74,4 @@ class Tables:
         )
         # Faust's own table holds nothing: it lends its name to the assignor, which places the partitions by it
         self._app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions, changelog_topic=topic)
-
-    def done(self, topic: str, partition: int, offset: int) -> None:
-        """Everything of an input without a table is handled up to and including `offset`; only this is committed."""
-        self._app.applied(TP(topic, partition), offset + 1)
+        return self._app.topic(source, schema=Fetched(), partitions=partitions, acks=False)

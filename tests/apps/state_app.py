@@ -75,14 +75,14 @@ class Stage:
         """Apply what has arrived, all of it at once."""
         expected = partition.marker + 1
         while True:
-            events = [await queue.get()]
+            records = [await queue.get()]
             while not queue.empty():
-                events.append(queue.get_nowait())
-            for event in events:
-                assert event.message.offset >= expected, f"{event.message.offset} again, {expected} expected"
-                expected = event.message.offset + 1
+                records.append(queue.get_nowait())
+            for record in records:
+                assert record.offset >= expected, f"{record.offset} again, {expected} expected"
+                expected = record.offset + 1
             try:
-                await self.apply(partition, [e.value for e in events], expected - 1)
+                await self.apply(partition, [r.value for r in records], expected - 1)
             except ClosedError:
                 return
 
@@ -146,20 +146,15 @@ async def main() -> None:
     app = make_app(settings, "test")
     source = f"{namespace}.in"
     tables = Tables(app, settings)
-    tables.table("words", source, PARTITIONS, derive, stage.on_open, stage.on_close)
+    words = tables.table("words", source, PARTITIONS, derive, stage.on_open, stage.on_close)
 
     async def feed(stream: Any) -> None:
         async for event in stream.events():
             if queue := stage.queues.get(event.message.partition):
-                queue.put_nowait(event)
+                for record in event.value:
+                    queue.put_nowait(record)
 
-    async def plain(stream: Any) -> None:
-        async for event in stream.events():
-            if event.value == b"done":
-                tables.done(event.message.topic, event.message.partition, event.message.offset)
-
-    app.agent(app.topic(source, value_type=bytes))(feed)
-    app.agent(app.topic(f"{namespace}.plain", value_type=bytes))(plain)
+    app.agent(words)(feed)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await run_app(app, stop)

@@ -21,9 +21,9 @@ class Stream:
         self._values = values
 
     async def events(self) -> AsyncIterator[SimpleNamespace]:
-        """One event a value."""
-        for offset, value in enumerate(self._values):
-            yield SimpleNamespace(message=SimpleNamespace(partition=0, offset=offset, timestamp=1.5, value=value))
+        """One event: all came with one fetch."""
+        records = [SimpleNamespace(offset=o, timestamp=1_500, value=value) for o, value in enumerate(self._values)]
+        yield SimpleNamespace(message=SimpleNamespace(partition=0), value=records)
 
 
 async def test_i11_a_message_without_a_value_becomes_a_dead_letter() -> None:

@@ -260,7 +260,7 @@ async def ground(kafka: str, tmp_path: Path) -> AsyncIterator[Ground]:
     await admin.start()
     await producer.start()
     ground = Ground(kafka, tmp_path, admin, producer)
-    await ground.make_topics(ground.source, f"{ground.namespace}.out", f"{ground.namespace}.plain")
+    await ground.make_topics(ground.source, f"{ground.namespace}.out")
     try:
         yield ground
     finally:
