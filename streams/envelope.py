@@ -13,17 +13,16 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def pack(items: Iterable[msgspec.Struct], limit: int = ENVELOPE_BYTES) -> Iterator[bytes]:
     """Envelopes of at most `limit` bytes, in order; an item that is larger has an envelope of its own."""
-    waiting: list[msgspec.Raw] = []
-    size = 0
-    for item in items:
-        packed = msgspec.Raw(_encode(item))
-        if waiting and size + len(packed) > limit:
-            yield _encode(waiting)
-            waiting, size = [], 0
-        waiting.append(packed)
-        size += len(packed)
-    if waiting:
-        yield _encode(waiting)
+    together = list(items)
+    if not together:
+        return
+    packed = _encode(together)
+    if len(packed) <= limit or len(together) == 1:
+        yield packed
+        return
+    share = -(-len(together) // (len(packed) // limit + 1))
+    for start in range(0, len(together), share):
+        yield from pack(together[start : start + share], limit)
 
 
 task_commands = msgspec.msgpack.Decoder(list[TaskCommand]).decode

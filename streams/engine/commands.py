@@ -5,7 +5,7 @@ from msgspec import Struct
 from streams.engine.records import Job, TaskDef
 
 
-class _Message(Struct, frozen=True, array_like=True, tag=True):
+class _Message(Struct, frozen=True, array_like=True, tag=True, gc=False):
     pass
 
 
@@ -165,6 +165,9 @@ TaskCommand = (
     | UpstreamFinished
     | Wake
 )
+
+OfExecution = Execute | Cancel | Retry | Finish | Assign | Started | Finished | UpstreamFinished | Wake
+"""Commands about one execution, which their `id` names."""
 
 # --- to DISPATCH, on headrace.ready, by pool ---------------------------------------------------------------
 

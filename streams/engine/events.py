@@ -5,7 +5,7 @@ from msgspec import Struct
 from streams.engine.records import Execution, Rule, TaskDef
 
 
-class _Event(Struct, frozen=True, array_like=True, tag=True):
+class _Event(Struct, frozen=True, array_like=True, tag=True, gc=False):
     pass
 
 
@@ -87,7 +87,7 @@ UNRECORDED = frozenset({"watched", "upstream_finished", "retried"})
 """Steps that change no figure people look at: they stay inside."""
 
 
-class LogLine(Struct, frozen=True, array_like=True):
+class LogLine(Struct, frozen=True, array_like=True, gc=False):
     """One line of output, on headrace.logs. (execution, attempt, seq) is unique."""
 
     execution: bytes
@@ -100,7 +100,7 @@ class LogLine(Struct, frozen=True, array_like=True):
     worker: str
 
 
-class Notification(Struct, frozen=True, array_like=True):
+class Notification(Struct, frozen=True, array_like=True, gc=False):
     """Somebody is to be told, on headrace.notifications. (execution, version, address) is unique."""
 
     happening: str

@@ -26,7 +26,7 @@ TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.LOST, State.CANCELLED
 ON_WORKER = frozenset({State.DISPATCHED, State.RUNNING})
 
 
-class Rule(Struct, frozen=True, array_like=True):
+class Rule(Struct, frozen=True, array_like=True, gc=False):
     """A notify rule: happenings, Apprise addresses, templates (empty: the standard ones)."""
 
     on: tuple[str, ...]
@@ -35,7 +35,7 @@ class Rule(Struct, frozen=True, array_like=True):
     body: str = ""
 
 
-class RetryPolicy(Struct, frozen=True, array_like=True):
+class RetryPolicy(Struct, frozen=True, array_like=True, gc=False):
     """Milliseconds; see pipelines.model.Retries."""
 
     limit: int = 0
@@ -45,7 +45,7 @@ class RetryPolicy(Struct, frozen=True, array_like=True):
     jitter: float = 0.1
 
 
-class TaskDef(Struct, frozen=True, array_like=True):
+class TaskDef(Struct, frozen=True, array_like=True, gc=False):
     """A task's definition inside. `upstream` holds (task, run); an empty run means one's own run.
 
     `call` is the kind's own fields as JSON, `payload` is JSON or empty (none); the engine reads neither.
@@ -72,7 +72,7 @@ class TaskDef(Struct, frozen=True, array_like=True):
     sleep: int = 0  # milliseconds, kind `sleep` only
 
 
-class Execution(Struct, frozen=True, array_like=True):
+class Execution(Struct, frozen=True, array_like=True, gc=False):
     """One execution as the `tasks` table holds it and as every event carries it."""
 
     id: bytes
@@ -120,7 +120,7 @@ class Execution(Struct, frozen=True, array_like=True):
     arrival: int = 0  # where in its partition's log it last entered the line: first come, first served within a moment
 
 
-class Job(Struct, frozen=True, array_like=True):
+class Job(Struct, frozen=True, array_like=True, gc=False):
     """What a worker gets to do. `call`, `payload` and each input are JSON (payload empty: none)."""
 
     execution: bytes

@@ -22,6 +22,12 @@ class Overlay:
         """The value as it will be; none: there is none."""
         return self._records[key] if key in self._records else self._base.get(key)
 
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        """The values of `keys` as they will be, in their order."""
+        records = self._records
+        stored = iter(self._base.get_many([key for key in keys if key not in records]))
+        return [records[key] if key in records else next(stored) for key in keys]
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set a record."""
         self._set(key, value)

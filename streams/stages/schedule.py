@@ -92,6 +92,7 @@ class Schedule:
         return self._table.next_timer
 
     def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
+        self._table.expect([command.id for command in commands if isinstance(command, c.OfExecution)])
         for index, command in enumerate(commands):
             if index in skip:
                 continue

@@ -81,6 +81,7 @@ class TaskTable:
         self._partition = partition
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
+        self._absent: set[bytes] = set()  # looked for in this batch, and not in the table
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
         self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
@@ -96,9 +97,19 @@ class TaskTable:
     def execution(self, execution: bytes) -> Execution | None:
         """See View."""
         found = self._cache.get(execution)
-        if found is None and (stored := self._overlay.get(b"x" + execution)):
+        if found is None and execution not in self._absent and (stored := self._overlay.get(b"x" + execution)):
             found = self._remember(_execution(stored))
         return found
+
+    def expect(self, executions: list[bytes]) -> None:
+        """Read records that will be asked for, all at once: a third of what they cost one by one."""
+        missing = [which for which in executions if which not in self._cache]
+        stored = self._overlay.get_many([b"x" + which for which in missing])
+        for which, record in zip(missing, stored, strict=True):
+            if record is None:
+                self._absent.add(which)
+            else:
+                self._remember(_execution(record))
 
     def task(self, task: str) -> TaskDef | None:
         """See View."""
@@ -238,6 +249,7 @@ class TaskTable:
 
     def committed(self) -> None:
         """The batch is durable."""
+        self._absent.clear()
         self._dirty.clear()
         self._dirty_weight = 0
         self._overlay.clear()

@@ -1,8 +1,8 @@
 """An active partition of a table: what a stage works with while it owns it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from streams.state.exits import CRASHED, FENCED, stop_process
 from streams.state.partition import Change, ClosedError, check_commit
@@ -10,6 +10,8 @@ from streams.state.store import MARKER, NO_OFFSET, CorruptStoreError, Store
 from streams.state.writer import FencedError, Writer
 
 Applied = Callable[[int], None]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ActivePartition:
@@ -26,18 +28,15 @@ class ActivePartition:
 
     def get(self, key: bytes) -> bytes | None:
         """See `Partition.get`."""
-        with self._sound():
-            return self._store.get(key)
+        return self._sound(self._store.get, key)
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """See `Partition.get_many`."""
-        with self._sound():
-            return self._store.get_many(keys)
+        return self._sound(self._store.get_many, keys)
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """See `Partition.scan`."""
-        with self._sound():
-            return self._store.scan(start, end, limit)
+        return self._sound(self._store.scan, start, end, limit)
 
     async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
         """See `Partition.commit`. Where the changelog or the disk fails, the process ends: memory is ahead of both."""
@@ -82,11 +81,10 @@ class ActivePartition:
         if marker != NO_OFFSET:
             self._applied(marker + 1)
 
-    @contextmanager
-    def _sound(self) -> Iterator[None]:
+    def _sound(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._check_open()
         try:
-            yield
+            return read(*args, **kwargs)
         except CorruptStoreError as error:
             stop_process(CRASHED, f"{error}: the next start rebuilds it")
 

@@ -1,6 +1,8 @@
 """The port of one table partition, and the rules that every implementation of it keeps."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Protocol
 
 from streams.topics import MESSAGE_LIMIT
@@ -19,6 +21,9 @@ RECORD_OVERHEAD = 32
 
 BATCH_BYTES = MESSAGE_LIMIT - 64 * 1024
 """The largest commit, keys and values and `RECORD_OVERHEAD` each; the rest is left for the batch's own header."""
+
+
+_KEY, _VALUE = itemgetter(0), itemgetter(1)
 
 
 class StateError(Exception):
@@ -65,15 +70,16 @@ class Partition(Protocol):
 
 def batch_bytes(changes: Sequence[Change]) -> int:
     """How much of `BATCH_BYTES` a commit of `changes` takes."""
-    return sum(len(key) + len(value or b"") + RECORD_OVERHEAD for key, value in changes)
+    keys, values = map(_KEY, changes), filter(None, map(_VALUE, changes))
+    return sum(map(len, keys)) + sum(map(len, values)) + RECORD_OVERHEAD * len(changes)
 
 
 def check_commit(current: int, changes: Sequence[Change], derived: Sequence[Change], marker: int) -> None:
     """Refuse what no partition may commit. Raises BatchTooLargeError, or ValueError for bad keys and markers."""
     if marker < current:
         raise ValueError(f"marker {marker} is behind {current}: inputs are applied in order, once")
-    for key, _ in (*changes, *derived):
-        if not key or key[0] < ord("!"):
-            raise ValueError(f"key {key[:32]!r} is reserved: a table's keys begin with a printable character")
+    least = min(map(_KEY, chain(changes, derived)), default=b"!")
+    if least < b"!":
+        raise ValueError(f"key {least[:32]!r} is reserved: a table's keys begin with a printable character")
     if (size := batch_bytes(changes)) > BATCH_BYTES:
         raise BatchTooLargeError(f"{len(changes)} changes of {size} bytes: at most {BATCH_BYTES}; split the input")

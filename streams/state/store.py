@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
 
@@ -113,14 +113,20 @@ class Store:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""
-        with self._watched():
+        try:
             value: bytes | None = self._db.get(key)
+        except Exception as error:  # noqa: BLE001  (the binding raises plain Exception for everything)
+            self._condemn(error)
         return value
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """The values of `keys`, in their order."""
-        with self._watched():
-            return list(self._db.get(keys)) if keys else []
+        if not keys:
+            return []
+        try:
+            return list(self._db.get(keys))
+        except Exception as error:  # noqa: BLE001  (the same)
+            self._condemn(error)
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """At most `limit` pairs of the table from `start` on, before `end`."""
@@ -209,8 +215,12 @@ class Store:
     def _watched(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:
-            if not str(error).startswith("Corruption"):
-                raise
-            (self.path / CONDEMNED).touch()
-            raise CorruptStoreError(f"{self.path} is corrupt ({str(error)[:200]})") from error
+        except Exception as error:  # noqa: BLE001  (the same)
+            self._condemn(error)
+
+    def _condemn(self, error: Exception) -> NoReturn:
+        """Raise it; where it tells of damaged data, have the next start rebuild the folder."""
+        if not str(error).startswith("Corruption"):
+            raise error
+        (self.path / CONDEMNED).touch()
+        raise CorruptStoreError(f"{self.path} is corrupt ({str(error)[:200]})") from error
