@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from streams.collector import settle
 from streams.pulse import pulse, say_ready
 from streams.settings import Settings
 from streams.stages.dispatch import Dispatch
@@ -20,9 +21,6 @@ from streams.state.faust_fixes import App
 from streams.state.partition import Change, Derive, Partition
 from streams.state.tables import Tables, make_app, run_app
 from streams.topics import Topics
-
-SWITCH_INTERVAL = 0.0005
-"""Seconds after which Python lets another thread run: Faust fetches in one, and waits for ours when it is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +44,12 @@ def plans(settings: Settings) -> list[Plan]:
     ]
 
 
-def scheduler_app(settings: Settings, sender: Sender, fail: Callable[[str], None]) -> tuple[App, list[Feed]]:
-    """The Faust app of the role `scheduler`, and the feeds of its stages."""
+def scheduler_app(settings: Settings, senders: list[Sender], fail: Callable[[str], None]) -> tuple[App, list[Feed]]:
+    """The Faust app of the role `scheduler`, and the feeds of its stages; each has a sender."""
     app = make_app(settings, "scheduler")
     tables = Tables(app, settings)
     feeds = []
-    for plan in plans(settings):
+    for plan, sender in zip(plans(settings), senders, strict=True):
         feed = Feed(_stage(plan, settings), sender, fail)
         source = tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
         app.agent(source, name=plan.table)(feed.agent)
@@ -71,9 +69,7 @@ def _stage(plan: Plan, settings: Settings) -> Stage:
 
 async def run_scheduler(settings: Settings) -> None:
     """The role `scheduler`: run until SIGTERM or SIGINT. Raises what made a stage stop."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    sender = Sender(settings)
-    await sender.start()
+    settle()
     stop = asyncio.Event()
     failures: list[str] = []
 
@@ -81,15 +77,14 @@ async def run_scheduler(settings: Settings) -> None:
         failures.append(sentence)
         stop.set()
 
-    app, feeds = scheduler_app(settings, sender, fail)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    telling = asyncio.create_task(_tell(settings, sender, feeds))
-    try:
+    async with AsyncExitStack() as stack:
+        senders = [await stack.enter_async_context(Sender(settings)) for _ in plans(settings)]
+        app, feeds = scheduler_app(settings, senders, fail)
+        telling = asyncio.create_task(_tell(settings, senders[0], feeds))
+        stack.callback(telling.cancel)
         await run_app(app, stop)
-    finally:
-        telling.cancel()
-        await sender.stop()
     if failures:
         raise SystemExit(failures[0])
 

@@ -1,6 +1,10 @@
-"""Sends a stage's outputs, and returns when the brokers have them all."""
+"""Sends a stage's outputs, and returns when the brokers have them all.
+
+aiokafka has one request under way to a broker for each producer: stages that shared one would wait for each other.
+"""
 
 import asyncio
+from typing import Self
 
 from aiokafka import AIOKafkaProducer
 
@@ -10,13 +14,13 @@ from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT
 
 
 class Sender:
-    """One idempotent producer a process."""
+    """One idempotent producer. Use as `async with Sender(settings) as send: await send([...])`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
         """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka,
@@ -27,8 +31,9 @@ class Sender:
             max_request_size=MESSAGE_LIMIT,
         )
         await self._producer.start()
+        return self
 
-    async def stop(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Send what is left and disconnect."""
         producer, self._producer = self._producer, None
         if producer:
