@@ -94,6 +94,7 @@ class Processes:
         self._failed_starts = 0
         self._starved_at = self._spawned_at = 0.0
         self._last_memory = 0.0
+        self._filling: Process | None = None
         self._fence = 0.0
         self._closing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -114,6 +115,16 @@ class Processes:
         """How many jobs they have."""
         return sum(len(p.jobs) for p in self._all)
 
+    def join(self, job: Job, expected: float | None) -> bool:
+        """Give a short job to the process that the last one went to; whether that works and has room for it."""
+        process = self._filling
+        if process is None or expected is None or not (process.jobs and process.open):
+            return False
+        if process.backlog + expected > SHARE:
+            return False
+        self._give(process, job, expected)
+        return True
+
     def place(self, job: Job, expected: float | None, *, wake: bool) -> bool:
         """Give the job to a process; `wake`: an idle one may be taken. Whether there was one."""
         process = self._choose(expected, wake=wake)
@@ -121,10 +132,8 @@ class Processes:
             if wake:
                 self._starve()
             return False
-        self._starved_at = 0.0
-        process.give(job, expected or 0.0)
-        if self._timer is None:
-            self._arm()
+        self._filling = process
+        self._give(process, job, expected or 0.0)
         return True
 
     def send(self) -> None:
@@ -139,6 +148,12 @@ class Processes:
         if self._failed_starts < TRIES:
             return ""
         return "no process for functions could be started: it died while it loaded the pipeline files (see the log)"
+
+    def _give(self, process: Process, job: Job, seconds: float) -> None:
+        self._starved_at = 0.0
+        process.give(job, seconds)
+        if self._timer is None:
+            self._arm()
 
     def _choose(self, expected: float | None, *, wake: bool) -> Process | None:
         busy = [p for p in self._all if p.jobs and p.open] if expected is not None and expected <= MOST else []
