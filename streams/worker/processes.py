@@ -31,6 +31,9 @@ OVERDUE = 0.01
 MOMENT = 0.1
 """An attempt that runs longer is reported as started."""
 
+PATIENCE = 0.25
+"""Seconds for which short jobs must find no room as well: a start costs as much as ten thousands of them."""
+
 STARTING = 2
 """Processes that start at the same time."""
 
@@ -130,7 +133,7 @@ class Processes:
         process = self._choose(expected, wake=wake)
         if process is None:
             if wake:
-                self._starve()
+                self._starve(PATIENCE if _stackable(expected) else 0.0)
             return False
         self._filling = process
         self._give(process, job, expected or 0.0)
@@ -156,7 +159,7 @@ class Processes:
             self._arm()
 
     def _choose(self, expected: float | None, *, wake: bool) -> Process | None:
-        busy = [p for p in self._all if p.jobs and p.open] if expected is not None and expected <= MOST else []
+        busy = [p for p in self._all if p.jobs and p.open] if _stackable(expected) else []
         least = min(busy, key=lambda p: p.backlog, default=None)
         if least and least.backlog + (expected or 0.0) <= SHARE:
             return least
@@ -164,11 +167,11 @@ class Processes:
             return idle
         return least if least and least.backlog + (expected or 0.0) <= MOST else None
 
-    def _starve(self) -> None:
+    def _starve(self, patience: float) -> None:
         """No process was free; start one if that lasts."""
         if not self._all:
             self._spawn()
-        self._starved_at = self._starved_at or time.monotonic()
+        self._starved_at = self._starved_at or time.monotonic() + patience
         if self._timer is None:
             self._arm()
 
@@ -348,3 +351,7 @@ class Processes:
         starting = sum(1 for p in self._all if not p.ready)
         if starting < min(STARTING, self._floor.waiting()) and len(self._all) < self._settings.slots:
             self._spawn()
+
+
+def _stackable(expected: float | None) -> bool:
+    return expected is not None and expected <= MOST
