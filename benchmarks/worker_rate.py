@@ -42,6 +42,11 @@ def _spent(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def _job(desk: Any, number: int, payload: dict[str, str]) -> Any:
+    """A task that runs once, as most do."""
+    return desk.job("function", {"function": "headrace.noop"}, task=f"once-{number}", payload=payload)
+
+
 async def _push(desk: Any, count: int, payload: dict[str, str]) -> None:
     """Assign `count` jobs as fast as the worker's credits allow, and wait for all their ends."""
     done = len(desk.finished) + count
@@ -51,7 +56,7 @@ async def _push(desk: Any, count: int, payload: dict[str, str]) -> None:
         if room <= 0:
             await asyncio.sleep(0.001)
             continue
-        await desk.run(*(desk.function("headrace.noop", payload) for _ in range(room)))
+        await desk.run(*(_job(desk, left - n, payload) for n in range(room)))
         left -= room
     await desk.until(lambda: len(desk.finished) >= done, 120)
 

@@ -6,16 +6,13 @@ and an audit hook that raises stops it. Sources: PEP 578; the table of audit eve
 """
 
 import functools
-import ipaddress
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_CLOSED = tuple(map(ipaddress.ip_network, ("::/96", "64:ff9b:1::/48", "fec0::/10")))
-"""Not the internet, though Python calls them global: RFC 4291 (IPv4 inside, site-local), RFC 8215 (translated)."""
+from streams.addresses import is_public
 
 _refused: ContextVar[list[str] | None] = ContextVar("refused", default=None)
 
@@ -30,23 +27,6 @@ def public_only() -> Iterator[list[str]]:
         yield refused
     finally:
         _refused.reset(token)
-
-
-def is_public(host: str) -> bool:
-    """Whether an address, as text, belongs to the public internet; a name is not an address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if embedded is None and address in _NAT64:
-            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if embedded is not None:
-            return is_public(str(embedded))
-        if any(address in network for network in _CLOSED):
-            return False
-    return address.is_global and not address.is_multicast
 
 
 @functools.cache

@@ -20,15 +20,13 @@ from pathlib import Path
 from pipelines.builtin import FUNCTIONS
 from pipelines.loader import load_folder
 from streams.worker.capture import Capture
-from streams.worker.frames import Done, Frames, Hello, Work, frame
+from streams.worker.frames import Done, Frames, Hello, Work, frame, receive
 from streams.worker.kinds.function import Functions
 from streams.worker.outcomes import Outcome
 from streams.worker.panel import ROOM, Panel
 
 HOLD = 0.001
 """Seconds that answers are held back for company while more work waits."""
-
-RECEIVE = 256 * 1024
 
 
 class Outbox:
@@ -95,7 +93,7 @@ class Child:
         """Take in what has arrived; False when the worker is gone."""
         if not wait and not self._poll.poll(0):
             return True
-        data = self._connection.recv(RECEIVE)
+        data = receive(self._connection)
         for works in self._frames.feed(data):
             self._received += 1
             for work in works:

@@ -1,5 +1,6 @@
 """What a worker and its warm processes say to each other: length-prefixed msgpack on a socket pair."""
 
+import socket
 from struct import Struct as Packed
 from types import UnionType
 from typing import Generic, TypeVar
@@ -60,6 +61,15 @@ def frame(message: object) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
+RECEIVE = memoryview(bytearray(256 * 1024))
+"""Where what is received lies until it is read: a new place each time costs more than all that is done with it."""
+
+
+def receive(connection: socket.socket) -> memoryview:
+    """What has come, empty at the end of the stream; to be read before the next call."""
+    return RECEIVE[: connection.recv_into(RECEIVE)]
+
+
 class Frames(Generic[M]):
     """Puts the pieces of a stream together again."""
 
@@ -67,17 +77,16 @@ class Frames(Generic[M]):
         self._decode = msgspec.msgpack.Decoder(shape).decode
         self._rest = b""
 
-    def feed(self, data: bytes) -> list[M]:
+    def feed(self, data: bytes | memoryview) -> list[M]:
         """The messages that are complete with `data`."""
-        data = self._rest + data if self._rest else data
-        at, end = 0, len(data)
-        view = memoryview(data)
+        view = memoryview(self._rest + data if self._rest else data)
+        at, end = 0, len(view)
         messages: list[M] = []
         while at + 4 <= end:
-            after = at + 4 + LENGTH.unpack_from(data, at)[0]
+            after = at + 4 + LENGTH.unpack_from(view, at)[0]
             if after > end:
                 break
             messages.append(self._decode(view[at + 4 : after]))
             at = after
-        self._rest = data[at:]
+        self._rest = bytes(view[at:])
         return messages

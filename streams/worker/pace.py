@@ -15,29 +15,32 @@ SHORTEST, LONGEST = 0.005, 0.25
 GROWTH = 1.5
 """How much longer than the last one a turnaround may seem."""
 
-TASKS = 10_000
-"""Tasks whose run times are remembered; with more of them all is learned anew."""
+FUNCTIONS = 10_000
+"""Functions whose run times are remembered; with more of them all is learned anew."""
 
 
 class Pace:
-    """Moving averages of run times, in seconds: of each task, and of all that ran."""
+    """Moving averages of run times, in seconds: of each function, and of all that ran.
+
+    A function is known by its job's `call`. Its tasks share what is learned: many of them run only once.
+    """
 
     def __init__(self, slots: int, window: float) -> None:
         self._slots, self._window = slots, window
-        self._tasks: dict[str, float] = {}
+        self._functions: dict[bytes, float] = {}
         self._all: float | None = None
 
-    def ran(self, task: str, seconds: float) -> None:
+    def ran(self, call: bytes, seconds: float) -> None:
         """Learn from a run."""
-        known = self._tasks.get(task)
-        if known is None and len(self._tasks) >= TASKS:
-            self._tasks.clear()
-        self._tasks[task] = seconds if known is None else known + WEIGHT * (seconds - known)
+        known = self._functions.get(call)
+        if known is None and len(self._functions) >= FUNCTIONS:
+            self._functions.clear()
+        self._functions[call] = seconds if known is None else known + WEIGHT * (seconds - known)
         self._all = seconds if self._all is None else self._all + WEIGHT * (seconds - self._all)
 
-    def expected(self, task: str) -> float | None:
-        """Seconds that the task takes here; None: it never ran."""
-        return self._tasks.get(task)
+    def expected(self, call: bytes) -> float | None:
+        """Seconds that the function takes here; None: it never ran."""
+        return self._functions.get(call)
 
     def ahead(self, turnaround: float = 0.0) -> int:
         """How many further jobs will start within the window, and while credits turn around, with all slots busy.

@@ -13,13 +13,15 @@ from typing import Protocol
 
 from streams.engine.records import Job
 from streams.settings import Settings
-from streams.worker.frames import Answer, Done, Frames, Hello, Said, Work, frame
+from streams.worker.frames import RECEIVE, Answer, Done, Frames, Hello, Said, Work, frame, receive
 from streams.worker.line import Key, key_of
 from streams.worker.outcomes import Outcome
 from streams.worker.output import Lines
 from streams.worker.panel import Panel
 
-RECEIVE = 256 * 1024
+PIPE = 64 * 1024
+"""Bytes that a pipe holds."""
+
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -159,10 +161,10 @@ class Process:
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            while data := self._socket.recv(RECEIVE):
+            while data := receive(self._socket):
                 for answer in self._frames.feed(data):
                     self._answer(answer)
-                if len(data) < RECEIVE:
+                if len(data) < len(RECEIVE):
                     return
             self._loop.remove_reader(self._socket)
 
@@ -184,7 +186,7 @@ class Process:
     def _raw(self, name: str, fd: int) -> bool:
         """Take what came past Python's own streams, from C code or other programs; False: no more."""
         try:
-            data = os.read(fd, RECEIVE)
+            data = os.read(fd, PIPE)
         except BlockingIOError:
             return False
         if not data:

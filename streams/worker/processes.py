@@ -31,6 +31,9 @@ OVERDUE = 0.01
 MOMENT = 0.1
 """An attempt that runs longer is reported as started."""
 
+PATIENCE = 0.25
+"""Seconds for which short jobs must find no room as well: a start costs as much as ten thousands of them."""
+
 STARTING = 2
 """Processes that start at the same time."""
 
@@ -94,6 +97,7 @@ class Processes:
         self._failed_starts = 0
         self._starved_at = self._spawned_at = 0.0
         self._last_memory = 0.0
+        self._filling: Process | None = None
         self._fence = 0.0
         self._closing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -114,17 +118,25 @@ class Processes:
         """How many jobs they have."""
         return sum(len(p.jobs) for p in self._all)
 
+    def join(self, job: Job, expected: float | None) -> bool:
+        """Give a short job to the process that the last one went to; whether that works and has room for it."""
+        process = self._filling
+        if process is None or expected is None or not (process.jobs and process.open):
+            return False
+        if process.backlog + expected > SHARE:
+            return False
+        self._give(process, job, expected)
+        return True
+
     def place(self, job: Job, expected: float | None, *, wake: bool) -> bool:
         """Give the job to a process; `wake`: an idle one may be taken. Whether there was one."""
         process = self._choose(expected, wake=wake)
         if process is None:
             if wake:
-                self._starve()
+                self._starve(PATIENCE if _stackable(expected) else 0.0)
             return False
-        self._starved_at = 0.0
-        process.give(job, expected or 0.0)
-        if self._timer is None:
-            self._arm()
+        self._filling = process
+        self._give(process, job, expected or 0.0)
         return True
 
     def send(self) -> None:
@@ -140,8 +152,14 @@ class Processes:
             return ""
         return "no process for functions could be started: it died while it loaded the pipeline files (see the log)"
 
+    def _give(self, process: Process, job: Job, seconds: float) -> None:
+        self._starved_at = 0.0
+        process.give(job, seconds)
+        if self._timer is None:
+            self._arm()
+
     def _choose(self, expected: float | None, *, wake: bool) -> Process | None:
-        busy = [p for p in self._all if p.jobs and p.open] if expected is not None and expected <= MOST else []
+        busy = [p for p in self._all if p.jobs and p.open] if _stackable(expected) else []
         least = min(busy, key=lambda p: p.backlog, default=None)
         if least and least.backlog + (expected or 0.0) <= SHARE:
             return least
@@ -149,11 +167,11 @@ class Processes:
             return idle
         return least if least and least.backlog + (expected or 0.0) <= MOST else None
 
-    def _starve(self) -> None:
+    def _starve(self, patience: float) -> None:
         """No process was free; start one if that lasts."""
         if not self._all:
             self._spawn()
-        self._starved_at = self._starved_at or time.monotonic()
+        self._starved_at = self._starved_at or time.monotonic() + patience
         if self._timer is None:
             self._arm()
 
@@ -333,3 +351,7 @@ class Processes:
         starting = sum(1 for p in self._all if not p.ready)
         if starting < min(STARTING, self._floor.waiting()) and len(self._all) < self._settings.slots:
             self._spawn()
+
+
+def _stackable(expected: float | None) -> bool:
+    return expected is not None and expected <= MOST

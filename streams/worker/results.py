@@ -20,17 +20,17 @@ from streams.worker.processes import Ended
 _log = structlog.get_logger(__name__)
 
 BUSY = 16
-"""Results in a batch from which on the next one is given a little time to grow: requests are what Kafka pays for."""
+"""Results within a pause from which on the next batch is given a pause to grow: requests are what Kafka pays for."""
 
 PAUSE = 0.02
-"""How long, in seconds."""
+"""Seconds."""
 
 AGAIN = 0.2
 """Seconds until a batch that the broker refused is sent again."""
 
 
 class Results:
-    """Sends one incarnation's results to their homes, and its credits after them."""
+    """Sends one incarnation's results to their homes, and its credits with them."""
 
     def __init__(
         self, producer: AIOKafkaProducer, settings: Settings, worker: str, news: Callable[[], int | None]
@@ -73,11 +73,14 @@ class Results:
 
     async def run(self) -> None:
         """Send until cancelled."""
+        since, count = 0.0, 0
         while True:
             await self._wake.wait()
             self._wake.clear()
-            count = await self.flush()
-            await self._tell_credit()
+            if (now := time.monotonic()) - since > PAUSE:
+                since, count = now, 0
+            await self._tell_credit()  # before the results that go with it, all in one request
+            count += await self.flush()
             if count >= BUSY:
                 await asyncio.sleep(PAUSE)
 

@@ -131,12 +131,19 @@ class Runner:
         self._reports.wake()
 
     def _start(self, job: Job) -> bool:
+        if job.kind == "function":
+            return self._call(job)
         free = self.running() < self._slots
-        if job.kind != "function":
-            if free:
-                self._attempts.start(job)
-            return free
-        if self._processes.place(job, self._pace.expected(job.task), wake=free):
+        if free:
+            self._attempts.start(job)
+        return free
+
+    def _call(self, job: Job) -> bool:
+        expected = self._pace.expected(job.call)
+        if self._processes.join(job, expected):
+            return True
+        free = self.running() < self._slots
+        if self._processes.place(job, expected, wake=free):
             return True
         if free and (reason := self._processes.hopeless()):
             self._reports.finished(Ended(job, Outcome("failed", error=reason), round(time.time() * 1000), 0.0))
@@ -148,7 +155,8 @@ class Runner:
     def ended(self, ended: Ended) -> None:
         """An attempt has ended: report it, learn its run time, start the next."""
         self._ended_at = time.monotonic()
-        self._pace.ran(ended.job.task, ended.seconds)
+        job = ended.job
+        self._pace.ran(job.call if job.kind == "function" else b"", ended.seconds)  # other calls may be long texts
         self._reports.finished(ended)
         self.pump()
 

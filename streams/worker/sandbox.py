@@ -39,6 +39,16 @@ ADVICE = (
 )
 
 
+def weakness() -> str:
+    """What the walls lack on this machine and how to mend it, in a sentence; empty where they are whole."""
+    if seccomp.program():
+        return ""
+    return (
+        f"{seccomp.LIBRARY} is not installed, so sandboxed code may make any system call; "
+        "install it (Debian, Ubuntu: apt install libseccomp2)"
+    )
+
+
 @dataclass(frozen=True)
 class Program:
     """What is to run. `data` are read-only files given by content; `fds` stay open."""
@@ -59,7 +69,7 @@ class Sandbox:
         self._checked: str | None = None
 
     async def check(self) -> None:
-        """Raise RefusedError, with advice, where no sandbox works on this machine."""
+        """Raise RefusedError, with advice, where no sandbox works on this machine: `true` is run just as a task is."""
         if self._checked is None:
             self._checked = await self._try()
         if self._checked:

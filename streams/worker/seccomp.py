@@ -8,6 +8,7 @@ import errno
 import os
 from functools import cache
 
+LIBRARY = "libseccomp.so.2"
 ALLOW = 0x7FFF0000
 ERRNO = 0x00050000
 MASKED_EQUAL = 7
@@ -39,7 +40,7 @@ class _Comparison(ctypes.Structure):
 def program() -> bytes:
     """The filter as the kernel takes it; empty where libseccomp is not installed."""
     try:
-        library = ctypes.CDLL("libseccomp.so.2")
+        library = ctypes.CDLL(LIBRARY)
     except OSError:
         return b""
     library.seccomp_init.restype = ctypes.c_void_p

@@ -1,6 +1,7 @@
 """The role `worker`: from its start to its end, over as many incarnations as it takes."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,9 @@ _log = structlog.get_logger(__name__)
 AGAIN = 1.0
 """Seconds between a dismissal and the next request for a lane."""
 
+GARBAGE = 50_000
+"""New objects between two looks for cycles: jobs that wait in thousands are none, and make none."""
+
 
 async def run_worker(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain; a second signal hurries.
@@ -30,6 +34,8 @@ async def run_worker(settings: Settings) -> None:
     Creates the file that HEADRACE_READY_FILE names as soon as a lane is granted.
     Raises aiokafka's KafkaConnectionError when no broker answers at the start.
     """
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
     stopping, hurry = asyncio.Event(), asyncio.Event()
     with _signals(stopping, hurry):
         async with _tools(settings) as tools:

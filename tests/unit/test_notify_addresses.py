@@ -4,44 +4,8 @@ import pytest
 from apprise.manager_plugins import NotificationManager
 
 from sinks.notify.addresses import SCHEMES, RefusedAddress, Undelivered, open_address, send, shown
-from sinks.notify.guard import is_public, public_only
+from sinks.notify.guard import public_only
 from sinks.notify.text import Text
-
-
-@pytest.mark.parametrize(
-    ("host", "public"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1:248:1893:25c8:1946", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),  # noqa: S104  (an address to refuse)
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::1", False),
-        ("::", False),
-        ("fe80::1%eth0", False),
-        ("fc00::1", False),
-        ("ff02::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:8.8.8.8", True),
-        ("64:ff9b::7f00:1", False),
-        ("64:ff9b::808:808", True),
-        ("2002:7f00:1::", False),
-        ("::7f00:1", False),
-        ("64:ff9b:1::7f00:1", False),
-        ("fec0::1", False),
-        ("localhost", False),
-        ("", False),
-    ],
-)
-def test_which_addresses_are_public(host: str, public: bool) -> None:  # noqa: FBT001  (a column of the table)
-    """Private, loopback, link-local, shared, multicast, and what embeds them, are not; nor is a name."""
-    assert is_public(host) is public
 
 
 def test_the_guard_stands_at_the_connection() -> None:

@@ -7,7 +7,7 @@ from streams.worker.pace import MOST, Pace, Turnaround
 def test_the_look_ahead_is_what_will_start_within_the_window(seconds: float, ahead: int) -> None:
     """None for tasks of a second, hundreds for tasks of a millisecond, never more than the most."""
     pace = Pace(slots=8, window=0.02 if seconds > 1e-5 else 1.0)
-    pace.ran("t", seconds)
+    pace.ran(b"t", seconds)
     assert pace.ahead() == ahead
 
 
@@ -15,22 +15,22 @@ def test_nothing_is_held_ahead_before_anything_was_measured() -> None:
     """Nor when the window is 0: strict order."""
     assert Pace(8, 0.02).ahead() == 0
     strict = Pace(8, 0.0)
-    strict.ran("t", 0.001)
+    strict.ran(b"t", 0.001)
     assert strict.ahead() == 0
 
 
-def test_run_times_are_learned_for_each_task() -> None:
-    """A moving average, forgotten where there are too many tasks."""
+def test_run_times_are_learned_for_each_function() -> None:
+    """A moving average, forgotten where there are too many."""
     pace = Pace(1, 1.0)
     for _ in range(200):
-        pace.ran("quick", 0.001)
-        pace.ran("slow", 1.0)
-    assert pace.expected("quick") == pytest.approx(0.001)
-    assert pace.expected("slow") == pytest.approx(1.0)
-    assert pace.expected("other") is None
+        pace.ran(b"quick", 0.001)
+        pace.ran(b"slow", 1.0)
+    assert pace.expected(b"quick") == pytest.approx(0.001)
+    assert pace.expected(b"slow") == pytest.approx(1.0)
+    assert pace.expected(b"other") is None
     for n in range(10_001):
-        pace.ran(f"t{n}", 1.0)
-    assert pace.expected("quick") is None
+        pace.ran(b"t%d" % n, 1.0)
+    assert pace.expected(b"quick") is None
 
 
 def test_the_turnaround_of_credits_is_promised_beforehand() -> None:
@@ -48,5 +48,5 @@ def test_the_turnaround_of_credits_is_promised_beforehand() -> None:
     turnaround.arrived(22, 499.0)
     assert turnaround.seconds < 0.02
     pace = Pace(slots=2, window=0.01)
-    pace.ran("t", 0.001)
+    pace.ran(b"t", 0.001)
     assert (pace.ahead(), pace.ahead(0.04)) == (20, 100)

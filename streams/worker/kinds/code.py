@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
+
 from pipelines.ids import to_text
 from streams.engine.records import Job
 from streams.settings import Settings
 from streams.worker.output import Output
 from streams.worker.program import Ran, run
-from streams.worker.sandbox import Program, Sandbox
+from streams.worker.sandbox import Program, Sandbox, weakness
+
+_log = structlog.get_logger(__name__)
 
 FOLDER = "/run/headrace"
 """Where a program finds the files that come with it."""
@@ -24,6 +28,8 @@ class CodeRunner:
 
     def __init__(self, settings: Settings) -> None:
         self._sandbox = None if settings.isolation == "process" else Sandbox(settings)
+        if self._sandbox and (lacking := weakness()):
+            _log.warning("the sandbox is weaker than it should be", reason=lacking)
         self._memory = settings.memory_limit_mb * 1024 * 1024
 
     async def run(self, program: Program, output: Output, stdin: bytes) -> Ran:

@@ -1,7 +1,6 @@
 """HTTP requests. A name is resolved once, its address checked and pinned; every redirect is checked anew."""
 
 import asyncio
-import ipaddress
 import socket
 from typing import Any
 from urllib.parse import urljoin
@@ -9,6 +8,7 @@ from urllib.parse import urljoin
 import httpx
 import msgspec
 
+from streams.addresses import is_public
 from streams.settings import Settings
 from streams.worker.kinds.base import Attempt
 from streams.worker.outcomes import KindError, Outcome, encode_result
@@ -22,10 +22,6 @@ ENVELOPE = 8 * 1024
 
 HEADERS = 4 * 1024
 """Bytes of headers that are returned."""
-
-
-TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
-"""Where IPv6 addresses stand for IPv4 ones (RFC 6052, RFC 8215, RFC 4291)."""
 
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -95,7 +91,7 @@ class HttpKind:
         except (OSError, UnicodeError) as error:
             raise KindError(f"the name {host!r:.200} cannot be resolved: {error}") from None
         addresses = [str(entry[4][0]) for entry in found]
-        if not self._private and (bad := [a for a in addresses if not _public(a)]):
+        if not self._private and (bad := [a for a in addresses if not is_public(a)]):
             raise KindError(
                 f"{host:.200} is at {bad[0]}, which is private; such addresses are closed to tasks "
                 "unless an administrator sets http_private"
@@ -124,17 +120,6 @@ def _content(call: dict[str, Any], attempt: Attempt) -> bytes | None:
         return body.encode()
     call["headers"] = {"content-type": "application/json", **(call.get("headers") or {})}
     return msgspec.json.encode(body)
-
-
-def _public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None) or parsed
-    return inner.is_global and parsed.is_global and not inner.is_multicast and not _translated(parsed)
-
-
-def _translated(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Addresses that a gateway turns into IPv4 ones, which may be private."""
-    return any(address in network for network in TRANSLATED if network.version == address.version)
 
 
 def _redirected(method: str, status: int, content: bytes | None) -> tuple[str, bytes | None]:

@@ -12,7 +12,11 @@ import pytest
 
 from streams.engine.records import Job
 from streams.settings import Settings
-from streams.worker.processes import Ended, Processes
+from streams.worker.attempts import Attempts
+from streams.worker.lease import Lease
+from streams.worker.pace import Pace
+from streams.worker.processes import MOST, PATIENCE, Ended, Processes
+from streams.worker.runner import Runner
 
 SOURCE = """
 from pipelines.dsl import task
@@ -72,6 +76,13 @@ class Floor:
     def put(self, line: Any) -> None:
         """Output is of no interest here."""
 
+    def finished(self, ended: Ended) -> None:
+        """What a runner reports."""
+        self.ended(ended)
+
+    def wake(self) -> None:
+        """There may be credits."""
+
 
 class House:
     """Processes and who they work for."""
@@ -80,7 +91,8 @@ class House:
         folder.joinpath("tasks.py").write_text(SOURCE)
         self.floor = Floor()
         values = {"slots": 2, "pipelines_dir": folder, **settings}
-        self.processes = Processes(Settings(**values), self.floor)
+        self.settings = Settings(**values)
+        self.processes = Processes(self.settings, self.floor)
         self.processes.set_fence(time.monotonic() + 3600)
         self.processes.serve(self.floor)
         self.count = 0
@@ -142,6 +154,39 @@ async def test_tiny_jobs_go_together_and_long_ones_apart(build: Callable[..., Ho
     await house.place(house.job("nap", 0.2))
     assert not house.processes.place(house.job("tick"), None, wake=False)
     assert not house.processes.place(house.job("tick"), 0.003, wake=False)
+
+
+async def test_tasks_that_run_once_are_known_by_their_function(build: Callable[..., House]) -> None:
+    """The first one goes alone, since nobody knows how long it takes; then they go together."""
+    house = build(slots=8)
+    await house.result("tick")
+    pace = Pace(8, 0.02)
+    runner = Runner(house.settings, pace, Lease(3600, time.monotonic()))
+    runner.equip(house.processes, Attempts({}, runner, house.floor, 1000), house.floor)
+    house.processes.serve(runner)
+    jobs = [msgspec.structs.replace(house.job("tick", n), task=f"once-{n}") for n in range(21)]
+    pace.ran(jobs[0].call, 0.00001)
+    for job in jobs:
+        runner.take(job)
+    runner.pump()
+    await house.until(lambda: (runner.held() and not runner.waiting()) or len(house.floor.ends) > 1)
+    assert runner.running() <= 1
+    for n, job in enumerate(jobs):
+        assert (await house.end(job)).outcome.result == str(n).encode()
+
+
+async def test_short_jobs_wait_a_while_before_another_process_starts(build: Callable[..., House]) -> None:
+    """A start costs more than thousands of them; but one that is needed for long comes."""
+    house = build()
+    await house.result("tick")
+    house.floor.line = 1
+    await house.place(house.job("nap", 1.0), expected=MOST)
+    since = time.monotonic()
+    await house.until(
+        lambda: house.processes.place(house.job("tick"), MOST, wake=True) or len(house.processes._all) > 1
+    )
+    assert len(house.processes._all) == 2
+    assert time.monotonic() - since >= PATIENCE
 
 
 async def test_more_processes_start_only_when_work_waits(build: Callable[..., House]) -> None:

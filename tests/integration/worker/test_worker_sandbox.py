@@ -16,6 +16,7 @@ import msgspec
 import psutil
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
 from streams.engine.events import LogLine
 from streams.engine.records import Job
@@ -26,6 +27,7 @@ from streams.worker.kinds.catalogue import make_kinds
 from streams.worker.kinds.python import _answers
 from streams.worker.outcomes import KindError, Outcome, RefusedError
 from streams.worker.output import Output
+from streams.worker.sandbox import weakness
 
 MARK = "headrace-hostile"
 BEGIN = "import os, sys, socket, ctypes, subprocess, signal, time, pathlib\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -323,3 +325,17 @@ async def test_where_no_sandbox_works_code_is_refused(monkeypatch: pytest.Monkey
 def test_the_system_call_filter_is_built() -> None:
     """Libseccomp is on this machine, so there must be one."""
     assert len(seccomp.program()) > 8 * len(seccomp.FORBIDDEN)
+    assert weakness() == ""
+
+
+def test_a_missing_filter_is_told_when_the_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And how to get it; not where there are no walls at all."""
+    monkeypatch.setattr(seccomp, "LIBRARY", "libnowhere.so.2")
+    seccomp.program.cache_clear()
+    try:
+        with capture_logs() as told:
+            make_kinds(Settings())
+            make_kinds(Settings(isolation="process"))
+    finally:
+        seccomp.program.cache_clear()
+    assert [("libnowhere.so.2" in line["reason"], "apt install" in line["reason"]) for line in told] == [(True, True)]
