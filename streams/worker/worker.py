@@ -1,7 +1,6 @@
 """The role `worker`: from its start to its end, over as many incarnations as it takes."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +8,7 @@ from contextlib import asynccontextmanager
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from streams.collector import settle
 from streams.pulse import pulse
 from streams.settings import Settings
 from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT, Topics
@@ -24,9 +24,6 @@ _log = structlog.get_logger(__name__)
 AGAIN = 1.0
 """Seconds between a dismissal and the next request for a lane."""
 
-GARBAGE = 50_000
-"""New objects between two looks for cycles: jobs that wait in thousands are none, and make none."""
-
 
 async def run_worker(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain; a second signal hurries.
@@ -34,8 +31,7 @@ async def run_worker(settings: Settings) -> None:
     Creates the file that HEADRACE_READY_FILE names as soon as a lane is granted.
     Raises aiokafka's KafkaConnectionError when no broker answers at the start.
     """
-    gc.freeze()
-    gc.set_threshold(GARBAGE)
+    settle()
     stopping, hurry = asyncio.Event(), asyncio.Event()
     with _signals(stopping, hurry):
         async with _tools(settings) as tools:
