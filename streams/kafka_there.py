@@ -14,7 +14,7 @@ STEP = 0.05
 
 
 async def topics_there(settings: Settings, within: float = 60.0) -> None:
-    """Return as soon as a broker has all our topics. Raises SystemExit, with what is missing, after `within` seconds."""
+    """Return when a broker has all our topics. Raises SystemExit with what is missing after `within` seconds."""
     deadline = time.monotonic() + within
     while missing := await _missing(settings):
         if time.monotonic() > deadline:

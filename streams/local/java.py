@@ -26,7 +26,7 @@ class Java:
     build: str
 
     def start_quickly(self, folder: Path) -> list[str]:
-        """Flags by which a program whose jars are in `folder` starts with its classes as an earlier run left them there.
+        """Flags by which a program with its jars in `folder` starts from the classes that an earlier run left there.
 
         The first run writes that archive when it ends. Java itself ignores one that does not fit, and writes an
         archive's beginning last, so that one that was cut off is known by its zeros.
