@@ -71,9 +71,13 @@ def assemble() -> App:
 
 
 def _run(role: Role, with_settings: "Settings") -> None:
+    """Run a role once Kafka is there; what it imports was imported meanwhile."""
     import uvloop  # noqa: PLC0415  (other commands need none of it)
 
+    from streams.kafka_there import topics_there  # noqa: PLC0415  (the same)
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(topics_there(with_settings))
         runner.run(role(with_settings))
 
 

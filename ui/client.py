@@ -204,7 +204,7 @@ class Client:
         return self._ask("GET", "/v1/executions", ExecutionPage, query)
 
     def execution(self, execution: str) -> ExecutionView:
-        """One execution, by its id or the last eight characters of it."""
+        """One execution, by its id or its last characters: eight at least, and twelve as lists show them."""
         return self._ask("GET", f"/v1/executions/{_part(execution)}", ExecutionView)
 
     def events(self, execution: str) -> tuple[EventView, ...]:

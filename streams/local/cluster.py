@@ -1,7 +1,8 @@
-"""All of Headrace on this machine: the checks, Kafka, the topics, and the roles, in that order."""
+"""All of Headrace on this machine: the checks, Kafka with the roles, and the topics, for which they wait."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pipelines
@@ -34,30 +35,34 @@ def kafka_role(settings: Settings) -> Role:
 
 
 def roles(settings: Settings) -> list[Role]:
-    """The roles after Kafka, in the order in which they start."""
-    dashboard = role("dashboard", settings, patience=5)
-    url = f"127.0.0.1:{settings.dashboard_port}"
+    """The roles that Kafka is for. They wait for their topics, so that all may start at once."""
     return [
         role("scheduler", settings),
         role("edge", settings),
         role("worker", settings, patience=settings.drain_timeout + 5),
-        Role(dashboard.name, dashboard.command, dashboard.log, lambda: listens(url), dashboard.env, patience=5),
     ]
+
+
+def dashboard_role(settings: Settings) -> Role:
+    """The dashboard, which is ready when it listens."""
+    url = f"127.0.0.1:{settings.dashboard_port}"
+    return replace(role("dashboard", settings, patience=5), is_ready=lambda: listens(url))
 
 
 @contextmanager
 def running(settings: Settings, say: Callable[[str], None], supervisor: Supervisor) -> Iterator[None]:
-    """Everything up while inside; everything stopped, in order, when left. Raises SetupError."""
+    """Kafka and its roles up while inside; everything stopped, in order, when left. Raises SetupError."""
     preflight.check_home(settings.home)
     with only_one(settings.home):
         preflight.check_disk(settings.home)
         preflight.check_ports(preflight.ports(settings))
         try:
-            if preflight.kafka_is_ours(settings):
-                supervisor.launch([kafka_role(settings)])
+            kafka = supervisor.launch([kafka_role(settings)] if preflight.kafka_is_ours(settings) else [])
+            others = supervisor.launch(roles(settings))
+            supervisor.wait(kafka)
             if made := ensure_topics(settings):
                 say(f"Made {len(made)} topics under {settings.namespace!r}.")
-            supervisor.launch(roles(settings))
+            supervisor.wait(others)
             yield
         finally:
             say("Stopping ...")

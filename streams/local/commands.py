@@ -1,6 +1,7 @@
-"""The commands `up`, `doctor` and `topics`."""
+"""The commands `up`, `doctor`, `topics` and `load`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import cyclopts
@@ -43,8 +44,23 @@ def topics() -> None:
     sys.stdout.write(f"made {len(made)} topics under {settings().namespace!r}\n")
 
 
+def load(folder: Path | None = None, /) -> None:
+    """Make the pipelines of a folder known, where no `headrace up` does it. Exits with 1 if one cannot be loaded.
+
+    Args:
+        folder: Its *.py files are loaded; none: the folder that the settings name.
+    """
+    from streams.local.example import register as make_known  # noqa: PLC0415  (other commands need none of it)
+    from ui.cli.common import connected  # noqa: PLC0415  (the same)
+
+    with connected() as client:
+        registry = make_known(client, folder or settings().pipelines_dir, print)
+    sys.exit(1 if registry.errors else 0)
+
+
 def register(app: cyclopts.App) -> None:
     """Add these commands to the command line."""
     app.command(up)
     app.command(doctor)
     app.command(topics)
+    app.command(load)

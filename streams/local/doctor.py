@@ -1,7 +1,7 @@
 """`headrace doctor`: what is wrong with this machine or set-up, and how to mend it."""
 
+import asyncio
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -25,6 +25,9 @@ from streams.local.topics_admin import admin, answers, differences, partitions_o
 from streams.settings import Settings
 from streams.token import read_token
 from streams.topics import layout
+from streams.worker import seccomp
+from streams.worker.outcomes import RefusedError
+from streams.worker.sandbox import ADVICE, Sandbox
 from ui.client import ApiError, ApiUnavailableError, Client
 
 GB = 1e9
@@ -136,20 +139,22 @@ def _memory(_: Settings) -> Iterator[Check]:
 
 
 def _sandbox(settings: Settings) -> Iterator[Check]:
-    mend = "install bubblewrap (Debian: apt install bubblewrap); until then `python` and `shell` tasks are refused"
+    """Tried as a worker tries it."""
     if settings.isolation == "process":
         detail = "HEADRACE_ISOLATION=process: code tasks run without a sandbox"
         yield Check(name="sandbox", status="warn", detail=detail, mend="unset it, unless all who submit are trusted")
-    elif not (bwrap := shutil.which("bwrap")):
-        yield Check(name="sandbox", status="warn", detail="bwrap is not installed", mend=mend)
+        return
+    try:
+        asyncio.run(Sandbox(settings).check())
+    except RefusedError as error:
+        mend = f"{ADVICE} Until then `python` and `shell` tasks are refused."
+        yield Check(name="sandbox", status="warn", detail=str(error).removesuffix(f". {ADVICE}"), mend=mend)
+        return
+    if seccomp.program():
+        yield Check(name="sandbox", status="ok", detail="bubblewrap works, with a filter of system calls")
     else:
-        command = [bwrap, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (constants)
-        if done.returncode:
-            mend = "let users make namespaces (sysctl kernel.unprivileged_userns_clone=1), or see docs on isolation"
-            yield Check(name="sandbox", status="warn", detail=f"bwrap fails: {done.stderr.strip()[:120]}", mend=mend)
-        else:
-            yield Check(name="sandbox", status="ok", detail=f"bwrap works ({bwrap})")
+        mend = "install libseccomp (Debian: apt install libseccomp2); the other walls stand without it"
+        yield Check(name="sandbox", status="warn", detail="bubblewrap works, but without libseccomp2", mend=mend)
 
 
 def _ports(settings: Settings) -> Iterator[Check]:

@@ -152,16 +152,21 @@ class Supervisor:
                 raise SetupError(f"{child.role.name} does not start; the end of {child.role.log}:{child.tail}")
         self.redraw()
 
-    def launch(self, roles: Sequence[Role], within: float = 120.0) -> None:
-        """Start roles together and return when all are ready. Raises SetupError."""
+    def launch(self, roles: Sequence[Role]) -> list[Child]:
+        """Start roles together. They become ready while somebody waits."""
         started = [Child(role, self.say) for role in roles]
         self.children += started
+        self.tick()
+        return started
+
+    def wait(self, children: Sequence[Child], within: float = 120.0) -> None:
+        """Return when these are ready. Raises SetupError."""
         deadline = time.monotonic() + within
-        while not all(child.ready for child in started):
+        while late := [child for child in children if not child.ready]:
             self.pause(TICK)
             if time.monotonic() > deadline:
-                late = next(child for child in started if not child.ready)
-                raise SetupError(f"{late.role.name} is not ready after {within:.0f} s; see {late.role.log}:{late.tail}")
+                role, tail = late[0].role, late[0].tail
+                raise SetupError(f"{role.name} is not ready after {within:.0f} s; see {role.log}:{tail}")
 
     def pause(self, seconds: float) -> None:
         """Wait, looking after the roles meanwhile."""

@@ -12,7 +12,7 @@ from types import FrameType
 from rich.table import Table
 
 from streams.local import preflight
-from streams.local.cluster import local_settings, running
+from streams.local.cluster import dashboard_role, local_settings, running
 from streams.local.debian import bring_command
 from streams.local.errors import SetupError
 from streams.local.example import EXAMPLE, register, run_example
@@ -51,8 +51,13 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
     screen.open()
     try:
         with running(settings, screen.say, supervisor):
+            dashboard = supervisor.launch([dashboard_role(settings)])  # last: the others take the processor first
+            if not once and _has_desktop(screen):
+                supervisor.wait(dashboard)
+                webbrowser.open(_dashboard(settings))  # the person sees the example run on it
             screen.close()
-            good = _show_example(settings, screen, supervisor, once=once)
+            good = _show_example(settings, screen, supervisor)
+            supervisor.wait(dashboard)
             if not once:
                 _where(settings, screen)
             while not once:
@@ -62,13 +67,11 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
     return good
 
 
-def _show_example(settings: Settings, screen: Screen, supervisor: Supervisor, *, once: bool) -> bool:
+def _show_example(settings: Settings, screen: Screen, supervisor: Supervisor) -> bool:
     """Run the example; a person who stays gets a line where it fails, and the rest goes on."""
     try:
         with Client(settings.edge_url, read_token(settings)) as client:
             registry = register(client, settings.pipelines_dir, screen.say)
-            if not once and screen.console.is_terminal:
-                _open_dashboard(settings)
             return run_example(client, registry, screen, supervisor.pause)
     except (ApiError, ApiUnavailableError) as error:
         screen.say(f"The example {EXAMPLE!r} could not be run: {error}")
@@ -79,10 +82,9 @@ def _dashboard(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.dashboard_port}"
 
 
-def _open_dashboard(settings: Settings) -> None:
-    """In the person's browser, where there is a desktop that has one."""
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        webbrowser.open(_dashboard(settings))
+def _has_desktop(screen: Screen) -> bool:
+    """Whether the person has a browser to open."""
+    return screen.console.is_terminal and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _where(settings: Settings, screen: Screen) -> None:

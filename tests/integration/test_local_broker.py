@@ -1,5 +1,7 @@
+import asyncio
 import contextlib
 import itertools
+import shutil
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,8 +9,10 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
+from streams.kafka_there import topics_there
 from streams.local.broker import Broker, brokers
 from streams.local.errors import SetupError
+from streams.local.jars import KAFKA, ensure_jars
 from streams.local.ports import free_ports, is_free
 from streams.local.topics_admin import admin, answers, ensure_topics, partitions_of
 from streams.settings import Settings
@@ -58,6 +62,19 @@ def test_a_broker_keeps_what_it_acknowledged_through_kill_9(tmp_path: Path) -> N
         assert ensure_topics(settings.model_copy(update={"kafka": second.bootstrap})) == []
 
 
+def test_a_broker_starts_from_the_classes_of_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one leaves them in the cache when it ends; the second one has them in its memory."""
+    cache = tmp_path / "headrace"
+    shutil.copytree(ensure_jars(), cache / f"kafka-{KAFKA}", ignore=shutil.ignore_patterns("*.jsa"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with Broker(tmp_path / "broker", *free_ports(2)):
+        assert not list(cache.rglob("*.jsa"))
+    [archive] = cache.rglob("*.jsa")
+    with Broker(tmp_path / "broker", *free_ports(2)) as second:
+        assert second.process
+        assert str(archive) in Path(f"/proc/{second.process.pid}/maps").read_text()
+
+
 def test_a_broker_that_cannot_start_says_why(tmp_path: Path, kafka: str) -> None:
     """A broker whose port is taken ends, and the end of its log is in the error."""
     port = int(kafka.rsplit(":", 1)[1])
@@ -91,6 +108,21 @@ def test_topics_are_made_once(kafka: str) -> None:
         assert ensure_topics(settings) == []
     finally:
         forget(settings)
+
+
+async def test_a_role_waits_for_its_topics(kafka: str) -> None:
+    """It goes on as soon as all are there; without them, or without a broker, it says what it waited for."""
+    settings = settings_for(kafka)
+    with pytest.raises(SystemExit, match=r"dead-letters' is missing \(`headrace topics` makes it\)"):
+        await topics_there(settings, within=0)
+    waiting = asyncio.create_task(topics_there(settings))
+    await asyncio.to_thread(ensure_topics, settings)
+    try:
+        await waiting
+    finally:
+        await asyncio.to_thread(forget, settings)
+    with pytest.raises(SystemExit, match="no Kafka broker answers at"):
+        await topics_there(settings_for(f"127.0.0.1:{free_ports(1)[0]}"), within=0)
 
 
 def test_a_topic_with_other_partitions_is_refused(kafka: str) -> None:

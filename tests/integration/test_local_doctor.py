@@ -33,6 +33,18 @@ def test_what_is_not_up_is_said_with_how_to_start_it(tmp_path: Path) -> None:
     assert "topics" not in checks
 
 
+def test_the_sandbox_is_tried_as_a_worker_tries_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a worker needs and does not find is named, with how to mend it."""
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    (bare / "bwrap").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(bare))
+    check = by_name(examine(settings_for(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")))["sandbox"]
+    assert check.status == "warn"
+    assert check.detail == "no sandbox works on this worker: prlimit is not installed"
+    assert "apt install bubblewrap" in check.mend
+
+
 def test_topics_that_do_not_fit_the_settings_fail(tmp_path: Path, kafka: str) -> None:
     """Missing topics are a warning, right ones are fine, another number of partitions fails."""
     settings = settings_for(tmp_path, kafka)

@@ -49,6 +49,11 @@ def pids(folder: Path, name: str) -> list[list[int]]:
     return [[int(pid) for pid in line.split()] for line in (folder / f"{name}.pids").read_text().splitlines()]
 
 
+def launch(supervisor: Supervisor, *roles: Role, within: float = 120) -> None:
+    """Start roles and wait until all are ready."""
+    supervisor.wait(supervisor.launch(roles), within)
+
+
 def gone(pid: int) -> bool:
     """Whether a process has ended, or waits only to be buried."""
     try:
@@ -71,8 +76,8 @@ def test_roles_are_started_and_stopped_in_order(tmp_path: Path) -> None:
     """All are ready after the launch; the last one started is the first one stopped, and nothing is left."""
     supervisor = Supervisor(lambda _: None)
     try:
-        supervisor.launch([program(tmp_path, "first")])
-        supervisor.launch([program(tmp_path, "second"), program(tmp_path, "third")])
+        launch(supervisor, program(tmp_path, "first"))
+        launch(supervisor, program(tmp_path, "second"), program(tmp_path, "third"))
         assert [child.state for child in supervisor.children] == ["ready"] * 3
     finally:
         supervisor.stop()
@@ -87,7 +92,7 @@ def test_a_role_that_is_killed_comes_back(tmp_path: Path) -> None:
     said: list[str] = []
     supervisor = Supervisor(said.append)
     try:
-        supervisor.launch([program(tmp_path, "role")])
+        launch(supervisor, program(tmp_path, "role"))
         [[pid, helper]] = pids(tmp_path, "role")
         os.kill(pid, signal.SIGKILL)
         until(lambda: supervisor.children[0].state == "restarting", supervisor)
@@ -106,7 +111,7 @@ def test_a_role_that_cannot_start_is_an_error_with_the_end_of_its_log(tmp_path: 
     bad = program(tmp_path, "bad", "raise SystemExit('no such thing as a free lunch')")
     try:
         with pytest.raises(SetupError, match=r"bad does not start(.|\n)*free lunch"):
-            supervisor.launch([program(tmp_path, "good"), bad])
+            launch(supervisor, program(tmp_path, "good"), bad)
     finally:
         supervisor.stop()
     until(lambda: all(gone(pid) for life in pids(tmp_path, "good") for pid in life))
@@ -132,7 +137,7 @@ def test_a_role_whose_history_is_missing_is_not_started_again(tmp_path: Path) ->
     """
     supervisor = Supervisor(lambda _: None)
     with pytest.raises(SetupError, match="lost its head"):
-        supervisor.launch([program(tmp_path, "scheduler", text)])
+        launch(supervisor, program(tmp_path, "scheduler", text))
     assert (tmp_path / "starts").read_text() == "x"
 
 
@@ -141,7 +146,7 @@ def test_a_role_that_never_gets_ready_is_an_error(tmp_path: Path) -> None:
     supervisor = Supervisor(lambda _: None)
     try:
         with pytest.raises(SetupError, match="mute is not ready after"):
-            supervisor.launch([program(tmp_path, "mute", "import time; time.sleep(600)")], within=1)
+            launch(supervisor, program(tmp_path, "mute", "import time; time.sleep(600)"), within=1)
     finally:
         supervisor.stop()
 
@@ -151,7 +156,7 @@ def test_a_role_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     stubborn = GOOD.replace("signal.signal(signal.SIGTERM, leave)", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     said: list[str] = []
     supervisor = Supervisor(said.append)
-    supervisor.launch([program(tmp_path, "deaf", stubborn, patience=0.3)])
+    launch(supervisor, program(tmp_path, "deaf", stubborn, patience=0.3))
     supervisor.stop()
     until(lambda: all(gone(pid) for life in pids(tmp_path, "deaf") for pid in life))
     assert said == ["deaf did not end within 0.3 s and was killed"]
@@ -170,7 +175,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
         import os
         env = {{**os.environ, "HEADRACE_READY_FILE": str(ready)}}
         supervisor = Supervisor(print)
-        supervisor.launch([Role("role", command, folder / "role.log", ready.exists, env, ready)])
+        supervisor.wait(supervisor.launch([Role("role", command, folder / "role.log", ready.exists, env, ready)]))
         print("up", flush=True)
         supervisor.pause(600)
     """

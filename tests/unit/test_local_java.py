@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.local.java import candidates, parse_major, probe
+from streams.local.java import Java, candidates, parse_major, probe
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,14 @@ def test_a_command_that_does_not_run_is_no_java(tmp_path: Path) -> None:
     assert probe(tmp_path / "absent") is None
     assert probe(text) is None
     assert probe(Path("/bin/true")) is None
+
+
+def test_an_archive_is_used_once_it_is_whole(tmp_path: Path) -> None:
+    """Where there is none, or one that was cut off while it was written, it is written anew."""
+    java = Java(Path("java"), 17, "build")
+    archive = tmp_path / "classes-build.jsa"
+    assert java.start_quickly(tmp_path) == [f"-XX:ArchiveClassesAtExit={archive}"]
+    archive.write_bytes(bytes(1000))
+    assert java.start_quickly(tmp_path) == [f"-XX:ArchiveClassesAtExit={archive}"]
+    archive.write_bytes(b"magic")
+    assert java.start_quickly(tmp_path) == [f"-XX:SharedArchiveFile={archive}"]

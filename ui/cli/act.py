@@ -22,7 +22,7 @@ def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FIL
     """Stop executions, waiting or running.
 
     Args:
-        ids: Executions by id (the last characters will do where they are unique); none: all that match the filter.
+        ids: Executions by id (the last twelve characters, as lists show them, will do); none: all that match.
         reason: Shown to whoever looks at them.
         yes: Do not ask.
         which: Which ones.
@@ -44,7 +44,7 @@ def retry(
     """Execute again what has ended, each under a new id.
 
     Args:
-        ids: Executions by id (the last characters will do where they are unique); none: all that match the filter.
+        ids: Executions by id (the last twelve characters, as lists show them, will do); none: all that match.
         wait: With one id: wait for the end of the new execution.
         yes: Do not ask.
         which: Which ones.
@@ -68,7 +68,7 @@ def finish(
     """Say how an external execution ended.
 
     Args:
-        execution: Its id (the last characters will do where they are unique).
+        execution: Its id (the last twelve characters, as lists show them, will do).
         outcome: How.
         result: JSON, for the tasks that wait for it; @FILE reads it from a file.
         error: What went wrong.

@@ -24,7 +24,7 @@ def logs(
     """An execution's output. As JSON: one line of it a line.
 
     Args:
-        execution: Its id; the last eight characters will do where they are unique.
+        execution: Its id (the last twelve characters, as lists show them, will do).
         follow: Go on until it has ended.
         common: Of every command.
     """

@@ -22,7 +22,7 @@ def show(execution: str, /, *, common: Common = PLAIN) -> None:
     """An execution: its attempts on a timeline, its upstream tasks, why it waits, its result.
 
     Args:
-        execution: Its id; the last eight characters will do where they are unique.
+        execution: Its id (the last twelve characters, as lists show them, will do).
         common: Of every command.
     """
     with connected() as client:

@@ -14,6 +14,9 @@ from ui.parts import api
 
 _NOT_OURS = "The API does not accept this dashboard's token. `headrace doctor` says what is wrong."
 
+KEPT = 32
+"""Answers kept in a session: more than a page asks for at once."""
+
 Value_co = TypeVar("Value_co", covariant=True)  # an answer is only read
 Given = ParamSpec("Given")
 
@@ -34,13 +37,22 @@ def ask(name: str, call: Callable[Given, Value_co], *args: Given.args, **kwargs:
     """
     kept: dict[str, Answer[Value_co]] = st.session_state.setdefault("_answers", {})
     try:
-        kept[name] = Answer(call(*args, **kwargs), datetime.now(UTC))
+        answer = Answer(call(*args, **kwargs), datetime.now(UTC))
     except api.REFUSED as error:
         if not api.away(error):
             raise
         last = kept.get(name)
         return Answer(last.value if last else None, last.at if last else datetime.now(UTC), api.sentence(error))
-    return kept[name]
+    _keep(kept, name, answer)
+    return answer
+
+
+def _keep(kept: dict[str, Answer[Value_co]], name: str, answer: Answer[Value_co]) -> None:
+    """Remember an answer, and forget those that were asked for longest ago: each filter is a name of its own."""
+    kept.pop(name, None)
+    kept[name] = answer
+    for old in list(kept)[:-KEPT]:
+        del kept[old]
 
 
 def guarded(body: Callable[Given, None]) -> Callable[Given, None]:

@@ -27,7 +27,7 @@ async def executions(wanted: Annotated[ExecutionQuery, Query()], here: Here) -> 
 
 @router.get("/v1/executions/{execution}")
 async def execution(execution: str, here: Here) -> ExecutionView:
-    """One execution, by its id or the last eight characters of it, where they are unique."""
+    """One execution, by its id or its last characters, eight at least, where they are unique."""
     return await here.reads.execution(await here.reads.find(execution))
 
 

@@ -48,6 +48,18 @@ def test_no_edge_is_unavailable(system: Any, tmp_path: Any) -> None:
     assert system.run("list", HEADRACE_HOME=str(tmp_path)).returncode == 5
 
 
+def test_a_folders_pipelines_are_loaded(system: Any, tmp_path: Any, name: str) -> None:
+    """They can be executed afterwards; a file that cannot be loaded is named and fails the command."""
+    good = f"from headrace import Pipeline\n\npipeline = Pipeline({name!r})\npipeline.sleep('nap', seconds=0)\n"
+    (tmp_path / "good.py").write_text(good)
+    done = system.run("load", str(tmp_path))
+    assert (done.returncode, done.stdout.partition(" from")[0]) == (0, "Loaded 1 pipelines")
+    (tmp_path / "bad.py").write_text("1 / 0")
+    done = system.run("load", str(tmp_path))
+    assert done.returncode == 1
+    assert "bad.py" in done.stdout
+
+
 def test_an_executions_life(system: Any, name: str) -> None:
     """Submit prints the id alone; show, list and logs know it by its end; finish and retry do what they say."""
     done = system.run("submit", "external", "--id", name, "--payload", '{"a": [1]}', "--priority", "9")

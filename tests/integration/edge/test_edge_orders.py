@@ -1,4 +1,5 @@
 import contextlib
+import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -264,6 +265,22 @@ def test_the_last_characters_name_an_execution(client: Client, name: str) -> Non
     assert client.execution(ids[0][-12:]).execution == ids[0]
     assert client.execution(ids[0][-8:].upper()).execution == ids[0]
     assert client.cancel(ids[1][-12:]).execution == ids[1]
+    alike = [client.submit(ExternalTask(id=task)).execution or "" for task in _namesakes(name)]
+    with pytest.raises(ApiError) as refused:
+        client.execution(alike[0][-8:])
+    assert refused.value.status == 409
+    assert all(execution in str(refused.value) for execution in alike)
+
+
+def _namesakes(name: str) -> tuple[str, str]:
+    """Two tasks of a pipeline whose executions' ids end with the same eight characters."""
+    seen: dict[str, str] = {}
+    for task in (f"{name}.alike-{n}" for n in itertools.count()):
+        end = to_text(execution_id(task, ""))[-8:]
+        if end in seen:
+            return seen[end], task
+        seen[end] = task
+    raise AssertionError
 
 
 def test_dead_letters_are_shown(client: Client, system: Any, name: str) -> None:

@@ -1,0 +1,49 @@
+"""Where a role waits for Kafka: roles start in any order, and all at once on one machine."""
+
+import asyncio
+import time
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from streams.settings import Settings
+from streams.topics import layout
+
+STEP = 0.05
+"""Seconds between two looks."""
+
+
+async def topics_there(settings: Settings, within: float = 60.0) -> None:
+    """Return when a broker has all our topics. Raises SystemExit with what is missing after `within` seconds."""
+    deadline = time.monotonic() + within
+    while missing := await _missing(settings):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{missing}, after {within:g} s of waiting for it")
+        await asyncio.sleep(STEP)
+
+
+async def _missing(settings: Settings) -> str:
+    """What is not there yet, as a sentence; empty where nothing is missing."""
+    if not await _listens(settings.kafka):  # the client would log an error each time
+        return f"no Kafka broker answers at {settings.kafka} (HEADRACE_KAFKA)"
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka)
+    try:
+        await client.bootstrap()
+        missing = layout(settings).keys() - (await client.fetch_all_metadata()).topics()
+    except KafkaError as error:
+        return f"the Kafka broker at {settings.kafka} does not say which topics it has: {error}"
+    finally:
+        await client.close()
+    return f"the topic {min(missing)!r} is missing (`headrace topics` makes it)" if missing else ""
+
+
+async def _listens(servers: str) -> bool:
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            continue
+        writer.close()
+        return True
+    return False
