@@ -81,6 +81,7 @@ class FinishEvent(_OneExecution):
     outcome: Literal["succeeded", "failed"] = "succeeded"
     result: JsonValue = None
     error: str = Field("", max_length=10_000)
+    attempt: int | None = Field(None, ge=1, description="Which attempt ended so; none: the one that runs.")
 
 
 class DeleteEvent(Model):

@@ -73,6 +73,7 @@ class FinishRequest(Model):
     outcome: Literal["succeeded", "failed"] = "succeeded"
     result: JsonValue = None
     error: str = Field("", max_length=10_000)
+    attempt: int | None = Field(None, ge=1, description="Which attempt ended so; none: the one that runs.")
 
 
 class RunRequest(Model):

@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     session_timeout: float = Field(2.0, description="A scheduler silent for so long has its partitions moved.")
     lease: float = Field(5.0, description="A worker silent for so long has lost what it ran.")
     keep_finished: float = Field(3600.0, description="How long the hot tables remember what has ended.")
+    remember_done: float = Field(
+        604_800.0,
+        ge=0,
+        description="For how much longer only how it ended is known: it is not executed again.",
+    )
     history_days: int = Field(730, description="How long ClickHouse keeps history.")
 
     # workers

@@ -82,7 +82,7 @@ def to_command(  # noqa: PLR0911  (one return a kind of event reads best)
         case FinishEvent():
             which = execution_of(event)
             result = _json(event.result, PAYLOAD_LIMIT, "the result")
-            return home_of(which, partitions), Finish(which, at, event.outcome, result, event.error)
+            return home_of(which, partitions), Finish(which, at, event.outcome, result, event.error, event.attempt or 0)
     assert_never(event)
 
 

@@ -159,10 +159,12 @@ class Client:
         outcome: str = "succeeded",
         result: JsonValue = None,
         error: str = "",
+        attempt: int | None = None,
         wait: float = WAIT,
     ) -> Accepted:
-        """Say how an external execution ended."""
-        body = FinishRequest.model_validate({"outcome": outcome, "result": result, "error": error})
+        """Say how an external execution ended, or how that attempt of it did."""
+        said = {"outcome": outcome, "result": result, "error": error, "attempt": attempt}
+        body = FinishRequest.model_validate(said)
         return self._act(execution, "finish", wait, body)
 
     def cancel_many(self, request: BulkRequest) -> BulkAnswer:

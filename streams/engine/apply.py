@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from streams.engine import events as e
-from streams.engine.records import TERMINAL
+from streams.engine.records import TERMINAL, Mark
 from streams.engine.view import Table
 
 
@@ -39,10 +39,16 @@ def _task_deleted(table: Table, event: e.TaskDeleted) -> None:
 def _forgotten(table: Table, event: e.Forgotten) -> None:
     if record := table.execution(event.id):
         table.forget(record)
+        if event.until:
+            table.put_mark(event.id, Mark(record.state, event.until, record.retried_as))
 
 
 def _worker_banned(table: Table, event: e.WorkerBanned) -> None:
-    table.ban(event.worker, event.at)
+    table.ban(event.worker, event.until)
+
+
+def _swept(table: Table, event: e.Swept) -> None:
+    table.sweep(event.keys)
 
 
 def _result_kept(table: Table, event: e.ResultKept) -> None:
@@ -50,12 +56,14 @@ def _result_kept(table: Table, event: e.ResultKept) -> None:
 
 
 def _watch_kept(table: Table, event: e.WatchKept) -> None:
-    watchers = table.watchers(event.id)
-    if (pair := (event.watcher, event.known_as)) not in watchers:
-        table.put_watchers(event.id, (*watchers, pair))
+    table.watch(event.id, event.watcher, event.known_as)
     record = table.execution(event.id)
     if record and not record.watched:
         table.put_execution(record, replace(record, watched=True))
+
+
+def _watch_ended(table: Table, event: e.WatchEnded) -> None:
+    table.unwatch(event.id, event.watcher)
 
 
 _APPLIERS: dict[type, Callable[[Table, Any], None]] = {
@@ -67,4 +75,6 @@ _APPLIERS: dict[type, Callable[[Table, Any], None]] = {
     e.WorkerBanned: _worker_banned,
     e.ResultKept: _result_kept,
     e.WatchKept: _watch_kept,
+    e.WatchEnded: _watch_ended,
+    e.Swept: _swept,
 }

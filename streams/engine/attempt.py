@@ -14,6 +14,9 @@ from streams.engine.view import View
 INPUT_LIMIT = 4 * 1024 * 1024
 """Bytes of upstream values that one execution can be given."""
 
+BAN_KEPT = 3 * 86_400_000
+"""Milliseconds after which no proposal for a lost worker can come any more: headrace.ready keeps messages for less."""
+
 
 def assign(step: Step, command: c.Assign) -> None:
     """Give a waiting execution to the worker that DISPATCH proposes; the first valid proposal wins."""
@@ -69,11 +72,13 @@ def finish(step: Step, command: c.Finish) -> None:
     """Someone says how an external execution ended."""
     record = step.table.execution(command.id)
     if record is None:
-        return step.reject("no such execution, or it ended too long ago", command.id)
+        return step.unknown(command.id)
     if record.kind != "external":
         return step.reject(f"it is of kind {record.kind}: only external executions are finished by event", command.id)
     if record.state != State.RUNNING:
         return step.reject(f"it is {record.state}: only a running execution can be finished", command.id)
+    if command.attempt not in {0, record.attempt}:
+        return step.reject(f"attempt {record.attempt} runs: attempt {command.attempt} has ended already", command.id)
     if command.state == State.SUCCEEDED:
         done = {**ended(State.SUCCEEDED, step.now, ""), "error": "", "has_result": bool(command.result)}
         step.move(record, "succeeded", result=command.result, **done)
@@ -84,10 +89,10 @@ def finish(step: Step, command: c.Finish) -> None:
 
 def worker_lost(step: Step, command: c.WorkerLost) -> None:
     """Whatever the worker had: again, if it may run twice, and `lost`, if it may not."""
-    step.emit(WorkerBanned(command.worker, step.now))
+    step.emit(WorkerBanned(command.worker, step.now, step.now + BAN_KEPT))
     for execution in step.table.held_by(command.worker):
         if step.full:
-            return step.later(command)
+            return step.send(command)
         record = step.table.execution(execution)
         if record and record.state in ON_WORKER and record.worker == command.worker:
             lose(step, record, f"worker {command.worker} was lost")

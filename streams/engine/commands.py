@@ -83,6 +83,7 @@ class Finish(_Message, frozen=True, tag="fx"):
     state: str
     result: bytes = b""
     error: str = ""
+    attempt: int = 0  # 0 = whichever runs
 
 
 class Assign(_Message, frozen=True, tag="as"):
@@ -132,6 +133,13 @@ class Watch(_Message, frozen=True, tag="wa"):
     watcher: bytes
 
 
+class Unwatch(_Message, frozen=True, tag="uw"):
+    """`watcher` does not wait for `id` any more."""
+
+    id: bytes
+    watcher: bytes
+
+
 class UpstreamFinished(_Message, frozen=True, tag="uf"):
     """An upstream of `id` has ended; `result` is its JSON value or empty."""
 
@@ -141,10 +149,26 @@ class UpstreamFinished(_Message, frozen=True, tag="uf"):
     result: bytes = b""
 
 
-class Wake(_Message, frozen=True, tag="wk"):
-    """An execution's own timer rang at `at`. The partition's clock writes it into its own log."""
+class Tell(_Message, frozen=True, tag="te"):
+    """The rest of those who wait for `id`, which has ended: whose ids follow `after`."""
 
     id: bytes
+    after: bytes
+
+
+class Wake(_Message, frozen=True, tag="wk"):
+    """An execution's own timer is due, as far as its scheduler knows the log's time (`at`); the log's time decides.
+
+    The partition's clock writes it into its own log. No execution (empty) only asks the log what time it is.
+    """
+
+    id: bytes
+    at: int
+
+
+class Sweep(_Message, frozen=True, tag="sw"):
+    """Marks and bans have outlived their use. The partition's clock writes it into its own log."""
+
     at: int
 
 
@@ -162,8 +186,11 @@ TaskCommand = (
     | Finished
     | WorkerLost
     | Watch
+    | Unwatch
     | UpstreamFinished
+    | Tell
     | Wake
+    | Sweep
 )
 
 OfExecution = Execute | Cancel | Retry | Finish | Assign | Started | Finished | UpstreamFinished | Wake

@@ -7,7 +7,7 @@ from streams.engine import attempt, create, execute, stop, upstream
 from streams.engine import commands as c
 from streams.engine.events import Event
 from streams.engine.rejections import Rejection
-from streams.engine.step import Later, Partition, Step
+from streams.engine.step import Partition, Sent, Step
 from streams.engine.view import Table
 
 _PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
@@ -22,6 +22,9 @@ _PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
     c.Finished: attempt.finished,
     c.Retry: execute.retry,
     c.Started: attempt.started,
+    c.Sweep: stop.sweep,
+    c.Tell: upstream.tell,
+    c.Unwatch: upstream.unwatch,
     c.UpstreamFinished: upstream.upstream_finished,
     c.Wake: stop.wake,
     c.Watch: upstream.watch,
@@ -31,13 +34,13 @@ _PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
 
 def decide(
     table: Table, partition: Partition, command: c.TaskCommand, now: int, position: int = 0
-) -> list[Event | Rejection | Later]:
-    """Events (already applied to `table`, in this order), rejections, and commands for what is left to do.
+) -> list[Event | Rejection | Sent]:
+    """Events (already applied to `table`, in this order), rejections, and commands to be sent to their homes.
 
     `now` is the log's time of the command in epoch milliseconds and `position` (see `position_of`) its place there,
     so that a replayed log decides the same.
     """
     step = Step(table, partition, now, position)
     _PROCESSORS[type(command)](step, command)
-    upstream.tell_local(step)
+    upstream.tell_all(step)
     return step.out

@@ -51,16 +51,25 @@ class Moved(_Event, frozen=True, tag="mv"):
 
 
 class Forgotten(_Event, frozen=True, tag="fo"):
-    """An execution that ended long ago leaves the table (ClickHouse keeps it)."""
+    """An execution that ended long ago leaves the table (ClickHouse keeps it); a mark stays until `until`, 0: none."""
 
     id: bytes
     at: int
+    until: int = 0
 
 
 class WorkerBanned(_Event, frozen=True, tag="wb"):
-    """A worker's lease ran out here: no assignment to it is accepted any more."""
+    """A worker's lease ran out here: no assignment to it is accepted any more, until none can come (`until`)."""
 
     worker: str
+    at: int
+    until: int = 0
+
+
+class Swept(_Event, frozen=True, tag="sw"):
+    """Marks and bans have outlived their use; `keys` are the table's own."""
+
+    keys: tuple[bytes, ...]
     at: int
 
 
@@ -80,7 +89,25 @@ class WatchKept(_Event, frozen=True, tag="wt"):
     known_as: bytes
 
 
-Event = TaskCreated | PipelineCreated | TaskDeleted | Moved | Forgotten | WorkerBanned | ResultKept | WatchKept
+class WatchEnded(_Event, frozen=True, tag="we"):
+    """`watcher` no longer wants to be told when `id` ends: it has ended itself, or `id` leaves the table."""
+
+    id: bytes
+    watcher: bytes
+
+
+Event = (
+    TaskCreated
+    | PipelineCreated
+    | TaskDeleted
+    | Moved
+    | Forgotten
+    | WorkerBanned
+    | Swept
+    | ResultKept
+    | WatchKept
+    | WatchEnded
+)
 RecordedEvent = TaskCreated | PipelineCreated | TaskDeleted | Moved
 
 UNRECORDED = frozenset({"watched", "upstream_finished", "retried"})

@@ -1,5 +1,7 @@
 """Commands that make executions: execute, execute a pipeline, retry by hand."""
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from pipelines.ids import execution_id
@@ -8,7 +10,7 @@ from streams.engine.events import WatchKept
 from streams.engine.place import place
 from streams.engine.records import TERMINAL, Execution, State, TaskDef
 from streams.engine.step import Step
-from streams.engine.upstream import newest
+from streams.engine.upstream import standing
 from streams.engine.weight import weigh_new
 
 PIPELINE_LIMIT = 8 * 1024 * 1024
@@ -19,6 +21,8 @@ def execute(step: Step, command: c.Execute) -> None:
     """Make an execution of a task that exists, or of the one that comes along."""
     if step.table.execution(command.id):
         return step.stale("this execution exists already", command.id)
+    if mark := step.table.mark(command.id):
+        return step.stale(f"this execution exists already, and ended as {mark.state} long ago", command.id)
     task = command.task_def or step.table.task(command.task)
     if task is None:
         return step.reject(f"task {command.task!r} does not exist: create it first, or submit it whole", command.id)
@@ -72,42 +76,41 @@ def retry(step: Step, command: c.Retry) -> None:
     """A new execution of what has ended. The old record stays as it is and names its successor."""
     old = step.table.execution(command.id)
     if old is None:
-        return step.reject("no such execution, or it ended too long ago: execute the task again", command.id)
+        return step.unknown(command.id)
     if old.state not in TERMINAL:
         return step.reject(f"it is {old.state}: only what has ended can be retried", command.id)
     new_id = execution_id(old.task, old.run, old.again + 1)
-    if old.retried_as or step.table.execution(new_id):
+    if old.retried_as or step.table.execution(new_id) or step.table.mark(new_id):
         return step.stale("it was retried already", command.id)
     call, payload = step.table.body(old.id)
     step.move(old, "retried", retried_as=new_id)
-    record = _renewed(step, old, new_id)
+    record = _made(
+        old,
+        id=new_id,
+        task=old.task,
+        run=old.run,
+        priority=old.priority,
+        upstream=tuple((upstream, task, "") for upstream, task, _ in old.upstream),
+        created_at=step.now,
+        due_at=step.now,
+        again=old.again + 1,
+        retry_of=old.id,
+    )
     _place_and_create(step, record, call, payload)
     return None
 
 
 def _begin(step: Step, command: c.Execute, task: TaskDef) -> None:
     upstream = tuple((execution_id(t, run or command.run), t, "") for t, run in task.upstream)
-    record = Execution(
+    record = _made(
+        task,
         id=command.id,
         task=task.id,
         run=command.run,
-        kind=task.kind,
-        state=State.SCHEDULED,
         priority=task.priority if command.priority < 0 else command.priority,
-        pool=task.pool,
-        queue=task.queue,
-        owner=task.owner,
-        at_most_once=task.at_most_once,
-        trigger=task.trigger,
         upstream=upstream,
-        retry=task.retry,
-        timeout=task.timeout,
-        execution_timeout=task.execution_timeout,
-        max_latency=task.max_latency,
-        notify=task.notify,
         created_at=command.at,
         due_at=command.due_at or step.now,
-        sleep=task.sleep,
     )
     shell = replace(task, call=b"", payload=b"") if command.task_def else None
     _place_and_create(step, record, task.call, command.payload or task.payload, task_def=shell)
@@ -118,7 +121,7 @@ def _place_and_create(
 ) -> None:
     if record.upstream:
         record = _look_upstream(step, record)
-    if step.table.watchers(record.id):
+    if step.table.watched(record.id):
         record = replace(record, watched=True)
     if record.due_at <= step.now:
         record = replace(record, **place(record, step.now))
@@ -129,37 +132,28 @@ def _look_upstream(step: Step, record: Execution) -> Execution:
     """Take the outcomes that are known here, and ask to be told of the others."""
     seen = []
     for upstream, task, _ in record.upstream:
-        current = newest(step, upstream)
-        known_as = current.id if current else upstream
-        outcome = current.state if current and current.state in TERMINAL else ""
+        known_as, outcome = standing(step, upstream)
         seen.append((known_as, task, outcome))
         if step.partition.is_home_of(upstream) and not outcome:
             step.emit(WatchKept(known_as, record.id, known_as))
     return replace(record, upstream=tuple(seen))
 
 
-def _renewed(step: Step, old: Execution, new_id: bytes) -> Execution:
+def _made(like: TaskDef | Execution, **own: Any) -> Execution:
+    """A new record with all that a task, or the execution that is retried, hands on to it."""
     return Execution(
-        id=new_id,
-        task=old.task,
-        run=old.run,
-        kind=old.kind,
+        kind=like.kind,
         state=State.SCHEDULED,
-        priority=old.priority,
-        pool=old.pool,
-        queue=old.queue,
-        owner=old.owner,
-        at_most_once=old.at_most_once,
-        trigger=old.trigger,
-        upstream=tuple((upstream, task, "") for upstream, task, _ in old.upstream),
-        retry=old.retry,
-        timeout=old.timeout,
-        execution_timeout=old.execution_timeout,
-        max_latency=old.max_latency,
-        notify=old.notify,
-        created_at=step.now,
-        due_at=step.now,
-        sleep=old.sleep,
-        again=old.again + 1,
-        retry_of=old.id,
+        pool=like.pool,
+        queue=like.queue,
+        owner=like.owner,
+        at_most_once=like.at_most_once,
+        trigger=like.trigger,
+        retry=like.retry,
+        timeout=like.timeout,
+        execution_timeout=like.execution_timeout,
+        max_latency=like.max_latency,
+        notify=like.notify,
+        sleep=like.sleep,
+        **own,
     )

@@ -14,7 +14,7 @@ from streams.engine.attempt import inputs
 from streams.engine.decide import decide
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Job, State
 from streams.engine.rejections import Rejection
-from streams.engine.step import Partition
+from streams.engine.step import Partition, Sent
 from streams.engine.view import Table, View
 
 HAPPENINGS: dict[str, Happening] = {
@@ -50,8 +50,6 @@ def follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> Non
                 _follow_move(out, view, partition, event)
         case e.TaskCreated() | e.PipelineCreated() | e.TaskDeleted():
             out.events.append(event)
-        case e.WatchKept():
-            _answer_watch(out, view, partition, event)
 
 
 def refuse(out: Outbox, command: c.TaskCommand, rejection: Rejection) -> None:
@@ -112,8 +110,6 @@ def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) 
         _dispatch(out, view, partition, record)
     elif record.state in TERMINAL:
         _leave(out, record)
-        if record.watched:
-            _tell_others(out, view, partition, record, event.result)
     elif record.state == State.RETRYING and record.lane >= 0:
         _stop(out, record)
 
@@ -157,21 +153,6 @@ def _watch_others(out: Outbox, partition: Partition, record: Execution) -> None:
             out.homes.setdefault(home, []).append(c.Watch(upstream, record.id))
 
 
-def _tell_others(out: Outbox, view: View, partition: Partition, record: Execution, result: bytes) -> None:
-    for watcher, known_as in view.watchers(record.id):
-        home = home_of(watcher, partition.count)
-        if home != partition.number:
-            out.homes.setdefault(home, []).append(c.UpstreamFinished(watcher, known_as, record.state, result))
-
-
-def _answer_watch(out: Outbox, view: View, partition: Partition, event: e.WatchKept) -> None:
-    home = home_of(event.watcher, partition.count)
-    record = view.execution(event.id)
-    if home != partition.number and record and record.state in TERMINAL:
-        news = c.UpstreamFinished(event.watcher, event.known_as, record.state, view.result(event.id))
-        out.homes.setdefault(home, []).append(news)
-
-
 def handle(  # noqa: PLR0917  (a decision and all it hangs on)
     out: Outbox, table: Table, partition: Partition, command: c.TaskCommand, now: int, position: int = 0
 ) -> None:
@@ -179,7 +160,9 @@ def handle(  # noqa: PLR0917  (a decision and all it hangs on)
     for item in decide(table, partition, command, now, position):
         if isinstance(item, Rejection):
             refuse(out, command, item)
-        elif isinstance(item, c.UpstreamFinished | c.WorkerLost):
-            out.homes.setdefault(partition.number, []).append(item)
+        elif isinstance(item, Sent):
+            here = partition.number
+            home = here if isinstance(item, c.WorkerLost | c.Sweep) else home_of(item.id, partition.count)
+            out.homes.setdefault(home, []).append(item)
         else:
             follow(out, table, partition, item)

@@ -120,6 +120,14 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
     arrival: int = 0  # where in its partition's log it last entered the line: first come, first served within a moment
 
 
+class Mark(Struct, frozen=True, gc=False):
+    """What stays of an execution that was forgotten: how it ended, and until when that is known (milliseconds)."""
+
+    state: str
+    until: int
+    retried_as: bytes = b""
+
+
 class Job(Struct, frozen=True, array_like=True, gc=False):
     """What a worker gets to do. `call`, `payload` and each input are JSON (payload empty: none)."""
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from pipelines.ids import home_of
 from streams.engine.apply import apply
-from streams.engine.commands import UpstreamFinished, WorkerLost
-from streams.engine.events import Event, Moved
+from streams.engine.commands import Sweep, Tell, Unwatch, UpstreamFinished, Wake, WorkerLost
+from streams.engine.events import Event, Moved, WatchEnded
 from streams.engine.records import TERMINAL, Execution, State
 from streams.engine.rejections import Rejection
 from streams.engine.timers import wake_time
@@ -19,8 +19,8 @@ from streams.engine.weight import weigh
 STEP_LIMIT = 4 * 1024 * 1024
 """Bytes of changed records after which a step leaves what follows to commands of its own."""
 
-Later = UpstreamFinished | WorkerLost
-"""Commands to one's own partition: the rest of a step that would be too large for one commit."""
+Sent = UpstreamFinished | Unwatch | WorkerLost | Tell | Wake | Sweep
+"""Commands to other partitions, or to one's own: the rest of a step that would be too large for one commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Partition:
     number: int
     count: int
     keep_finished: int = 3_600_000
+    remember_done: int = 604_800_000
 
     def is_home_of(self, execution: bytes) -> bool:
         """Whether an execution lives here."""
@@ -44,16 +45,16 @@ def position_of(offset: int, index: int) -> int:
 class Step:
     """Collects events and rejections; `now` is the log's time of the command, in epoch milliseconds."""
 
-    __slots__ = ("_arrival", "_told", "_weight", "now", "out", "partition", "table")
+    __slots__ = ("_arrival", "_ended", "_weight", "now", "out", "partition", "table")
 
     def __init__(self, table: Table, partition: Partition, now: int, position: int = 0) -> None:
         self._arrival = position
         self.table = table
         self.partition = partition
         self.now = now
-        self.out: list[Event | Rejection | Later] = []
+        self.out: list[Event | Rejection | Sent] = []
         self._weight = 0
-        self._told: deque[tuple[bytes, bytes, str]] = deque()
+        self._ended: deque[bytes] = deque()
 
     def emit(self, event: Event) -> None:
         """Let something have happened."""
@@ -68,8 +69,17 @@ class Step:
         """Drop the command: it came late or twice, and nobody did wrong."""
         self.out.append(Rejection(reason, stale=True, execution=execution))
 
-    def later(self, command: Later) -> None:
-        """Leave something to a later command."""
+    def unknown(self, execution: bytes) -> None:
+        """Refuse a command about an execution that is not here, and say what is still known of it."""
+        mark = self.table.mark(execution)
+        if mark is None:
+            return self.reject("no such execution, or it ended too long ago", execution)
+        how = f"it ended as {mark.state} more than {self.partition.keep_finished / 1000:g} s ago"
+        return self.reject(f"{how}, and nothing more is kept of it: execute the task again in another run", execution)
+
+    def send(self, command: Sent, weight: int = 0) -> None:
+        """Send a command to its home, of so many bytes that others gave it."""
+        self._weight += weight
         self.out.append(command)
 
     @property
@@ -82,7 +92,8 @@ class Step:
         record = self._settled(record, entered=record.state == State.WAITING)
         self._weight += weigh(record)
         self.emit(Moved("created", self.now, record, call=call, payload=payload, **event))
-        self._tell_watchers(record)
+        if record.state in TERMINAL:
+            self._end(record)
         return record
 
     def move(
@@ -95,13 +106,13 @@ class Step:
         new = self._settled(new, entered=new.state == State.WAITING != record.state)
         self._weight += weigh(new)
         self.emit(Moved(what, self.now, new, result=result, cut=cut))
-        if record.state not in TERMINAL:
-            self._tell_watchers(new)
+        if new.state in TERMINAL and record.state not in TERMINAL:
+            self._end(new)
         return new
 
-    def told(self) -> tuple[bytes, bytes, str] | None:
-        """The next (watcher, the id it knows, how that ended) among those who live here; none: all were told."""
-        return self._told.popleft() if self._told else None
+    def ended(self) -> bytes | None:
+        """The next one that ended in this step, and for which others wait; none: all of them were taken."""
+        return self._ended.popleft() if self._ended else None
 
     def _settled(self, record: Execution, *, entered: bool) -> Execution:
         """With its timer set, and its place if it `entered` the line."""
@@ -111,9 +122,16 @@ class Step:
             return replace(record, wake_at=wake_at, arrival=self._arrival)
         return record if wake_at == record.wake_at else replace(record, wake_at=wake_at)
 
-    def _tell_watchers(self, record: Execution) -> None:
-        if record.state not in TERMINAL or not record.watched:
-            return
-        for watcher, known_as in self.table.watchers(record.id):
-            if self.partition.is_home_of(watcher):
-                self._told.append((watcher, known_as, record.state))
+    def _end(self, record: Execution) -> None:
+        """Others may wait for it; it waits for nobody any more."""
+        if record.watched:
+            self._ended.append(record.id)
+        for upstream, _, outcome in record.upstream:
+            if not outcome:
+                self._unwatch(upstream, record.id)
+
+    def _unwatch(self, upstream: bytes, watcher: bytes) -> None:
+        if self.partition.is_home_of(upstream):
+            self.emit(WatchEnded(upstream, watcher))
+        else:
+            self.send(Unwatch(upstream, watcher))

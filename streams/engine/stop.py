@@ -2,19 +2,22 @@
 
 from streams.engine import commands as c
 from streams.engine.attempt import fail
-from streams.engine.events import Forgotten
+from streams.engine.events import Forgotten, Swept, WatchEnded
 from streams.engine.place import ended, enter, place
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, State
 from streams.engine.step import Step
 from streams.engine.timers import attempt_ends_at, expires_at, late_at
 from streams.engine.upstream import step_name
 
+SWEEP_LIMIT = 5_000
+"""Marks, bans or watchers that one step removes at the most."""
+
 
 def cancel(step: Step, command: c.Cancel) -> None:
     """Stop an execution; a worker that runs it is told (see follow), and its result is no longer wanted."""
     record = step.table.execution(command.id)
     if record is None:
-        return step.reject("no such execution, or it ended too long ago", command.id)
+        return step.unknown(command.id)
     if record.state in TERMINAL:
         return step.reject(f"it is {record.state} already", command.id)
     step.move(record, "cancelled", **ended(State.CANCELLED, step.now, command.reason or "cancelled"))
@@ -22,35 +25,55 @@ def cancel(step: Step, command: c.Cancel) -> None:
 
 
 def wake(step: Step, command: c.Wake) -> None:
-    """An execution's timer rang: do what is due, in the order of how final it is."""
+    """An execution's timer rang: do what is due by the log's time, in the order of how final it is."""
     record = step.table.execution(command.id)
-    if record is None or not record.wake_at or record.wake_at > command.at:
-        return step.stale("its timer was set anew", command.id)
+    if record is None or not record.wake_at or record.wake_at > step.now:
+        return step.stale("its timer was set anew, or is not due yet", command.id)
     if record.state in TERMINAL:
-        return step.emit(Forgotten(record.id, step.now))
+        return _forget(step, command)
     expires = expires_at(record)
-    if expires and expires <= command.at:
+    if expires and expires <= step.now:
         reason = f"execution timeout of {record.execution_timeout / 1000:g} s"
         step.move(record, "failed", **ended(State.FAILED, step.now, reason), error=reason)
         return None
-    return _wake_in_state(step, record, command.at)
+    return _wake_in_state(step, record)
 
 
-def _wake_in_state(step: Step, record: Execution, at: int) -> None:
+def sweep(step: Step, command: c.Sweep) -> None:
+    """Remove marks and bans that have outlived their use, as many as one step can."""
+    keys = step.table.ended(step.now, SWEEP_LIMIT)
+    if keys:
+        step.emit(Swept(keys, step.now))
+    if len(keys) == SWEEP_LIMIT:
+        step.send(command)
+
+
+def _forget(step: Step, command: c.Wake) -> None:
+    """Its record goes, and with `remember_done` a mark stays; those who waited for it go first where they are many."""
+    watchers = step.table.watchers(command.id, b"", SWEEP_LIMIT)
+    if len(watchers) == SWEEP_LIMIT:
+        for watcher, _ in watchers:
+            step.emit(WatchEnded(command.id, watcher))
+        return step.send(command)
+    until = step.now + step.partition.remember_done
+    return step.emit(Forgotten(command.id, step.now, until if until > step.now else 0))
+
+
+def _wake_in_state(step: Step, record: Execution) -> None:
     if record.state == State.SCHEDULED:
-        changes = place(record, max(step.now, at))
+        changes = place(record, step.now)
         step.move(record, step_name(changes["state"]), **changes)
     elif record.state == State.RETRYING:
-        changes = enter(record, max(step.now, at))
+        changes = enter(record, step.now)
         step.move(record, step_name(changes["state"]), **changes)
-    elif record.state == State.WAITING and 0 < late_at(record) <= at:
+    elif record.state == State.WAITING and 0 < late_at(record) <= step.now:
         step.move(record, "late", late=True)
-    elif record.state in ON_WORKER and 0 < attempt_ends_at(record) <= at:
-        _attempt_over(step, record, at)
+    elif record.state in ON_WORKER and 0 < attempt_ends_at(record) <= step.now:
+        _attempt_over(step, record)
 
 
-def _attempt_over(step: Step, record: Execution, at: int) -> None:
+def _attempt_over(step: Step, record: Execution) -> None:
     if record.kind == "sleep":
-        step.move(record, "succeeded", state=State.SUCCEEDED, finished_at=max(step.now, at), reason="")
+        step.move(record, "succeeded", state=State.SUCCEEDED, finished_at=step.now, reason="")
         return
     fail(step, record, f"timeout of {record.timeout / 1000:g} s", {"finished_at": step.now})

@@ -1,16 +1,28 @@
 """Dependencies: who waits for whom, on this partition and across."""
 
 from streams.engine import commands as c
-from streams.engine.events import ResultKept, WatchKept
+from streams.engine.events import ResultKept, WatchEnded, WatchKept
 from streams.engine.place import place
 from streams.engine.records import TERMINAL, Execution, State
 from streams.engine.step import Step
 
+TELL_LIMIT = 1_000
+"""Watchers that one step tells of one end at the most."""
+
 
 def watch(step: Step, command: c.Watch) -> None:
-    """Somebody on another partition waits for an execution of ours: remember it, or answer at once (see follow)."""
-    record = newest(step, command.id)
-    step.emit(WatchKept(record.id if record else command.id, command.watcher, command.id))
+    """Somebody on another partition waits for an execution of ours: remember it, or answer at once."""
+    known, outcome = standing(step, command.id)
+    if outcome:
+        _tell_away(step, command.watcher, command.id, outcome, step.table.result(known))
+    else:
+        step.emit(WatchKept(known, command.watcher, command.id))
+
+
+def unwatch(step: Step, command: c.Unwatch) -> None:
+    """Somebody on another partition has ended without an execution of ours."""
+    for known in {command.id, standing(step, command.id)[0]}:
+        step.emit(WatchEnded(known, command.watcher))
 
 
 def upstream_finished(step: Step, command: c.UpstreamFinished) -> None:
@@ -23,24 +35,49 @@ def upstream_finished(step: Step, command: c.UpstreamFinished) -> None:
     return _hear(step, record, command.upstream, command.state)
 
 
-def tell_local(step: Step) -> None:
-    """Tell everyone who lives here of what ended in this step; they may end in turn, and tell others."""
-    while told := step.told():
-        watcher, known_as, state = told
+def tell_all(step: Step) -> None:
+    """Tell everyone who waits for what ended in this step; those who live here may end in turn, and so on."""
+    while ended := step.ended():
+        tell(step, c.Tell(ended, b""))
+
+
+def tell(step: Step, command: c.Tell) -> None:
+    """Tell those who wait for what has ended, as many as one step can; the rest follows by a command to oneself."""
+    record = step.table.execution(command.id)
+    if record is None or record.state not in TERMINAL:
+        return step.stale("it has not ended, or too long ago", command.id)
+    result = step.table.result(record.id) if record.has_result else b""
+    after, watchers = command.after, step.table.watchers(record.id, command.after, TELL_LIMIT)
+    for watcher, known_as in watchers:
         if step.full:
-            step.later(c.UpstreamFinished(watcher, known_as, state))  # its value is here: inputs() finds it
-            continue
-        record = step.table.execution(watcher)
-        if record is not None and _waits_for(record, known_as):
-            _hear(step, record, known_as, state)
+            break
+        if step.partition.is_home_of(watcher):
+            _tell_here(step, watcher, known_as, record.state)
+        else:
+            _tell_away(step, watcher, known_as, record.state, result)
+        after = watcher
+    if step.full or len(watchers) == TELL_LIMIT:
+        step.send(c.Tell(record.id, after))
+    return None
 
 
-def newest(step: Step, execution: bytes) -> Execution | None:
-    """An execution that lives here, or the last of its manual retries."""
-    record = step.table.execution(execution)
-    while record and record.retried_as:
-        record = step.table.execution(record.retried_as)
-    return record
+def standing(step: Step, execution: bytes) -> tuple[bytes, str]:
+    """The last manual retry of an execution that lives here, or itself, and how that ended (empty: it has not)."""
+    known, outcome = execution, ""
+    while execution and (found := step.table.execution(execution) or step.table.mark(execution)):
+        known, outcome = execution, found.state if found.state in TERMINAL else ""
+        execution = found.retried_as
+    return known, outcome
+
+
+def _tell_here(step: Step, watcher: bytes, upstream: bytes, outcome: str) -> None:
+    record = step.table.execution(watcher)
+    if record is not None and _waits_for(record, upstream):
+        _hear(step, record, upstream, outcome)
+
+
+def _tell_away(step: Step, watcher: bytes, upstream: bytes, outcome: str, result: bytes) -> None:
+    step.send(c.UpstreamFinished(watcher, upstream, outcome, result), len(result))
 
 
 def _waits_for(record: Execution, upstream: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from streams.engine.records import Execution, TaskDef
+from streams.engine.records import Execution, Mark, TaskDef
 
 Watchers = tuple[tuple[bytes, bytes], ...]
 """Pairs of a waiting execution and the id by which it knows the one it waits for."""
@@ -13,6 +13,9 @@ class View(Protocol):
 
     def execution(self, execution: bytes) -> Execution | None:
         """The record, or none: unknown or forgotten."""
+
+    def mark(self, execution: bytes) -> Mark | None:
+        """How an execution ended that was forgotten, or none."""
 
     def task(self, task: str) -> TaskDef | None:
         """The definition in force."""
@@ -26,8 +29,14 @@ class View(Protocol):
     def held_by(self, worker: str) -> list[bytes]:
         """The executions that a worker has, in the order of their ids."""
 
-    def watchers(self, execution: bytes) -> Watchers:
-        """Who wants to know when it ends."""
+    def watched(self, execution: bytes) -> bool:
+        """Whether somebody wants to know when it ends."""
+
+    def watchers(self, execution: bytes, after: bytes, limit: int) -> Watchers:
+        """Who wants to know when it ends, in the order of their ids, from behind `after` on (empty: from the first)."""
+
+    def ended(self, until: int, limit: int) -> tuple[bytes, ...]:
+        """Keys of marks and bans that are no longer of use at `until`, earliest first."""
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """Call and payload of an execution, as JSON."""
@@ -48,6 +57,12 @@ class Table(View, Protocol):
     def forget(self, old: Execution) -> None:
         """Remove a record and all that belongs to it."""
 
+    def put_mark(self, execution: bytes, mark: Mark) -> None:
+        """Store how a forgotten execution ended."""
+
+    def sweep(self, keys: tuple[bytes, ...]) -> None:
+        """Remove marks and bans."""
+
     def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:
         """Store what the worker will get."""
 
@@ -57,8 +72,11 @@ class Table(View, Protocol):
     def keep_result(self, execution: bytes, upstream: bytes, result: bytes) -> None:
         """Store the value of an upstream that lives elsewhere."""
 
-    def put_watchers(self, execution: bytes, watchers: Watchers) -> None:
-        """Store who wants to know."""
+    def watch(self, execution: bytes, watcher: bytes, known_as: bytes) -> None:
+        """Store one who wants to know."""
+
+    def unwatch(self, execution: bytes, watcher: bytes) -> None:
+        """Remove one who wants to know no longer."""
 
     def put_task(self, task: TaskDef) -> None:
         """Store a definition."""
@@ -69,5 +87,5 @@ class Table(View, Protocol):
     def put_pipeline(self, pipeline: str, tasks: tuple[str, ...]) -> None:
         """Store a pipeline."""
 
-    def ban(self, worker: str, at: int) -> None:
+    def ban(self, worker: str, until: int) -> None:
         """Remember a worker whose lease ran out."""

@@ -5,10 +5,11 @@ from collections.abc import Container
 
 import msgspec
 
-from streams.engine.commands import ReadyCommand
+from streams.engine.commands import ReadyCommand, Silent
 from streams.engine.dispatch import Dispatcher, Domain, Proposals
 from streams.envelope import pack, ready_commands
 from streams.settings import Settings
+from streams.stages.clock import LogClock
 from streams.stages.incoming import BugError, Incoming, PoisonError, Send
 from streams.stages.overlay import Overlay
 from streams.state.partition import Change, Partition
@@ -36,6 +37,8 @@ class Dispatch:
         self._heard_at = 0
         self._judge_from = _now() + self._lease
         self._status_at = 0
+        self._clock = LogClock()
+        self._asked = False
 
     def first(self) -> list[Send]:
         """Nothing to repeat at a takeover: proposals left before the changelog was written."""
@@ -47,7 +50,9 @@ class Dispatch:
             commands = ready_commands(message.value)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise PoisonError(f"not an envelope of ready commands: {error}") from None
-        self._hear()
+        self._hear(message.at)
+        if commands and isinstance(commands[0], Silent) and commands[0].at > message.at:
+            self._clock.doubt()
         for index, command in enumerate(commands):
             if index not in skip:
                 self._take(index, command, message.at)
@@ -78,9 +83,11 @@ class Dispatch:
     def ring(self, now: int) -> list[Send]:
         """See Logic: workers that fell silent, and the pools' status."""
         sends: list[Send] = []
+        self._clock.learn(now)
+        self._judge_from = min(self._judge_from, now + self._lease)  # our own clock may have been set back
+        self._status_at = min(self._status_at, now + STATUS_EVERY)
         if now >= self._judge_from:
-            if silent := self._dispatcher.silent(now):
-                sends += [Send(self._topics.ready, self._number, value) for value in pack(silent)]
+            sends += [Send(self._topics.ready, self._number, value) for value in pack(self._silent(now))]
             self._judge_from = now + self._lease // 10
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY
@@ -97,8 +104,16 @@ class Dispatch:
         except Exception as error:
             raise BugError(index, error) from error
 
-    def _hear(self) -> None:
+    def _silent(self, now: int) -> list[Silent]:
+        """Who is silent by the log's time; where that is not known yet, a question for it: nobody is silent."""
+        if (at := self._clock.log_time(now)) is not None:
+            return self._dispatcher.silent(at)
+        asked, self._asked = self._asked, True
+        return [] if asked else [Silent("", now)]
+
+    def _hear(self, at: int) -> None:
         """Judge nobody silent for a lease after we ourselves heard nothing: then it was the broker, not the workers."""
+        self._clock.hear(at)
         now = _now()
         if now - self._heard_at > self._lease // 2:
             self._judge_from = now + self._lease

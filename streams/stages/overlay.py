@@ -47,6 +47,13 @@ class Overlay:
             del self._records[key]
             self.weight -= len(key) + RECORD_OVERHEAD
 
+    def change(self, key: bytes, value: bytes | None) -> None:
+        """Set a record or take it away."""
+        if value is None:
+            self.delete(key)
+        else:
+            self.put(key, value)
+
     def derive(self, key: bytes, value: bytes | None) -> None:
         """Set or take away a derived key."""
         self._derived[key] = value

@@ -11,6 +11,8 @@ from streams.engine.step import Partition as Home
 from streams.engine.step import position_of
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
+from streams.stages.clock import LogClock
+from streams.stages.ends import NEVER
 from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
 from streams.stages.task_table import TaskTable
 from streams.state.partition import Change, Partition
@@ -29,8 +31,11 @@ class Schedule:
         self._number = partition.number
         self._settings = settings
         self._topics = Topics.under(settings.namespace)
-        self._home = Home(partition.number, settings.task_partitions, round(settings.keep_finished * 1000))
+        keep, remember = round(settings.keep_finished * 1000), round(settings.remember_done * 1000)
+        self._home = Home(partition.number, settings.task_partitions, keep, remember)
         self._table = TaskTable(partition)
+        self._clock = LogClock()
+        self._asked = False
         self._out = Outbox()
         self._letters: list[bytes] = []
         self.stale = 0
@@ -45,6 +50,7 @@ class Schedule:
             commands = task_commands(message.value)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise PoisonError(f"not an envelope of task commands: {error}") from None
+        self._hear(commands, message.at)
         rest = self._take(commands, message, skip)
         if self._out.letters:
             self._refuse(message)
@@ -82,14 +88,36 @@ class Schedule:
 
     def ring(self, now: int) -> list[Send]:
         """See Logic."""
-        if now < self._table.next_timer:
-            return []
-        due = self._table.ring(now, RING_LIMIT)
-        return [Send(self._topics.tasks, self._number, value) for value in pack(c.Wake(which, now) for which in due)]
+        self._clock.learn(now)
+        at = self._clock.log_time(now)
+        due = self._ask(now) if at is None else self._due(at)
+        return [Send(self._topics.tasks, self._number, value) for value in pack(due)]
 
-    def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
+    def next_timer(self, now: int) -> int:
         """See Logic."""
-        return self._table.next_timer
+        if self._clock.log_time(now) is None:
+            return NEVER if self._asked else now
+        return self._clock.own_time(self._table.next_due)
+
+    def _ask(self, now: int) -> list[c.TaskCommand]:
+        """Ask the log once what time it is: without that no timer can be judged."""
+        asked, self._asked = self._asked, True
+        return [] if asked else [c.Wake(b"", now)]
+
+    def _due(self, at: int) -> list[c.TaskCommand]:
+        due: list[c.TaskCommand] = []
+        if at >= self._table.next_timer:
+            due += [c.Wake(which, at) for which in self._table.ring(at, RING_LIMIT)]
+        if self._table.sweeps(at):
+            due.append(c.Sweep(at))
+        return due
+
+    def _hear(self, commands: list[c.TaskCommand], at: int) -> None:
+        """Learn the log's time. What a clock ahead of it has rung too early comes to nothing, and must ring again."""
+        self._clock.hear(at)
+        if commands and isinstance(commands[0], c.Wake | c.Sweep) and commands[0].at > at:
+            self._clock.doubt()
+            self._table.rewind(at)
 
     def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
         self._table.expect([command.id for command in commands if isinstance(command, c.OfExecution)])

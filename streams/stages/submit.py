@@ -10,8 +10,8 @@ from pipelines.faults import sentence
 from streams.engine.commands import TaskCommand
 from streams.envelope import pack
 from streams.settings import Settings
+from streams.stages.ends import NEVER
 from streams.stages.incoming import BugError, Incoming, PoisonError, Send
-from streams.stages.task_table import NEVER
 from streams.state.partition import Change, Partition
 from streams.topics import Topics
 from streams.translate import to_command

@@ -6,23 +6,28 @@
 | p + execution id | call and payload, written once |
 | r + execution id | the value of a success |
 | v + execution id + upstream id | the value of an upstream that lives elsewhere |
-| h + execution id | who is to be told when it ends |
+| h + execution id | somebody is to be told when it ends |
+| h + execution id + watcher | the id by which that watcher knows it |
+| d + execution id | of a forgotten one: until when this mark stays (8), how it ended (1), as what it was retried (16) |
 | t + task id | a definition |
 | l + pipeline id | a pipeline's task ids |
-| g + worker | when its lease ran out |
+| g + worker | its lease ran out; until when that is remembered (8) |
 | m | the loop's own: how far a message is done that takes more than one commit |
 | D + time (8) + execution id | derived: the timer |
 | W + worker, 0, execution id | derived: what a worker has |
+| E + time (8) + key | derived: when a mark or a ban ends |
 """
 
 from collections import OrderedDict
 
 import msgspec
 
-from streams.engine.records import ON_WORKER, Execution, TaskDef
+from streams.engine.records import ON_WORKER, Execution, Mark, State, TaskDef
 from streams.engine.view import Watchers
 from streams.engine.weight import weigh
+from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
 from streams.stages.overlay import Overlay
+from streams.stages.watches import Watches
 from streams.state.partition import Change, Partition
 
 CACHE = 50_000
@@ -32,13 +37,19 @@ CACHE_BODIES = 20_000
 SMALL = 4_096
 """Bodies kept in memory, and the bytes of the largest of them."""
 
-NEVER = 1 << 62
-"""A moment that does not come."""
+_ENDS = {
+    State.SUCCEEDED: b"s",
+    State.FAILED: b"f",
+    State.LOST: b"l",
+    State.CANCELLED: b"c",
+    State.SKIPPED: b"k",
+    State.UPSTREAM_FAILED: b"u",
+}
+_STATES = {code: state for state, code in _ENDS.items()}
 
 _encode = msgspec.msgpack.Encoder().encode
 _execution = msgspec.msgpack.Decoder(Execution).decode
 _task = msgspec.msgpack.Decoder(TaskDef).decode
-_watchers = msgspec.msgpack.Decoder(Watchers).decode
 _body = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 _names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
@@ -63,14 +74,17 @@ def worker_key(record: Execution) -> bytes | None:
 
 def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     """The derived keys that follow from one change of a record, for recovery and standbys."""
-    if key[:1] != b"x":
-        return []
-    before = _derived_keys(_execution(old)) if old else set()
-    after = _derived_keys(_execution(new)) if new else set()
+    before = _derived_keys(key, old) if old else set()
+    after = _derived_keys(key, new) if new else set()
     return [(k, None) for k in sorted(before - after)] + [(k, b"") for k in sorted(after - before)]
 
 
-def _derived_keys(record: Execution) -> set[bytes]:
+def _derived_keys(key: bytes, value: bytes) -> set[bytes]:
+    if key[:1] in PREFIXES:
+        return {end_key(key, value)}
+    if key[:1] != b"x":
+        return set()
+    record = _execution(value)
     return {k for k in (timer_key(record), worker_key(record)) if k}
 
 
@@ -85,7 +99,8 @@ class TaskTable:
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
         self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
-        self._anyone_waits = bool(partition.scan(b"h", b"i", 1))
+        self._watches = Watches(partition, self._overlay)
+        self._ends = Ends(self._overlay)
         self._bans: dict[str, bool] = {}
         self._tasks: dict[str, TaskDef | None] = {}
         self._rung = b"D"  # every timer before this key has rung
@@ -111,6 +126,11 @@ class TaskTable:
             else:
                 self._remember(_execution(record))
 
+    def mark(self, execution: bytes) -> Mark | None:
+        """See View."""
+        stored = self._overlay.get(b"d" + execution)
+        return Mark(_STATES[stored[8:9]], int.from_bytes(stored[:8], "big"), stored[9:]) if stored else None
+
     def task(self, task: str) -> TaskDef | None:
         """See View."""
         if task not in self._tasks:
@@ -128,6 +148,8 @@ class TaskTable:
     def banned(self, worker: str) -> bool:
         """See View."""
         if worker not in self._bans:
+            if len(self._bans) > CACHE:
+                self._bans.clear()
             self._bans[worker] = self._overlay.get(b"g" + worker.encode()) is not None
         return self._bans[worker]
 
@@ -136,10 +158,17 @@ class TaskTable:
         start = b"W" + worker.encode() + b"\0"
         return [key[-16:] for key, _ in self._overlay.scan(start, start[:-1] + b"\x01", 10_000_000)]
 
-    def watchers(self, execution: bytes) -> Watchers:
+    def watched(self, execution: bytes) -> bool:
         """See View."""
-        stored = self._overlay.get(b"h" + execution) if self._anyone_waits else None
-        return _watchers(stored) if stored else ()
+        return self._watches.any(execution)
+
+    def watchers(self, execution: bytes, after: bytes, limit: int) -> Watchers:
+        """See View."""
+        return self._watches.of(execution, after, limit)
+
+    def ended(self, until: int, limit: int) -> tuple[bytes, ...]:
+        """See View."""
+        return self._ends.ended(until, limit)
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """See View."""
@@ -172,6 +201,20 @@ class TaskTable:
             self.next_timer = _time_of(later[0][0]) if later else NEVER
         return [key[9:] for key, _ in due]
 
+    def sweeps(self, until: int) -> bool:
+        """Whether marks or bans have ended at `until` (epoch milliseconds), and no sweep for them is on its way."""
+        return self._ends.due(until)
+
+    @property
+    def next_due(self) -> int:
+        """No timer and no end that has not been told is earlier, epoch milliseconds."""
+        return min(self.next_timer, self._ends.next)
+
+    def rewind(self, at: int) -> None:
+        """It is only `at` yet: whatever has rung for a later time rings again."""
+        self._set_timer(at + 1)
+        self._ends.next = min(self._ends.next, at + 1)
+
     # --- writes -----------------------------------------------------------------------------------------------
 
     def put_execution(self, old: Execution | None, new: Execution) -> None:
@@ -190,12 +233,25 @@ class TaskTable:
         self._bodies.pop(old.id, None)
         self._move_key(timer_key(old), None)
         self._move_key(worker_key(old), None)
-        for prefix in (b"x", b"p", b"r", b"h"):
-            if prefix in b"xp" or self._overlay.get(prefix + old.id) is not None:
-                self._overlay.delete(prefix + old.id)
+        self._overlay.delete(b"x" + old.id)
+        self._overlay.delete(b"p" + old.id)
+        if self._overlay.get(b"r" + old.id) is not None:
+            self._overlay.delete(b"r" + old.id)
+        self._watches.remove_all(old.id)
         for upstream, _, _ in old.upstream:
             if self._overlay.get(b"v" + old.id + upstream) is not None:
                 self._overlay.delete(b"v" + old.id + upstream)
+
+    def put_mark(self, execution: bytes, mark: Mark) -> None:
+        """See Table."""
+        self._ends.put(b"d" + execution, mark.until, _ENDS[State(mark.state)] + mark.retried_as)
+
+    def sweep(self, keys: tuple[bytes, ...]) -> None:
+        """See Table."""
+        self._ends.remove(keys)
+        for key in keys:
+            if key.startswith(b"g"):
+                self._bans.pop(key[1:].decode(), None)
 
     def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:
         """See Table."""
@@ -211,10 +267,13 @@ class TaskTable:
         """See Table."""
         self._overlay.put(b"v" + execution + upstream, result)
 
-    def put_watchers(self, execution: bytes, watchers: Watchers) -> None:
+    def watch(self, execution: bytes, watcher: bytes, known_as: bytes) -> None:
         """See Table."""
-        self._overlay.put(b"h" + execution, _encode(watchers))
-        self._anyone_waits = True
+        self._watches.add(execution, watcher, known_as)
+
+    def unwatch(self, execution: bytes, watcher: bytes) -> None:
+        """See Table."""
+        self._watches.remove(execution, watcher)
 
     def put_task(self, task: TaskDef) -> None:
         """See Table."""
@@ -230,10 +289,10 @@ class TaskTable:
         """See Table."""
         self._overlay.put(b"l" + pipeline.encode(), _encode(tasks))
 
-    def ban(self, worker: str, at: int) -> None:
+    def ban(self, worker: str, until: int) -> None:
         """See Table."""
         self._bans[worker] = True
-        self._overlay.put(b"g" + worker.encode(), at.to_bytes(8, "big"))
+        self._ends.put(b"g" + worker.encode(), until)
 
     # --- the batch ----------------------------------------------------------------------------------------------
 
@@ -253,6 +312,7 @@ class TaskTable:
         self._dirty.clear()
         self._dirty_weight = 0
         self._overlay.clear()
+        self._watches.committed()
         while len(self._cache) > CACHE:
             self._cache.popitem(last=False)
 

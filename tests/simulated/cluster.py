@@ -22,7 +22,7 @@ from streams.topics import Topics
 
 HOMES = 2
 POOLS = ("default", "gpu")
-DERIVED = (b"D", b"W")
+DERIVED = (b"D", b"W", b"E")
 
 
 class Cluster:

@@ -18,8 +18,10 @@ from streams.state.memory import MemoryPartition
 class House:
     """One partition of SCHEDULE. `now` is the log's time of the next command, in milliseconds."""
 
-    def __init__(self, number: int = 0, count: int = 1, keep_finished: int = 60_000) -> None:
-        self.partition = Partition(number, count, keep_finished)
+    def __init__(
+        self, number: int = 0, count: int = 1, keep_finished: int = 60_000, remember_done: int = 600_000
+    ) -> None:
+        self.partition = Partition(number, count, keep_finished, remember_done)
         self.store = MemoryPartition(number)
         self.table = TaskTable(self.store)
         self.now = 1_000

@@ -27,10 +27,14 @@ class CrashedError(Exception):
 
 
 class Logs:
-    """The topics. `now` is the broker's clock in epoch milliseconds, and it never goes back."""
+    """The topics. `now` is the broker's clock in epoch milliseconds, and it never goes back.
+
+    The clock of those who read and write here is `ahead` milliseconds ahead of it.
+    """
 
     def __init__(self) -> None:
         self.now = 1_700_000_000_000
+        self.ahead = 0
         self.messages: defaultdict[tuple[str, int], list[Incoming]] = defaultdict(list)
 
     def send(self, sends: list[Send]) -> None:
@@ -88,6 +92,7 @@ class Node:
             feed(self._loop, messages)
             assert self._cold_batch(messages) == self._sent
             assert content(self.warm) == content(self.cold)
+            self.ring()
         return bool(messages)
 
     def crash(self, limit: int, die_at: str) -> None:
@@ -107,7 +112,7 @@ class Node:
 
     def ring(self) -> None:
         """Let the timers that are due write to the log."""
-        self._logs.send(self.logic.ring(self._logs.now))
+        self._logs.send(self.logic.ring(self._logs.now + self._logs.ahead))
 
     def replay(self, limit: int) -> MemoryPartition:
         """A table made anew from the whole input, in batches of another size."""

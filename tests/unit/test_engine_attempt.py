@@ -187,6 +187,18 @@ def test_an_external_execution_that_failed_is_retried_like_others() -> None:
     assert (house.state(which), house.record(which).error) == (State.SUCCEEDED, "")
 
 
+def test_i9_a_late_finish_of_another_attempt_ends_nothing() -> None:
+    """Who names the attempt is heard only while that one runs."""
+    house = House()
+    which = house.submit(kind="external", retry=RETRY)
+    house.do(c.Finish(which, 1, "failed", attempt=1))
+    house.wake(which)
+    assert refusals(house.do(c.Finish(which, 1, "succeeded", attempt=1))) == [
+        "attempt 2 runs: attempt 1 has ended already"
+    ]
+    assert moves(house.do(c.Finish(which, 1, "succeeded", attempt=2))) == [("succeeded", State.SUCCEEDED)]
+
+
 @pytest.mark.parametrize(("kind", "sentence"), [("python", "it is of kind python"), ("", "no such execution")])
 def test_only_external_executions_are_finished_by_event(kind: str, sentence: str) -> None:
     """The refusal says what it is."""

@@ -63,6 +63,7 @@ def finish(
     outcome: Literal["succeeded", "failed"] = "succeeded",
     result: str | None = None,
     error: str = "",
+    attempt: int | None = None,
     common: Common = PLAIN,
 ) -> None:
     """Say how an external execution ended.
@@ -72,12 +73,14 @@ def finish(
         outcome: How.
         result: JSON, for the tasks that wait for it; @FILE reads it from a file.
         error: What went wrong.
+        attempt: Which attempt ended so; refused where another one runs by now.
         common: Of every command.
     """
     with mapped():
         value = None if result is None else read_json(result)
     with connected() as client:
-        report(client, client.finish(execution, outcome=outcome, result=value, error=error), common, wait=False)
+        accepted = client.finish(execution, outcome=outcome, result=value, error=error, attempt=attempt)
+        report(client, accepted, common, wait=False)
 
 
 def _request(client: Client, ids: tuple[str, ...], which: Filter, verb: str, reason: str, *, yes: bool) -> BulkRequest:

@@ -1,0 +1,182 @@
+"""What is still known of an execution after its record is gone, and for how long."""
+
+import pytest
+from simulated.house import House, moves, refusals
+
+from pipelines.ids import execution_id, home_of_task
+from streams.engine import commands as c
+from streams.engine import stop
+from streams.engine.records import State, TaskDef
+
+LOCAL = next(f"d{n}" for n in range(99) if home_of_task(f"d{n}", 2) == 0)
+REMOTE = next(f"u{n}" for n in range(99) if home_of_task(f"u{n}", 2) == 1)
+
+
+def done(house: House, outcome: str = "succeeded", task: str = "t") -> bytes:
+    """An execution that ended and was forgotten; nothing of it is in memory."""
+    which = house.submit(task, payload=b"1")
+    house.complete(which, outcome, result=b"7" if outcome == "succeeded" else b"")
+    house.restart()
+    house.wake(which)
+    house.restart()
+    assert house.table.execution(which) is None
+    return which
+
+
+def kinds(house: House) -> set[bytes]:
+    """The first bytes of all that is in the table."""
+    house.restart()
+    return {key[:1] for key, _ in house.store.scan(b"!", b"\xff", 100_000)}
+
+
+def test_what_ended_long_ago_leaves_a_mark_and_nothing_else() -> None:
+    """One small record and the key of its end; without `remember_done` not even these."""
+    house, brief = House(), House(remember_done=0)
+    done(house)
+    done(brief)
+    assert kinds(house) == {b"d", b"E"}
+    assert sum(len(key) + len(value) for key, value in house.store.scan(b"!", b"\xff", 100)) == 52
+    assert kinds(brief) == set()
+
+
+def test_i2_what_ended_long_ago_is_not_executed_again() -> None:
+    """A client that retries late meets its mark; only behind that it is a new execution."""
+    house = House()
+    which = done(house)
+    again = c.Execute(which, "t", "r", 1, task_def=TaskDef("t", "python"))
+    assert refusals(house.do(again)) == ["this execution exists already, and ended as succeeded long ago"]
+    house.now += 600_000
+    house.do(c.Sweep(house.now))
+    assert moves(house.do(again)) == [("created", State.WAITING)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "trigger", "state"),
+    [
+        ("succeeded", "all_success", State.WAITING),
+        ("failed", "all_success", State.UPSTREAM_FAILED),
+        ("skipped", "all_success", State.SKIPPED),
+        ("failed", "all_done", State.WAITING),
+    ],
+)
+def test_i4_who_comes_long_after_its_upstream_hears_how_that_ended(outcome: str, trigger: str, state: State) -> None:
+    """The trigger rule decides as ever; the value is gone, and the task runs without it."""
+    house = House()
+    done(house, outcome, "u")
+    which = house.submit(upstream=(("u", ""),), trigger=trigger)
+    assert house.state(which) == state
+    if state == State.WAITING:
+        (run,) = house.hear(c.Assign(which, 1, "w", 0, 1)).lanes[0]
+        assert run.job.inputs == {}
+
+
+def test_who_asks_from_another_partition_is_answered_by_the_mark() -> None:
+    """Nothing is kept of the question."""
+    there = House(1, 2)
+    up, down = done(there, task=REMOTE), execution_id(LOCAL, "r")
+    assert there.hear(c.Watch(up, down)).homes == {0: [c.UpstreamFinished(down, up, "succeeded")]}
+    assert kinds(there) == {b"d", b"E"}
+
+
+def test_the_mark_of_what_was_retried_leads_to_the_retry() -> None:
+    """Whoever waits for the old one waits for the new one, be that forgotten too or not."""
+    house = House()
+    up, again = house.submit("u"), execution_id("u", "r", 1)
+    house.complete(up, "failed")
+    house.do(c.Retry(up, 1))
+    house.wake(up)
+    house.restart()
+    waiting = house.submit("d1", upstream=(("u", ""),))
+    assert house.state(waiting) == State.BLOCKED
+    house.complete(again)
+    assert house.state(waiting) == State.WAITING
+    house.wake(again)
+    assert house.state(house.submit("d2", upstream=(("u", ""),))) == State.WAITING
+
+
+@pytest.mark.parametrize("kind", [c.Cancel, c.Retry, c.Finish])
+def test_who_wants_to_change_what_is_done_is_told_how_it_ended(kind: type) -> None:
+    """The sentence says what would be right; behind the mark nothing is known any more."""
+    house = House()
+    which = done(house, "failed")
+    command = c.Finish(which, 1, "succeeded") if kind is c.Finish else kind(which, 1)
+    assert refusals(house.do(command)) == [
+        "it ended as failed more than 60 s ago, and nothing more is kept of it: execute the task again in another run"
+    ]
+    house.now += 600_000
+    house.do(c.Sweep(house.now))
+    assert refusals(house.do(command)) == ["no such execution, or it ended too long ago"]
+
+
+def test_i2_a_retry_that_is_known_by_its_mark_is_not_made_again() -> None:
+    """The old one is unknown and was submitted anew, while the mark of its first retry is still there."""
+    house = House()
+    which, again = house.submit(), execution_id("t", "r", 1)
+    house.complete(which, "failed")
+    house.do(c.Retry(which, 1))
+    house.wake(which)
+    house.now += 599_000
+    house.complete(again)
+    house.wake(again)
+    house.do(c.Sweep(house.now))
+    house.complete(house.submit(), "failed")
+    assert refusals(house.do(c.Retry(which, 1))) == ["it was retried already"]
+
+
+def test_marks_go_in_several_steps_and_only_when_the_log_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that comes too early by the log's time removes nothing, whatever time it names."""
+    monkeypatch.setattr(stop, "SWEEP_LIMIT", 4)
+    house = House()
+    for n in range(10):
+        house.complete(house.submit(f"t{n}"))
+    for n in range(10):
+        house.wake(execution_id(f"t{n}", "r"))
+    assert house.do(c.Sweep(house.now + 10**9)) == []
+    house.now += 600_000
+    sweep, rounds = c.Sweep(house.now), 0
+    while (out := house.hear(sweep)).homes:
+        assert out.homes == {0: [sweep]}
+        rounds += 1
+    assert (rounds, kinds(house)) == (2, set())
+
+
+def test_bans_are_lifted_when_no_proposal_can_come_any_more() -> None:
+    """A worker's name is never used again, and headrace.ready keeps nothing for so long."""
+    house = House()
+    house.do(c.WorkerLost("w", house.now))
+    house.now += 3 * 86_400_000 - 1
+    house.do(c.Sweep(house.now))
+    assert house.table.banned("w")
+    house.now += 1
+    house.do(c.Sweep(house.now))
+    assert not house.table.banned("w")
+    assert kinds(house) == set()
+
+
+def test_who_has_ended_waits_for_nobody() -> None:
+    """What it waited for need never come: nothing is kept of its wish, here or elsewhere."""
+    here, there = House(0, 2), House(1, 2)
+    which = here.submit(LOCAL, upstream=((LOCAL + ".never", ""), (REMOTE, "")))
+    up = execution_id(REMOTE, "r")
+    there.do(c.Watch(up, which))
+    assert (b"h" in kinds(here), b"h" in kinds(there)) == (True, True)
+    out = here.hear(c.Cancel(which, 1))
+    assert out.homes == {1: [c.Unwatch(up, which)]}
+    there.do(out.homes[1][0])
+    assert (b"h" in kinds(here), b"h" in kinds(there)) == (False, False)
+
+
+def test_who_is_waited_for_by_many_is_forgotten_in_several_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who waited go first, and the record with the last of them."""
+    monkeypatch.setattr(stop, "SWEEP_LIMIT", 3)
+    house = House(0, 2, remember_done=0)
+    which = house.submit(LOCAL)
+    for n in range(7):
+        house.do(c.Watch(which, execution_id(REMOTE, f"r{n}")))
+    house.complete(which)
+    house.now = house.record(which).wake_at
+    wake, rounds = c.Wake(which, house.now), 0
+    while (out := house.hear(wake)).homes:
+        assert out.homes == {0: [wake]}
+        rounds += 1
+    assert (rounds, kinds(house)) == (2, set())
