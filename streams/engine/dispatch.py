@@ -105,7 +105,7 @@ class Dispatcher:
         return [c.Silent(w.worker, now) for w in self.workers.values() if w.seen_at < limit]
 
     def pools(self) -> set[str]:
-        """Every pool that has, or had, somebody in line or at work."""
+        """Every pool that has somebody in line or at work."""
         return {*self.lines, *(w.pool for w in self.workers.values())}
 
     # --- commands -----------------------------------------------------------------------------------------
@@ -116,6 +116,7 @@ class Dispatcher:
 
     def _withdraw(self, _out: Proposals, r: c.Withdraw, _now: int) -> None:
         self._line(r.pool).remove(place_of(r))
+        self._close(r.pool)
 
     def _credit(self, out: Proposals, credit: c.Credit, _now: int) -> None:
         record = self.workers.get(credit.worker)
@@ -169,8 +170,16 @@ class Dispatcher:
         if record is None:
             return
         self._changed[worker] = record
+        self._close(record.pool)
         for home in range(self._domain.homes):
             out.homes.setdefault(home, []).append(c.WorkerLost(worker, now))
+
+    def _close(self, pool: str) -> None:
+        """A pool in which nobody waits and nobody works is gone, until somebody comes."""
+        line = self.lines.get(pool)
+        if line is not None and not len(line) and not any(w.pool == pool for w in self.workers.values()):
+            line.drop()
+            del self.lines[pool]
 
     def _change(self, record: WorkerRecord) -> None:
         self._changed[record.worker] = record
@@ -184,8 +193,10 @@ class Dispatcher:
 
     def _assign(self, out: Proposals, pool: str) -> None:
         """Give the head of the line to the worker with most room, until one of both runs out."""
-        line = self._line(pool)
         room = [(-w.free, w.worker) for w in self.workers.values() if w.pool == pool and w.free > 0]
+        if not room:
+            return
+        line = self._line(pool)
         heapq.heapify(room)
         while room and (first := line.pop()):
             execution, attempt = first

@@ -123,6 +123,10 @@ class Line:
             self._counted = False
             self._table.put(self._counts_key, b"".join(n.to_bytes(5, "big") for n in self.waiting))
 
+    def drop(self) -> None:
+        """Nobody waits any more, and nothing is to be kept of it."""
+        self._table.delete(self._counts_key)
+
     def oldest(self) -> int:
         """When the one who waits longest came, epoch milliseconds, judged by each priority's head; 0: nobody waits."""
         heads = []

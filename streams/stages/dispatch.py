@@ -37,6 +37,7 @@ class Dispatch:
         self._heard_at = 0
         self._judge_from = _now() + self._lease
         self._status_at = 0
+        self._told: set[str] = set()
         self._clock = LogClock()
         self._asked = False
 
@@ -91,7 +92,7 @@ class Dispatch:
             self._judge_from = now + self._lease // 10
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY
-            sends += [self._status(pool, now) for pool in self._dispatcher.pools()]
+            sends += self._statuses(now)
         return sends
 
     def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
@@ -118,6 +119,13 @@ class Dispatch:
         if now - self._heard_at > self._lease // 2:
             self._judge_from = now + self._lease
         self._heard_at = now
+
+    def _statuses(self, now: int) -> list[Send]:
+        """A report of every pool, and for those that are gone no value, which takes their last report away."""
+        pools = self._dispatcher.pools()
+        gone, self._told = self._told - pools, pools
+        reports = [self._status(pool, now) for pool in sorted(pools)]
+        return reports + [Send(self._topics.status, 0, None, f"pool/{pool}".encode()) for pool in sorted(gone)]
 
     def _status(self, pool: str, now: int) -> Send:
         line = self._dispatcher.lines.get(pool)

@@ -26,7 +26,7 @@ class Send(NamedTuple):
 
     topic: str
     partition: int
-    value: bytes
+    value: bytes | None
     key: bytes | None = None
 
 

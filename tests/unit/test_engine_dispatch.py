@@ -199,3 +199,23 @@ def test_a_restart_keeps_workers_and_lines() -> None:
     assert desk.dispatcher.workers == {"a": before}
     assert desk.dispatcher.pools() == {"p"}
     assert [a.seq for a in assigned(desk.take(c.Credit("a", "p", 2)))] == [2]
+
+
+def test_a_pool_that_nobody_uses_any_more_leaves_nothing() -> None:
+    """Its last worker has left and nobody waits; whoever comes later finds it anew."""
+    desk = Desk()
+    desk.hire("w", 1)
+    ready = desk.ready()
+    desk.take(ready)
+    desk.take(c.Goodbye("w", "p"))
+    desk.dispatcher.save()
+    assert (desk.dispatcher.pools(), desk.overlay.scan(b"!", b"\xff", 10)) == (set(), [])
+    waiting = desk.ready()
+    desk.take(waiting)
+    assert desk.dispatcher.pools() == {"p"}
+    desk.restart()
+    desk.take(
+        c.Withdraw("p", waiting.id, waiting.priority, waiting.deadline, waiting.ready_at, waiting.arrival),
+    )
+    desk.dispatcher.save()
+    assert (desk.dispatcher.pools(), desk.overlay.scan(b"!", b"\xff", 10)) == (set(), [])
