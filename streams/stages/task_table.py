@@ -96,6 +96,7 @@ class TaskTable:
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._absent: set[bytes] = set()  # looked for in this batch, and not in the table
+        self._unmarked: set[bytes] = set()  # the same, of marks
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
         self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
@@ -120,15 +121,19 @@ class TaskTable:
         """Read records that will be asked for, all at once: a third of what they cost one by one."""
         missing = [which for which in executions if which not in self._cache]
         stored = self._overlay.get_many([b"x" + which for which in missing])
+        absent = []
         for which, record in zip(missing, stored, strict=True):
             if record is None:
-                self._absent.add(which)
+                absent.append(which)
             else:
                 self._remember(_execution(record))
+        self._absent.update(absent)
+        marks = self._overlay.get_many([b"d" + which for which in absent])
+        self._unmarked.update(which for which, mark in zip(absent, marks, strict=True) if mark is None)
 
     def mark(self, execution: bytes) -> Mark | None:
         """See View."""
-        stored = self._overlay.get(b"d" + execution)
+        stored = None if execution in self._unmarked else self._overlay.get(b"d" + execution)
         return Mark(_STATES[stored[8:9]], int.from_bytes(stored[:8], "big"), stored[9:]) if stored else None
 
     def task(self, task: str) -> TaskDef | None:
@@ -244,6 +249,7 @@ class TaskTable:
 
     def put_mark(self, execution: bytes, mark: Mark) -> None:
         """See Table."""
+        self._unmarked.discard(execution)
         self._ends.put(b"d" + execution, mark.until, _ENDS[State(mark.state)] + mark.retried_as)
 
     def sweep(self, keys: tuple[bytes, ...]) -> None:
@@ -309,6 +315,7 @@ class TaskTable:
     def committed(self) -> None:
         """The batch is durable."""
         self._absent.clear()
+        self._unmarked.clear()
         self._dirty.clear()
         self._dirty_weight = 0
         self._overlay.clear()
