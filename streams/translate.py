@@ -42,9 +42,8 @@ from streams.engine.commands import (
     Retry,
     TaskCommand,
 )
-from streams.engine.execute import PIPELINE_LIMIT
 from streams.engine.records import RetryPolicy, Rule, TaskDef
-from streams.engine.weight import weigh_new
+from streams.engine.weight import PIPELINE_LIMIT, weigh_new
 
 CALL_LIMIT = 4 * PAYLOAD_LIMIT
 """Bytes of a task's own fields (code, command, statement, request) as JSON."""

@@ -11,10 +11,7 @@ from streams.engine.place import place
 from streams.engine.records import TERMINAL, Execution, State, TaskDef
 from streams.engine.step import Step
 from streams.engine.upstream import standing
-from streams.engine.weight import weigh_new
-
-PIPELINE_LIMIT = 8 * 1024 * 1024
-"""Bytes that the executions of one pipeline may take: they are made by one commit."""
+from streams.engine.weight import pipeline_fault
 
 
 def execute(step: Step, command: c.Execute) -> None:
@@ -56,20 +53,15 @@ def execute_pipeline(step: Step, command: c.ExecutePipeline) -> None:
 
 def _pipeline_fault(command: c.ExecutePipeline, tasks: list[tuple[str, TaskDef | None]]) -> str:
     """Why a pipeline cannot run: a task is gone for which others would wait for ever, or it is too large for one go."""
-    size = 0
+    known = []
     for name, task in tasks:
         if task is None:
             return (
                 f"pipeline {command.pipeline!r} cannot run without its task {name!r}, which was deleted: "
                 "create the pipeline again"
             )
-        size += weigh_new(task, command.payload)
-    if size <= PIPELINE_LIMIT:
-        return ""
-    return (
-        f"the tasks of pipeline {command.pipeline!r} take {size:,} bytes in one run; "
-        f"their calls and payloads together with their edges must stay within {PIPELINE_LIMIT:,}"
-    )
+        known.append(task)
+    return pipeline_fault(command.pipeline, known, command.payload)
 
 
 def retry(step: Step, command: c.Retry) -> None:

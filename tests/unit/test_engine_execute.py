@@ -6,8 +6,8 @@ from simulated.house import House, moves, refusals
 
 from pipelines.ids import execution_id, home_of_task
 from streams.engine import commands as c
-from streams.engine.execute import PIPELINE_LIMIT
 from streams.engine.records import State, TaskDef
+from streams.engine.weight import PIPELINE_LIMIT
 
 A, B = TaskDef("p.a", "python", b"{}"), TaskDef("p.b", "python", b"{}", upstream=(("p.a", ""),))
 
@@ -99,12 +99,12 @@ def test_i1_a_pipeline_without_one_of_its_tasks_does_not_start() -> None:
     ids=["payloads", "edges"],
 )
 def test_i11_a_pipeline_that_does_not_fit_into_one_commit_is_refused(tasks: list[TaskDef]) -> None:
-    """A commit is appended whole or not at all: what can never be made durable is not begun."""
-    house = pipeline(*tasks)
-    (refused,) = refusals(house.do(c.ExecutePipeline("p", "r", 1)))
+    """A commit is appended whole or not at all: what can never be made durable is not begun, and not even created."""
+    house = House()
+    (refused,) = refusals(house.do(c.CreatePipeline("p", tuple(tasks), 1)))
     assert refused.startswith("the tasks of pipeline 'p' take ")
     assert refused.endswith("and payloads together with their edges must stay within 8,388,608")
-    assert house.table.execution(execution_id("p.a", "r")) is None
+    assert (house.table.pipeline("p"), house.table.task("p.a")) == (None, None)
 
 
 def test_i11_a_payload_for_all_tasks_counts_for_each() -> None:

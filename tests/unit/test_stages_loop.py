@@ -194,6 +194,40 @@ def test_i11_thousands_of_large_executions_in_one_envelope_become_durable() -> N
     assert (rig.partition.marker, executions(rig.partition)) == (1, 100)
 
 
+EDGES = [TaskDef(f"p.{n}", "python", upstream=tuple((f"p.{m}", "") for m in range(n))) for n in range(430)]
+DEEP = tuple((f"p.{n}", "") for n in range(1_000))
+WORST = {
+    "a large pipeline is created": [
+        c.CreatePipeline("p", tuple(TaskDef(f"p.{n}", "python", b"x" * 262_144) for n in range(31)), 1)
+    ],
+    "many small tasks are created": [
+        c.CreatePipeline("p", tuple(TaskDef(f"p.{n}", "python") for n in range(13_000)), 1)
+    ],
+    "a pipeline of edges is executed": [c.CreatePipeline("p", tuple(EDGES[:290]), 1), c.ExecutePipeline("p", "r", 1)],
+    "a pipeline of too many edges": [c.CreatePipeline("p", tuple(EDGES), 1), c.ExecutePipeline("p", "r", 1)],
+    "one payload goes to all": [
+        c.CreatePipeline("p", tuple(TaskDef(f"p.{n}", "python") for n in range(31)), 1),
+        c.ExecutePipeline("p", "r", 1, payload=b"x" * 262_144),
+    ],
+    "many wait for the same many": [execute(f"q{n}", upstream=DEEP) for n in range(60)],
+    "a pipeline that is too large is refused": [
+        c.CreatePipeline("p", tuple(TaskDef(f"p.{n}", "python", b"x" * 250_000) for n in range(60)), 1)
+    ],
+}
+
+
+@pytest.mark.parametrize("commands", WORST.values(), ids=WORST)
+def test_i11_no_command_makes_more_than_one_commit_can_take(commands: list[c.TaskCommand]) -> None:
+    """On top of a batch that is nearly full already: what cannot be committed would stop the partition for good."""
+    rig = Rig()
+    nearly = c.CreateTask(TaskDef("f", "python", b"{}", b"x" * 250_000), 1)
+    full = [c.Execute(execution_id("f", f"r{n}"), "f", f"r{n}", 1) for n in range(23)]
+    (value,) = pack([nearly, *full, *commands], 1 << 30)
+    rig.take(Incoming(0, 1_000, value))
+    assert rig.partition.marker == 0
+    assert executions(rig.partition) >= len(full)
+
+
 def test_a_full_queue_makes_its_feeder_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for a partition is bounded; the feeder goes on when there is room."""
     monkeypatch.setattr("streams.stages.loop.QUEUE_BYTES", 10)
