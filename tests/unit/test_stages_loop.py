@@ -194,7 +194,7 @@ def test_i11_thousands_of_large_executions_in_one_envelope_become_durable() -> N
     assert (rig.partition.marker, executions(rig.partition)) == (1, 100)
 
 
-EDGES = [TaskDef(f"p.{n}", "python", upstream=tuple((f"p.{m}", "") for m in range(n))) for n in range(430)]
+EDGES = [TaskDef(f"p.{n}", "python", upstream=tuple(("p.x", f"{n}-{m}") for m in range(1_000))) for n in range(95)]
 DEEP = tuple((f"p.{n}", "") for n in range(1_000))
 WORST = {
     "a large pipeline is created": [
@@ -203,13 +203,13 @@ WORST = {
     "many small tasks are created": [
         c.CreatePipeline("p", tuple(TaskDef(f"p.{n}", "python") for n in range(13_000)), 1)
     ],
-    "a pipeline of edges is executed": [c.CreatePipeline("p", tuple(EDGES[:290]), 1), c.ExecutePipeline("p", "r", 1)],
+    "a pipeline of edges is executed": [c.CreatePipeline("p", tuple(EDGES[:44]), 1), c.ExecutePipeline("p", "r", 1)],
     "a pipeline of too many edges": [c.CreatePipeline("p", tuple(EDGES), 1), c.ExecutePipeline("p", "r", 1)],
     "one payload goes to all": [
         c.CreatePipeline("p", tuple(TaskDef(f"p.{n}", "python") for n in range(31)), 1),
         c.ExecutePipeline("p", "r", 1, payload=b"x" * 262_144),
     ],
-    "many wait for the same many": [execute(f"q{n}", upstream=DEEP) for n in range(60)],
+    "many wait for the same many": [execute(f"q{n}", upstream=DEEP) for n in range(25)],
     "a pipeline that is too large is refused": [
         c.CreatePipeline("p", tuple(TaskDef(f"p.{n}", "python", b"x" * 250_000) for n in range(60)), 1)
     ],
@@ -222,9 +222,10 @@ def test_i11_no_command_makes_more_than_one_commit_can_take(commands: list[c.Tas
     rig = Rig()
     nearly = c.CreateTask(TaskDef("f", "python", b"{}", b"x" * 250_000), 1)
     full = [c.Execute(execution_id("f", f"r{n}"), "f", f"r{n}", 1) for n in range(23)]
-    (value,) = pack([nearly, *full, *commands], 1 << 30)
-    rig.take(Incoming(0, 1_000, value))
-    assert rig.partition.marker == 0
+    for offset, some in enumerate(([nearly, *commands[:-1]], [*full, commands[-1]])):
+        (value,) = pack(some, 1 << 30)
+        rig.take(Incoming(offset, 1_000, value))
+    assert rig.partition.marker == 1
     assert executions(rig.partition) >= len(full)
 
 
