@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -14,13 +14,19 @@ from sinks.record.errors import QueryFailedError, shortened
 from streams.settings import Settings
 
 T = TypeVar("T")
+Fresh = Callable[[], Awaitable[None]]
+
+
+async def as_it_is() -> None:
+    """Ask the tables as they are."""
 
 
 class Asking:
     """Runs questions in threads. Clients are opened when they are first needed, and anew after a connection failed."""
 
-    def __init__(self, settings: Settings, name: str, threads: int) -> None:
+    def __init__(self, settings: Settings, name: str, threads: int, fresh: Fresh) -> None:
         self._settings = settings
+        self._fresh = fresh
         self._names = Names.under(settings.namespace)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"clickhouse-{name}")
         self._own = threading.local()
@@ -28,6 +34,7 @@ class Asking:
 
     async def ask(self, question: Callable[[Client], T]) -> T:
         """What `question` returns. Raises ClickHouseAwayError, QueryFailedError, and whatever it raises itself."""
+        await self._fresh()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
 
     async def rows(self, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -18,11 +18,17 @@ from sinks.record.tables import Place
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT
 
-BATCH_BYTES = 8 * 1024 * 1024
-"""Bytes of messages after which a batch is full; about as much again waits in the consumer, and no more."""
+BATCH_BYTES = 24 * 1024 * 1024
+"""Bytes of messages after which a batch is full."""
+
+FETCH_BYTES = 8 * 1024 * 1024
+"""Bytes that wait in the consumer, about."""
 
 IDLE_MS = 500
 """How long one look for messages takes at most, milliseconds."""
+
+LOOK_MS = 50
+"""The same while a batch is gathered, for which somebody may ask."""
 
 PATIENCE_MS = 24 * 3_600_000
 """How long ClickHouse may be away before the group gives our partitions to another recorder."""
@@ -44,8 +50,8 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             "group_id": None if alone else f"{settings.namespace}.record",
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
-            "fetch_max_bytes": BATCH_BYTES,
-            "max_partition_fetch_bytes": max(BATCH_BYTES, MESSAGE_LIMIT),
+            "fetch_max_bytes": FETCH_BYTES,
+            "max_partition_fetch_bytes": max(FETCH_BYTES, MESSAGE_LIMIT),
             "fetch_max_wait_ms": IDLE_MS,
             "max_poll_interval_ms": PATIENCE_MS,
         }
@@ -75,17 +81,19 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         if self._consumer is not None:
             await self._consumer.stop()
 
-    async def batch(self, until: float) -> list[ConsumerRecord]:
-        """At least one message, and all that come before the time `until` (monotonic), up to BATCH_BYTES or so."""
-        messages = await self._poll(IDLE_MS)
-        while not messages:
-            messages = await self._poll(IDLE_MS)
-        size = sum(len(m.value or b"") for m in messages)
-        while size < BATCH_BYTES and (left := until - time.monotonic()) > 0:
-            more = await self._poll(min(round(left * 1000) + 1, IDLE_MS))
-            size += sum(len(m.value or b"") for m in more)
-            messages += more
+    async def first(self) -> list[ConsumerRecord]:
+        """Wait for messages; what has come, at least one."""
+        while not (messages := await self._poll(IDLE_MS)):
+            pass
         return messages
+
+    async def more(self, messages: list[ConsumerRecord], until: float) -> bool:
+        """Add to a batch what comes soon; false: it is full, or it is `until` (monotonic)."""
+        left = until - time.monotonic()
+        if left <= 0 or sum(len(m.value or b"") for m in messages) > BATCH_BYTES:
+            return False
+        messages += await self._poll(min(round(left * 1000) + 1, LOOK_MS))
+        return True
 
     def behind(self, place: Place, offset: int) -> int:
         """How many messages of a partition come at or after an offset."""

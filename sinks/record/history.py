@@ -32,7 +32,7 @@ from pipelines.views import (
 )
 from sinks.record import answers
 from sinks.record.answers import Row
-from sinks.record.asking import Asking
+from sinks.record.asking import Asking, Fresh, as_it_is
 from sinks.record.client import Names
 from sinks.record.filters import Cursor, condition
 from sinks.record.sql import Limits, run_statement
@@ -65,13 +65,16 @@ class Counts:
 
 
 class History:
-    """ClickHouse's answers as views. Opens its clients when the first question comes."""
+    """ClickHouse's answers as views. Opens its clients when the first question comes.
 
-    def __init__(self, settings: Settings) -> None:
+    Before each question `fresh` is awaited: it has a recorder write what it gathers.
+    """
+
+    def __init__(self, settings: Settings, fresh: Fresh = as_it_is) -> None:
         self._names = Names.under(settings.namespace)
-        self._asking = Asking(settings, "history", QUESTIONS)
-        self._reading = Asking(settings, "sql", STATEMENTS)
-        self._writing = Asking(settings, "sql-writes", STATEMENTS)
+        self._asking = Asking(settings, "history", QUESTIONS, fresh)
+        self._reading = Asking(settings, "sql", STATEMENTS, fresh)
+        self._writing = Asking(settings, "sql-writes", STATEMENTS, fresh)
 
     async def close(self) -> None:
         """Wait for the questions under way and let the clients go."""

@@ -7,9 +7,9 @@ after a crash or by a scheduler that took over, replaces itself (see the migrati
 """
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from sinks.record.feed import Feed
 from sinks.record.rollup import RollUp
 from sinks.record.rows import Batch
 from sinks.record.tables import Tables, UnreadableRowsError
+from streams.collector import settle
 from streams.engine.events import Refused
 from streams.settings import Settings
 from streams.topics import Topics
@@ -34,6 +35,12 @@ FLUSH_SECONDS = 0.25
 
 BUSY_SECONDS = 0.7
 """The same while much comes: fewer and larger flushes cost less, and rows are still there within a second."""
+
+PATIENT_SECONDS = 3.0
+"""The same beside the embedded engine, where nobody can ask without `fresh` being called first."""
+
+FRESH_PATIENCE = 2.0
+"""Seconds that a question waits for what it should see."""
 
 MUCH = 1_000_000
 """Bytes of messages in a flush."""
@@ -66,6 +73,9 @@ class Recorder:
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
         self._task: asyncio.Task[None] | None = None
+        self._busy_seconds = PATIENT_SECONDS if is_embedded(settings) else BUSY_SECONDS
+        self._oldest = 0.0  # when the first message came that is not in the tables; 0: all are
+        self._asked, self._written = asyncio.Event(), asyncio.Event()
         self.flushed_at = 0.0
         self.trouble: str | None = None
 
@@ -89,6 +99,15 @@ class Recorder:
         if self._task is not None:
             await asyncio.shield(self._task)
 
+    async def fresh(self) -> None:
+        """Return when everything is in the tables that came more than BUSY_SECONDS ago, or ClickHouse takes nothing."""
+        if not self._oldest or time.monotonic() - self._oldest < BUSY_SECONDS:
+            return
+        self._asked.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FRESH_PATIENCE):
+                await self._written.wait()
+
     async def _run(self) -> None:
         settle()
         tables = await self._until_taken(lambda: Tables.open(self._settings))
@@ -107,12 +126,27 @@ class Recorder:
             await feed.start()
             next_flush = 0.0
             while True:
-                messages = await feed.batch(next_flush)
+                messages = await self._batch(feed, next_flush)
                 much = sum(len(m.value or b"") for m in messages) > MUCH
-                next_flush = time.monotonic() + (BUSY_SECONDS if much else FLUSH_SECONDS)
+                next_flush = time.monotonic() + (self._busy_seconds if much else FLUSH_SECONDS)
                 await self._flush(tables, feed, messages)
+                self._all_written()
         finally:
             await feed.stop()
+
+    async def _batch(self, feed: Feed, until: float) -> list[ConsumerRecord]:
+        """What comes before `until`, or before somebody asks; at least one message."""
+        messages = await feed.first()
+        self._oldest = time.monotonic()
+        while not self._asked.is_set() and await feed.more(messages, until):
+            pass
+        return messages
+
+    def _all_written(self) -> None:
+        self._oldest = 0.0
+        self._asked.clear()
+        self._written.set()
+        self._written = asyncio.Event()
 
     async def _flush(self, tables: Tables, feed: Feed, messages: Sequence[ConsumerRecord]) -> None:
         begun = time.monotonic()
@@ -160,16 +194,6 @@ class Recorder:
             else:
                 self.trouble = None
                 return answer
-
-
-def settle() -> None:
-    """Let Python's collector leave alone what is loaded by now.
-
-    A batch makes so many objects that the collector would walk over the whole program several times a second; that
-    was a tenth of what recording costs.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:

@@ -11,11 +11,8 @@ import psutil
 
 from ui.client import Client
 
-POLL = 0.25
-"""Seconds between two looks at the history, at the least."""
-
-SHARE = 10
-"""A look that takes long is followed by a pause so many times as long: looking must not slow what is looked at."""
+SHORTEST, LONGEST = 0.1, 2.0
+"""Seconds between two looks at the history: half the time that seems to be left, as looking costs what is measured."""
 
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
@@ -36,18 +33,20 @@ def wait_for_rows(client: Client, run: str, count: int, progress: Callable[[int]
 
     Raises MeasurementError where they do not arrive.
     """
-    seen, seen_at = -1, time.monotonic()
+    begun = seen_at = time.monotonic()
+    seen = -1
     while True:
-        asked = time.monotonic()
         rows, distinct = (int(str(n)) for n in client.sql(COUNT, {"run": run}).rows[0])
         progress(rows)
         if distinct >= count:
             return rows
+        now = time.monotonic()
         if rows > seen:
-            seen, seen_at = rows, time.monotonic()
-        if time.monotonic() - seen_at > GIVE_UP:
+            seen, seen_at = rows, now
+        if now - seen_at > GIVE_UP:
             raise MeasurementError(f"{count - distinct} of {count} executions did not reach the history")
-        time.sleep(max(POLL, SHARE * (time.monotonic() - asked)))
+        left = (now - begun) * (count - distinct) / max(distinct, 1)
+        time.sleep(min(max(SHORTEST, left / 2), LONGEST))
 
 
 def latency(client: Client, run: str) -> dict[str, float]:

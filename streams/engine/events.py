@@ -110,7 +110,7 @@ Event = (
 )
 RecordedEvent = TaskCreated | PipelineCreated | TaskDeleted | Moved
 
-UNRECORDED = frozenset({"watched", "upstream_finished", "retried"})
+UNRECORDED = frozenset({"upstream_finished", "retried"})
 """Steps that change no figure people look at: they stay inside."""
 
 

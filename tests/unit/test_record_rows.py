@@ -40,7 +40,7 @@ def test_only_the_newest_step_becomes_the_execution() -> None:
 
 def test_inner_steps_are_not_recorded() -> None:
     """Steps that change nothing that people look at leave no row at all."""
-    assert tables(moved("upstream_finished"), moved("watched"), moved("retried")) == {}
+    assert tables(moved("upstream_finished"), moved("retried")) == {}
 
 
 def test_executions_are_written_last() -> None:
