@@ -1,0 +1,131 @@
+"""One seed, from its beginning to its verdict. The same seed gives the same life, message by message."""
+
+import contextlib
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+from aiokafka import TopicPartition
+
+from streams.app import Plan, plans
+from streams.stages.incoming import Incoming
+from streams.stages.loop import Loop
+from streams.state.memory import MemoryPartition
+from tests.history import read
+from tests.history.facts import Copy, History
+from tests.history.judge import Verdict, judge
+from tests.simulated.node import content, feed, stage
+from tests.simulated.virtual import kafka, sinks
+from tests.simulated.virtual.clock import virtual_time
+from tests.simulated.virtual.scheduler import changelog
+from tests.simulated.virtual.world import SETTINGS, World
+
+SIZE = 6
+"""Executions in a life."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """What came of a seed. `trace` is a hash of all that stood in all topics."""
+
+    seed: int
+    verdict: Verdict
+    trace: str
+    history: History
+    seconds: float
+    steps: int
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}: {self.verdict}\nreplay: python -m tests.simulated --from {self.seed} --seeds 1"
+
+
+def live(seed: int, size: int = SIZE) -> Life:
+    """Live one life and judge it."""
+    gc.disable()  # when it collects is not the seed's to say
+    try:
+        with virtual_time() as loop, surroundings(World(loop, seed, size)) as world:
+            loop.run_until_complete(world.live())
+            history = history_of(world)
+            trace = world.broker.trace(world.topics.status)
+            return Life(seed, judge(history), trace, history, loop.now, loop.steps)
+    finally:
+        gc.enable()
+
+
+@contextlib.contextmanager
+def surroundings(world: World) -> Iterator[World]:
+    """While inside, the program meets this world where it reaches for Kafka, the disk, ClickHouse and the targets."""
+    names = (f"{world.chance.getrandbits(32):08x}" for _ in iter(int, 1))
+    consumer, producer = partial(kafka.Consumer, world.broker), partial(kafka.Producer, world.broker)
+    with contextlib.ExitStack() as stack:
+        for place, twin in {
+            "streams.stages.sender.AIOKafkaProducer": producer,
+            "streams.client.AIOKafkaProducer": producer,
+            "streams.worker.lane.AIOKafkaConsumer": consumer,
+            "streams.worker.incarnation.secrets.token_hex": lambda _bytes: next(names),
+            "streams.worker.incarnation.version": lambda _name: "0",
+            "streams.state.reader.AIOKafkaConsumer": consumer,
+            "streams.state.writer.fenced_producer": lambda _at, name: kafka.fenced_producer(world.broker, name),
+            "streams.state.room.Store": world.disk.open,
+            "streams.state.room.prepare_topics": _nothing,
+            "streams.state.room.stop_process": world.stop_process,
+            "streams.state.active.stop_process": world.stop_process,
+            "sinks.record.feed.AIOKafkaConsumer": consumer,
+            "sinks.notify.notifier.AIOKafkaConsumer": consumer,
+            "sinks.notify.notifier.AIOKafkaProducer": producer,
+            "sinks.notify.notifier.AIOKafkaAdminClient": partial(kafka.Admin, world.broker),
+            "sinks.notify.notifier.load_services": lambda: None,
+            "sinks.notify.notifier.compose": sinks.compose,
+            "sinks.notify.target._in_thread": world.targets.in_thread,
+            "socket.gethostname": lambda: "host",
+            "os.getpid": lambda: 1,
+        }.items():
+            stack.enter_context(patch(place, twin))
+        yield world
+
+
+async def _nothing(*_: Any) -> None:
+    """What is not needed here, or not wanted."""
+
+
+def history_of(world: World) -> History:
+    """All that anyone saw of a life."""
+
+    def values(topic: str, partition: int = 0) -> list[bytes]:
+        return [record.value or b"" for record in world.broker.logs[TopicPartition(topic, partition)]]
+
+    topics = world.topics
+    return History(
+        asked=world.asked,
+        tasks=world.people.tasks,
+        witnessed=world.witnesses,
+        steps=read.steps_of(values(topics.events)),
+        rows=world.house.rows(),
+        deliveries=world.targets.told,
+        letters=read.letters_of(values(topics.dead_letters)),
+        ready=read.line_of(values(topics.ready)),
+        assigned=read.assigned_of(v for home in range(SETTINGS.task_partitions) for v in values(topics.tasks, home)),
+        copies=list(_copies(world)),
+        troubles=world.troubles,
+    )
+
+
+def _copies(world: World) -> Iterator[Copy]:
+    """Each table as its owner has it, and as its input up to there makes it anew."""
+    by_changelog = {changelog(SETTINGS, plan): plan for plan in plans(SETTINGS)}
+    for scheduler in world.present():
+        for tp, partition in scheduler.owned.items():
+            plan = by_changelog[tp.topic]
+            log = world.broker.logs[TopicPartition(plan.source, tp.partition)][: partition.marker + 1]
+            incoming = [Incoming(record.offset, record.timestamp, record.value or b"") for record in log]
+            yield Copy(f"{plan.table}-{tp.partition}", dict(content(partition)), _replayed(plan, tp.partition, incoming))
+
+
+def _replayed(plan: Plan, number: int, incoming: list[Incoming]) -> dict[bytes, bytes]:
+    fresh = MemoryPartition(number)
+    loop = Loop(stage(plan.table, plan.source, lambda partition: plan.logic(partition, SETTINGS)), fresh, _nothing)
+    feed(loop, incoming)
+    return dict(content(fresh))
