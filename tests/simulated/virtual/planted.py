@@ -1,0 +1,167 @@
+"""Bugs on purpose, to show that each is found. They exist only here: each replaces a real part while it is planted."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import msgspec
+from msgspec.structs import replace
+
+from sinks.notify.progress import Line as Progress
+from streams.engine import attempt, decide, execute, trigger
+from streams.engine import commands as c
+from streams.engine.dispatch import Dispatcher
+from streams.engine.events import Moved
+from streams.engine.line import place_of
+from streams.engine.place import enter
+from streams.engine.records import ON_WORKER, TERMINAL, Execution, State
+from streams.engine.step import Step
+from streams.stages.incoming import Incoming, Send
+from streams.stages.loop import Loop
+from streams.stages.schedule import Schedule
+from streams.state.partition import Derive
+from streams.state.replay import apply_records
+from streams.state.store import MARKER, Position, Store
+from streams.state.writer import Writer
+from tests.simulated.virtual import kafka
+from tests.simulated.virtual.broker import Broker, Record
+from tests.simulated.virtual.sinks import House
+
+commit, keep, letter, fenced_producer = Loop._commit, House.keep, Loop._letter, kafka.fenced_producer
+
+
+class Bug(NamedTuple):
+    """How to plant it, and the promises of which it must break one."""
+
+    plant: Callable[[], contextlib.AbstractContextManager[object]]
+    breaks: frozenset[str]
+
+
+async def early_ack(self: Loop, marker: int) -> None:
+    """The place in the input is committed before what follows from it is sent or kept."""
+    await self._partition.commit([], [], marker)
+    await commit(self, marker)
+
+
+async def marker_first(self: Loop, marker: int) -> None:
+    """The changelog is written before the outputs are sent."""
+    records, derived = self._logic.changes()
+    await self._partition.commit(records + self._part(), derived, marker)
+    await commit(self, marker)
+
+
+def assign_again(step: Step, command: c.Assign) -> None:
+    """A repeated proposal is carried out once more."""
+    record = step.table.execution(command.id)
+    if record and record.state == State.DISPATCHED and record.attempt == command.attempt:
+        step.move(record, "assigned", attempt=record.attempt + 1, worker=command.worker, seq=command.seq)
+    else:
+        attempt.assign(step, command)
+
+
+def forget_pending(rule: str, outcomes: list[str]) -> trigger.Verdict:
+    """An upstream that has not ended is none."""
+    return trigger.judge(rule, [outcome for outcome in outcomes if outcome])
+
+
+def any_attempt(record: Execution, _command: c.Finished) -> bool:
+    """Whoever says that it ended is believed."""
+    return record.state in ON_WORKER
+
+
+def lose_tail(name: str, store: Store, derive: Derive, records: list[Record], end: int) -> None:
+    """Of what an earlier owner wrote last only the marker is read."""
+    marks = [record.offset for record in records if record.key == MARKER]
+    tail = range(marks[-2] + 1 if len(marks) > 1 else 0, marks[-1] if marks else 0)
+    apply_records(name, store, derive, [r for r in records if r.offset not in tail], end)
+
+
+async def unfenced_producer(broker: Broker, name: str) -> tuple[kafka.Producer, int]:
+    """A new owner of a changelog shuts nobody out."""
+    producer, _ = await fenced_producer(broker, name)
+    producer.fence = name, 1 << 30
+    return producer, 1 << 30
+
+
+def follow_anyone(self: Writer, first: int, last: Position) -> Position:
+    """A writer does not mind that others write between its batches."""
+    self._next = last.offset + 1 if first else 0
+    return last
+
+
+def lowest_first(who: c.Ready | c.Withdraw) -> bytes:
+    """The line is sorted the wrong way round."""
+    return place_of(replace(who, priority=9 - who.priority))
+
+
+def nobody_silent(_self: Dispatcher, _now: int) -> list[c.Silent]:
+    """Whoever is gone is waited for."""
+    return []
+
+
+def keep_all(self: House, table: str, row: list[Any]) -> None:
+    """A plain MergeTree: a repeated row is one more."""
+    if table == "executions" and row[5] in TERMINAL:
+        self.tables[table][len(self.tables[table])] = row  # type: ignore[index]  # a key that no other row has
+    else:
+        keep(self, table, row)
+
+
+def read_is_told(self: Progress) -> tuple[int, str] | None:
+    """What was read counts as delivered."""
+    return None if self._next < 0 else (self._next, "")
+
+
+def execute_again(step: Step, command: c.Execute) -> None:
+    """A repeated submission of what has ended begins it again."""
+    record = step.table.execution(command.id)
+    if record and record.state in TERMINAL:
+        again = {**enter(record, step.now), "version": record.version + 1}
+        step.emit(Moved("ready", step.now, replace(record, **again)))
+    else:
+        execute.execute(step, command)
+
+
+def first_says_nothing(_self: Schedule) -> list[Send]:
+    """A takeover does not repeat what its predecessor may not have sent."""
+    return []
+
+
+def letter_without_reason(self: Loop, reason: str, message: Incoming) -> Send:
+    """A dead letter that does not say why."""
+    sent = letter(self, reason, message)
+    return sent._replace(value=msgspec.json.encode({**msgspec.json.decode(sent.value), "reason": ""}))
+
+
+def _instead(target: object, name: str, bug: object, *breaks: str) -> Bug:
+    return Bug(lambda: patch.object(target, name, bug), frozenset(breaks))
+
+
+def _processing(command: type, bug: object, *breaks: str) -> Bug:
+    return Bug(lambda: patch.dict(decide._PROCESSORS, {command: bug}), frozenset(breaks))
+
+
+@contextlib.contextmanager
+def _unfenced() -> Any:
+    with patch.object(kafka, "fenced_producer", unfenced_producer), patch.object(Writer, "_follow", follow_anyone):
+        yield
+
+
+BUGS: dict[str, Bug] = {
+    "early ack": _instead(Loop, "_commit", early_ack, "I1", "I6", "I10"),
+    "marker before output": _instead(Loop, "_commit", marker_first, "I1", "I10"),
+    "double dispatch": _processing(c.Assign, assign_again, "I2"),
+    "dropped dependency": Bug(lambda: patch("streams.engine.place.judge", forget_pending), frozenset({"I4"})),
+    "stale accept": _instead(attempt, "_counts", any_attempt, "I9"),
+    "lost tail": Bug(lambda: patch("streams.state.room.apply_records", lose_tail), frozenset({"I6"})),
+    "unfenced writer": Bug(_unfenced, frozenset({"I6", "I9"})),
+    "swapped priority": Bug(lambda: patch("streams.engine.dispatch.place_of", lowest_first), frozenset({"I5"})),
+    "forgotten lease": _instead(Dispatcher, "silent", nobody_silent, "I10"),
+    "repeated row": _instead(House, "keep", keep_all, "I7"),
+    "lost notification": _instead(Progress, "commit", read_is_told, "I8"),
+    "resurrected state": _processing(c.Execute, execute_again, "I9"),
+    "forgotten takeover": _instead(Schedule, "first", first_says_nothing, "I10"),
+    "dead letter without a reason": _instead(Loop, "_letter", letter_without_reason, "I11"),
+}
+"""Each bug by its name."""
