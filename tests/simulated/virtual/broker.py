@@ -18,10 +18,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import RecordMetadata
 
-from tests.simulated.virtual.clock import EPOCH, VirtualLoop
+from tests.simulated.virtual.clock import CURRENT, EPOCH, Process, VirtualLoop
 
 FAST = 0.0003, 0.002
 """Seconds that a message needs one way, least and most."""
+
+FEW_STEPS = 8
+"""Steps within which a process that is to die of an acknowledgement does so."""
 
 AGAIN = 0.1
 """Seconds until a producer repeats what was not acknowledged."""
@@ -54,6 +57,7 @@ class Trouble:
 
     slow: float = 0.0  # of a message to need a hundred times as long
     unacknowledged: float = 0.0  # of an acknowledgement to get lost
+    fatal: float = 0.0  # of a process to die within a few steps of an acknowledgement
     down_until: float = 0.0
 
 
@@ -156,7 +160,13 @@ class Lane:
         first = self._broker.append(self._tp, messages)
         return RecordMetadata(*self._tp, self._tp, first, self._broker.now(), 1, 0)
 
+    def _process(self) -> Process | None:
+        return self._inside.get(CURRENT)
+
     def _answer(self, request: Request, answers: list[RecordMetadata | Exception]) -> None:
+        broker = self._broker
+        if broker.trouble.fatal and broker.chance.random() < broker.trouble.fatal and (process := self._process()):
+            process.steps_left = broker.chance.randrange(1, FEW_STEPS)
         for (_, done, _), answer in zip(request, answers, strict=True):
             if done.done():
                 continue

@@ -10,7 +10,7 @@ from tests.simulated.virtual.clock import Process, VirtualLoop
 from tests.simulated.virtual.group import Group
 from tests.simulated.virtual.sinks import House, Targets
 
-LASTING = 0.2, 1.5
+LASTING = 0.2, 1.6
 """Seconds that a fault lasts."""
 
 MANY_STEPS = 300
@@ -26,6 +26,7 @@ class Victim(Protocol):
     house: House
     targets: Targets
     living: dict[str, Process]
+    busy: dict[str, str]
 
     def drain(self) -> None:
         """Let a worker leave in order."""
@@ -59,12 +60,25 @@ class Faults:
         """The same, of the role that holds the state."""
         self._anyone("scheduler").steps_left = self.chance.randrange(1, MANY_STEPS)
 
+    async def crash_at_word(self, seconds: float) -> None:
+        """kill -9 where it hurts: when a broker has just acknowledged something."""
+        self.victim.broker.trouble.fatal = 0.12
+        await asyncio.sleep(seconds)
+        self.victim.broker.trouble.fatal = 0.0
+
     async def pause(self, seconds: float) -> None:
         """SIGSTOP, and SIGCONT: long enough to lose a session or a lease, and to wake as a zombie."""
-        process = self._anyone("scheduler", "worker")
+        await self._pause(self._anyone("scheduler", "worker"), seconds)
+
+    async def pause_at_work(self, seconds: float) -> None:
+        """The same, of a worker in the middle of a task."""
+        busy = sorted(set(self.victim.busy.values()))
+        await self._pause(self.victim.living[self.chance.choice(busy)] if busy else self._anyone("worker"), seconds)
+
+    async def _pause(self, process: Process, seconds: float) -> None:
         if not process.paused:
             process.pause()
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(2 * seconds)
             process.resume(self.victim.loop)
 
     async def slow(self, seconds: float) -> None:
@@ -96,9 +110,10 @@ class Faults:
         self.victim.house.fragile = 0.0
 
     async def targets_refuse(self, seconds: float) -> None:
-        """Who is to be told does not answer."""
+        """Who is to be told does not answer, and then the notifier dies."""
         self.victim.targets.refusing = 0.7
         await asyncio.sleep(seconds)
+        self._anyone("notifier").kill()
         self.victim.targets.refusing = 0.0
 
     async def drain(self, _seconds: float) -> None:
@@ -110,9 +125,10 @@ FAULTS = (
     Faults.crash,
     Faults.crash,
     Faults.crash_scheduler,
-    Faults.crash_scheduler,
+    Faults.crash_at_word,
+    Faults.crash_at_word,
     Faults.pause,
-    Faults.pause,
+    Faults.pause_at_work,
     Faults.slow,
     Faults.lose_acknowledgements,
     Faults.broker_down,

@@ -22,8 +22,8 @@ PATIENCE = 1.0
 
 TRIGGERS = ("all_success", "all_success", "all_success", "all_done", "one_success", "none_failed")
 PRIORITIES = (1, 5, 9)
-ENDS = (("succeeded",), ("succeeded",), ("failed", "succeeded"), ("failed",))
-SECONDS = (0.01, 0.05, 0.05, 0.2, 0.4)
+ENDS = (("succeeded",), ("succeeded",), ("succeeded",), ("failed", "succeeded"), ("failed",))
+SECONDS = (0.01, 0.05, 0.3, 1.0)
 ADDRESS = "sim://people"
 RUN = "r"
 
@@ -44,7 +44,8 @@ class People:
         async with KafkaClient(self.settings) as client, asyncio.TaskGroup() as group:
             made: list[TaskDef] = []
             for number in range(self.size):
-                await asyncio.sleep(self.chance.uniform(0, 2 * seconds / self.size))
+                if self.chance.random() < 0.3:  # in bursts, so that a line forms
+                    await asyncio.sleep(self.chance.uniform(0, 2 * seconds / self.size / 0.3))
                 task = self._task(number, made)
                 made.append(task)
                 self._note(task)
@@ -69,7 +70,7 @@ class People:
             upstream=tuple((task.id, "") for task in upstream),
             trigger=chance.choice(TRIGGERS),
             retry=RetryPolicy(chance.choice((0, 2)), 50),
-            at_most_once=chance.random() < 0.4,
+            at_most_once=chance.random() < 0.5,
             notify=(Rule(("completed", "failed", "lost"), (ADDRESS,)),) if chance.random() < 0.5 else (),
         )
 

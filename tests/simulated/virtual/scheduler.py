@@ -77,6 +77,7 @@ class Scheduler:
         self._feeds: dict[str, Feed] = {}
         self._streams: list[asyncio.Task[None]] = []
         self._taking: asyncio.Task[None] | None = None
+        self._wanted = True
         for plan in plans(world.settings):
             self._declare(plan)
 
@@ -106,7 +107,8 @@ class Scheduler:
     async def _beat(self, known: int) -> int:
         """Follow the group: give up at a new generation, take what it gives, come back where it put us out."""
         group = self._world.group
-        await asyncio.sleep(self._world.broker.delay())
+        # an answer that is no quicker than a batch: a zombie may write before it knows
+        await asyncio.sleep(self._world.broker.chance.uniform(0, self._settings.session_timeout / 8))
         generation = group.beat(self.name)
         if generation is None:
             self._give_up()
@@ -114,10 +116,11 @@ class Scheduler:
             return -1
         if generation != known:
             self._give_up()
-            self._taking = None
+            self._wanted = True
             group.ready(self.name, generation)
-        if self._taking is None and (share := group.share(self.name, generation)):
-            self._taking = asyncio.create_task(self._take(*share))
+        if self._wanted and (share := group.share(self.name, generation)):
+            self._wanted = False
+            self._taking = asyncio.create_task(self._take(self._taking, *share))
         return generation
 
     def _give_up(self) -> None:
@@ -126,7 +129,12 @@ class Scheduler:
             stream.cancel()
         self._streams.clear()
 
-    async def _take(self, actives: set[TopicPartition], standbys: set[TopicPartition]) -> None:
+    async def _take(
+        self, earlier: asyncio.Task[None] | None, actives: set[TopicPartition], standbys: set[TopicPartition]
+    ) -> None:
+        """One after the other, as Faust's recovery does it."""
+        if earlier:
+            await asyncio.wait([earlier])
         with contextlib.suppress(Interrupted):
             try:
                 starts = await self.room.take(actives, standbys)

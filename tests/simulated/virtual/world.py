@@ -30,6 +30,9 @@ LIVENESS = 60.0
 REBORN = 0.1, 0.6
 """Seconds until a supervisor has started a process again."""
 
+HOPELESS = 10
+"""Processes that ended by an error, after which nobody waits for the rest."""
+
 LOOK = 0.25
 """Seconds between two looks at whether all has ended."""
 
@@ -40,9 +43,9 @@ SETTINGS = Settings(
     submit_partitions=1,
     event_partitions=1,
     lanes=6,
-    lease=1.0,
+    lease=1.2,
     session_timeout=0.8,
-    slots=2,
+    slots=1,
     standbys=1,
     notify_delay=0.05,
     notify_attempts=20,
@@ -68,6 +71,8 @@ class World:
         self.schedulers: dict[str, Scheduler] = {}
         self.witnesses: list[Witnessed] = []
         self.troubles: list[str] = []
+        self.busy: dict[str, str] = {}
+        """Which processes run a task's code, by their worker."""
         self._leaving: dict[str, asyncio.Event] = {}
         self._births = 0
 
@@ -127,6 +132,10 @@ class World:
             process.kill()
 
     def _witness(self, word: str, execution: str, attempt: int, worker: str, outcome: str) -> None:
+        if word == "start" and (process := CURRENT.get()):
+            self.busy[worker] = process.name
+        else:
+            self.busy.pop(worker, None)
         self.witnesses.append(Witnessed(word, execution, attempt, self.broker.now(), worker, outcome))
 
     # --- a life -----------------------------------------------------------------------------------------------
@@ -146,6 +155,8 @@ class World:
 
     def ended(self) -> bool:
         """Whether there is nothing left to do: all has ended, is recorded and told, and every log is read."""
+        if len(self.troubles) > HOPELESS:
+            return True
         known = {row.execution: row.state for row in self.house.rows()}
         if any(a.what == "submit" and a.outcome == "ok" and known.get(a.execution) not in TERMINAL for a in self.asked):
             return False
