@@ -68,9 +68,10 @@ class Pool:
                     yield Violation("I5", to_text(proposal.id), evidence)
 
     def _one(self) -> Ready | None:
-        for worker, numbered in self._proposals.items():
+        """The next one given away. What was repeated may be given away twice: so in the order of who had most room."""
+        for _, worker in sorted((self._next[w] - self._limits.get(w, 0), w) for w in self._proposals):
             seq = self._next[worker]
-            proposal = numbered.get(seq)
+            proposal = self._proposals[worker].get(seq)
             if proposal and seq <= self._limits.get(worker, 0):
                 ready = self._waiting.pop((proposal.id, proposal.attempt), None)
                 if ready:

@@ -9,6 +9,7 @@ that a producer that is not idempotent appends once.
 import asyncio
 import contextvars
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from random import Random
@@ -22,9 +23,6 @@ from tests.simulated.virtual.clock import CURRENT, EPOCH, Process, VirtualLoop
 
 FAST = 0.0003, 0.002
 """Seconds that a message needs one way, least and most."""
-
-FEW_STEPS = 8
-"""Steps within which a process that is to die of an acknowledgement does so."""
 
 AGAIN = 0.1
 """Seconds until a producer repeats what was not acknowledged."""
@@ -57,8 +55,9 @@ class Trouble:
 
     slow: float = 0.0  # of a message to need a hundred times as long
     unacknowledged: float = 0.0  # of an acknowledgement to get lost
-    fatal: float = 0.0  # of a process to die within a few steps of an acknowledgement
     down_until: float = 0.0
+    hooks: list[Callable[[Process, bool], None]] = field(default_factory=list)
+    """Called when something of a process is appended, and whether that was a batch of a changelog."""
 
 
 @dataclass
@@ -146,6 +145,9 @@ class Lane:
             broker.loop.call_later(broker.delay(), self._arrive, request, context=OUTSIDE)
             return
         answers = [self._append(messages, fence) for messages, _, fence in request]
+        if process := self._inside.get(CURRENT):
+            for hook in broker.trouble.hooks:
+                hook(process, request[0][2] is not None)
         if broker.chance.random() < broker.trouble.unacknowledged:
             if self._idempotent:  # repeated, and recognised
                 broker.loop.call_later(AGAIN + broker.delay(), self._answer, request, answers, context=OUTSIDE)
@@ -160,13 +162,7 @@ class Lane:
         first = self._broker.append(self._tp, messages)
         return RecordMetadata(*self._tp, self._tp, first, self._broker.now(), 1, 0)
 
-    def _process(self) -> Process | None:
-        return self._inside.get(CURRENT)
-
     def _answer(self, request: Request, answers: list[RecordMetadata | Exception]) -> None:
-        broker = self._broker
-        if broker.trouble.fatal and broker.chance.random() < broker.trouble.fatal and (process := self._process()):
-            process.steps_left = broker.chance.randrange(1, FEW_STEPS)
         for (_, done, _), answer in zip(request, answers, strict=True):
             if done.done():
                 continue

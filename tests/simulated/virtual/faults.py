@@ -1,6 +1,7 @@
 """What goes wrong: a seeded plan of faults, each over by the time of healing."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -13,6 +14,10 @@ from tests.simulated.virtual.sinks import House, Targets
 LASTING = 0.2, 1.6
 """Seconds that a fault lasts."""
 
+LIKELY = 0.1
+"""How likely a fault that waits for an append takes this one."""
+
+FEW_STEPS = 6
 MANY_STEPS = 300
 """A process that is told to die does so within so many steps: between any two awaits."""
 
@@ -43,7 +48,7 @@ class Faults:
         """For some seconds, and then undo what was done."""
         until = self.victim.loop.now + seconds
         async with asyncio.TaskGroup() as group:
-            while (pause := self.chance.uniform(0, seconds / 2)) < until - self.victim.loop.now:
+            while (pause := self.chance.uniform(0, seconds / 4)) < until - self.victim.loop.now:
                 await asyncio.sleep(pause)
                 fault = self.chance.choice(FAULTS)
                 group.create_task(fault(self, self.chance.uniform(*LASTING)))
@@ -60,11 +65,32 @@ class Faults:
         """The same, of the role that holds the state."""
         self._anyone("scheduler").steps_left = self.chance.randrange(1, MANY_STEPS)
 
-    async def crash_at_word(self, seconds: float) -> None:
-        """kill -9 where it hurts: when a broker has just acknowledged something."""
-        self.victim.broker.trouble.fatal = 0.12
+    async def crash_at_append(self, seconds: float) -> None:
+        """kill -9 where it hurts: something was just appended, and what was to follow was not."""
+
+        def kill(process: Process, _changelog: bool) -> None:  # noqa: FBT001  (the hook's shape)
+            if self.chance.random() < LIKELY:
+                process.steps_left = self.chance.randrange(1, FEW_STEPS)
+
+        await self._hooked(kill, seconds)
+
+    async def pause_before_commit(self, seconds: float) -> None:
+        """SIGSTOP between a batch's outputs and its changelog: it wakes with what is not its own any more."""
+        stopped: list[asyncio.Task[None]] = []
+
+        def stop(process: Process, changelog: bool) -> None:  # noqa: FBT001  (the hook's shape)
+            if not stopped and not changelog and process.name.startswith("scheduler") and self.chance.random() < LIKELY:
+                stopped.append(asyncio.get_running_loop().create_task(self._pause(process, 0.6 + seconds / 4)))
+
+        await self._hooked(stop, seconds)
+        if stopped:
+            await stopped[0]
+
+    async def _hooked(self, hook: Callable[[Process, bool], None], seconds: float) -> None:
+        hooks = self.victim.broker.trouble.hooks
+        hooks.append(hook)
         await asyncio.sleep(seconds)
-        self.victim.broker.trouble.fatal = 0.0
+        hooks.remove(hook)
 
     async def pause(self, seconds: float) -> None:
         """SIGSTOP, and SIGCONT: long enough to lose a session or a lease, and to wake as a zombie."""
@@ -72,8 +98,8 @@ class Faults:
 
     async def pause_at_work(self, seconds: float) -> None:
         """The same, of a worker in the middle of a task."""
-        busy = sorted(set(self.victim.busy.values()))
-        await self._pause(self.victim.living[self.chance.choice(busy)] if busy else self._anyone("worker"), seconds)
+        busy = sorted(set(self.victim.busy.values())) or ["worker-0"]
+        await self._pause(self.victim.living[self.chance.choice(busy)], 0.7 + seconds / 4)
 
     async def _pause(self, process: Process, seconds: float) -> None:
         if not process.paused:
@@ -125,8 +151,9 @@ FAULTS = (
     Faults.crash,
     Faults.crash,
     Faults.crash_scheduler,
-    Faults.crash_at_word,
-    Faults.crash_at_word,
+    Faults.crash_at_append,
+    Faults.crash_at_append,
+    Faults.pause_before_commit,
     Faults.pause,
     Faults.pause_at_work,
     Faults.slow,

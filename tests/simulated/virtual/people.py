@@ -23,7 +23,7 @@ PATIENCE = 1.0
 TRIGGERS = ("all_success", "all_success", "all_success", "all_done", "one_success", "none_failed")
 PRIORITIES = (1, 5, 9)
 ENDS = (("succeeded",), ("succeeded",), ("succeeded",), ("failed", "succeeded"), ("failed",))
-SECONDS = (0.01, 0.05, 0.3, 1.0)
+SECONDS = (0.01, 0.05, 0.5, 1.2)
 ADDRESS = "sim://people"
 RUN = "r"
 
