@@ -2,12 +2,14 @@
 
 import contextlib
 import gc
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+import structlog
 from aiokafka import TopicPartition
 
 from streams.app import Plan, plans
@@ -58,6 +60,19 @@ def live(seed: int, size: int = SIZE) -> Life:
 
 
 @contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """While inside, nothing is logged: what goes wrong here goes wrong on purpose."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        structlog.configure(**before)
+
+
+@contextlib.contextmanager
 def surroundings(world: World) -> Iterator[World]:
     """While inside, the program meets this world where it reaches for Kafka, the disk, ClickHouse and the targets."""
     names = (f"{world.chance.getrandbits(32):08x}" for _ in iter(int, 1))
@@ -67,6 +82,7 @@ def surroundings(world: World) -> Iterator[World]:
             "streams.stages.sender.AIOKafkaProducer": producer,
             "streams.client.AIOKafkaProducer": producer,
             "streams.worker.lane.AIOKafkaConsumer": consumer,
+            "streams.worker.worker.AGAIN": SETTINGS.lease / 5,  # as short as all else is here
             "streams.worker.incarnation.secrets.token_hex": lambda _bytes: next(names),
             "streams.worker.incarnation.version": lambda _name: "0",
             "streams.state.reader.AIOKafkaConsumer": consumer,

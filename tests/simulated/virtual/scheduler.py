@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from aiokafka import TopicPartition
 
@@ -15,9 +15,11 @@ from streams.stages.feed import Feed
 from streams.stages.loop import Stage
 from streams.stages.sender import Sender
 from streams.state.active import ActivePartition
+from streams.state.exits import FENCED
 from streams.state.faust_fixes import Interrupted
 from streams.state.room import Room
 from streams.state.table import Table
+from streams.state.writer import FencedError
 from streams.topics import Topics
 from tests.simulated.virtual.broker import Broker
 from tests.simulated.virtual.group import Group
@@ -32,6 +34,9 @@ class Surroundings(Protocol):
     settings: Settings
     broker: Broker
     group: Group
+
+    def stop_process(self, status: int, sentence: str) -> NoReturn:
+        """A process ends at once."""
 
     def trouble(self, sentence: str) -> None:
         """A process ended by an error of ours."""
@@ -140,6 +145,8 @@ class Scheduler:
                 starts = await self.room.take(actives, standbys)
             except Interrupted:
                 raise
+            except FencedError as error:  # somebody was quicker: in order, a new start joins as a newcomer
+                self._world.stop_process(FENCED, str(error))
             except Exception as error:  # noqa: BLE001  (whatever it is: the process would end)
                 self._fail(f"{self.name} cannot take {sorted(actives)}: {error!r}")
                 return
