@@ -98,11 +98,10 @@ def notifications_arrive(h: History) -> Iterator[Violation]:
     told = {tuple(delivery) for delivery in h.deliveries or ()}
     buried = {letter.execution for letter in h.letters or () if letter.stage == "notify"}
     for step in h.steps or ():
-        task, happening = h.tasks.get(step.execution), HAPPENINGS.get(step.what)
-        for wanted, address in task.notify if task else ():
-            if wanted == happening and (step.execution, happening, address) not in told:
-                if step.execution not in buried:
-                    yield Violation("I8", step.execution, f"nobody told {address} that it {happening}")
+        task, happening = h.tasks.get(step.execution), HAPPENINGS.get(step.what, "")
+        for address in [to for on, to in task.notify if on == happening] if task else ():
+            if (step.execution, happening, address) not in told and step.execution not in buried:
+                yield Violation("I8", step.execution, f"nobody told {address} that it {happening}")
 
 
 def the_end_is_the_end(h: History) -> Iterator[Violation]:

@@ -18,9 +18,7 @@ def steps_of(messages: Iterable[bytes]) -> list[Step]:
 
 def _step(moved: Moved) -> Step:
     e = moved.execution
-    return Step(
-        to_text(e.id), e.version, moved.what, e.state, e.attempt, moved.at, e.worker, e.failures, e.losses
-    )
+    return Step(to_text(e.id), e.version, moved.what, e.state, e.attempt, moved.at, e.worker, e.failures, e.losses)
 
 
 def steps_of_rows(rows: Iterable[tuple[str, int, str, str, int, float, str]]) -> list[Step]:

@@ -20,15 +20,15 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=SIZE, help="executions in a life")
     parser.add_argument("--bug", choices=sorted(BUGS), help="plant this bug")
     asked = parser.parse_args()
-    begun, broken = time.process_time(), 0
+    say, begun, broken = sys.stdout.write, time.process_time(), 0
     with quietly(), BUGS[asked.bug].plant() if asked.bug else contextlib.nullcontext():
         for seed in range(asked.first, asked.first + asked.seeds):
             life = live(seed, asked.size)
             broken += bool(life.verdict.violations)
             if life.verdict.violations or asked.seeds == 1:
-                print(f"{life}\ntrace {life.trace}, {life.steps} steps, {life.seconds:.1f} virtual seconds", flush=True)
+                say(f"{life}\ntrace {life.trace}, {life.steps} steps, {life.seconds:.1f} virtual seconds\n")
     cpu = time.process_time() - begun
-    print(f"{asked.seeds} lives, {broken} with a broken promise, {asked.seeds / cpu * 60:,.0f} a minute of CPU time")
+    say(f"{asked.seeds} lives, {broken} with a broken promise, {asked.seeds / cpu * 60:,.0f} a minute of CPU time\n")
     return 1 if broken else 0
 
 

@@ -70,9 +70,7 @@ class Broker:
     epochs: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     offsets: dict[tuple[str, TopicPartition], tuple[int, str]] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
-    _waiting: defaultdict[TopicPartition, list[asyncio.Future[None]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    _waiting: defaultdict[TopicPartition, list[asyncio.Future[None]]] = field(default_factory=lambda: defaultdict(list))
 
     def now(self) -> int:
         """The broker's clock, epoch milliseconds."""

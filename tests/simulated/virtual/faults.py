@@ -17,7 +17,7 @@ LASTING = 0.2, 1.6
 LIKELY = 0.1
 """How likely a fault that waits for an append takes this one."""
 
-FEW_STEPS = 6
+FEW_STEPS = 4
 MANY_STEPS = 300
 """A process that is told to die does so within so many steps: between any two awaits."""
 
@@ -58,7 +58,7 @@ class Faults:
         return self.victim.living[self.chance.choice(sorted(names))]
 
     async def crash(self, _seconds: float) -> None:
-        """kill -9, some steps from now."""
+        """Kill -9, some steps from now."""
         self._anyone().steps_left = self.chance.randrange(1, MANY_STEPS)
 
     async def crash_scheduler(self, _seconds: float) -> None:
@@ -66,10 +66,10 @@ class Faults:
         self._anyone("scheduler").steps_left = self.chance.randrange(1, MANY_STEPS)
 
     async def crash_at_append(self, seconds: float) -> None:
-        """kill -9 where it hurts: something was just appended, and what was to follow was not."""
+        """Kill -9 where it hurts: something was just appended, and what was to follow was not."""
 
-        def kill(process: Process, _changelog: bool) -> None:  # noqa: FBT001  (the hook's shape)
-            if self.chance.random() < LIKELY:
+        def kill(process: Process, changelog: bool) -> None:  # noqa: FBT001  (the hook's shape)
+            if self.chance.random() < (2 * LIKELY if changelog else LIKELY / 2):
                 process.steps_left = self.chance.randrange(1, FEW_STEPS)
 
         await self._hooked(kill, seconds)
@@ -97,9 +97,9 @@ class Faults:
         await self._pause(self._anyone("scheduler", "worker"), seconds)
 
     async def pause_at_work(self, seconds: float) -> None:
-        """The same, of a worker in the middle of a task."""
+        """The same, of a worker in the middle of a task: another one has it by the time that it wakes."""
         busy = sorted(set(self.victim.busy.values())) or ["worker-0"]
-        await self._pause(self.victim.living[self.chance.choice(busy)], 0.7 + seconds / 4)
+        await self._pause(self.victim.living[self.chance.choice(busy)], 0.8 + seconds / 5)
 
     async def _pause(self, process: Process, seconds: float) -> None:
         if not process.paused:
@@ -155,6 +155,7 @@ FAULTS = (
     Faults.crash_at_append,
     Faults.pause_before_commit,
     Faults.pause,
+    Faults.pause_at_work,
     Faults.pause_at_work,
     Faults.slow,
     Faults.lose_acknowledgements,

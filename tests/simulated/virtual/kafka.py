@@ -64,9 +64,7 @@ class Producer:
         """A record batch."""
         return BatchBuilder()
 
-    async def send_batch(
-        self, batch: BatchBuilder, topic: str, *, partition: int
-    ) -> "asyncio.Future[RecordMetadata]":
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[RecordMetadata]":
         """Send a batch, whole or not at all."""
         return self._put(TopicPartition(topic, partition), batch.messages)
 

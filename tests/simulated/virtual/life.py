@@ -102,7 +102,10 @@ def surroundings(world: World) -> Iterator[World]:
             "os.getpid": lambda: 1,
         }.items():
             stack.enter_context(patch(place, twin))
-        yield world
+        try:
+            yield world
+        finally:  # while the twins are still there: what the dead clean up must not reach for the real ones
+            world.loop.end()
 
 
 async def _nothing(*_: Any) -> None:

@@ -155,7 +155,7 @@ BUGS: dict[str, Bug] = {
     "double dispatch": _processing(c.Assign, assign_again, "I2"),
     "dropped dependency": Bug(lambda: patch("streams.engine.place.judge", forget_pending), frozenset({"I4"})),
     "stale accept": _instead(attempt, "_counts", any_attempt, "I9"),
-    "lost tail": Bug(lambda: patch("streams.state.room.apply_records", lose_tail), frozenset({"I6"})),
+    "lost tail": Bug(lambda: patch("streams.state.room.apply_records", lose_tail), frozenset({"I1", "I6", "I10"})),
     "unfenced writer": Bug(_unfenced, frozenset({"I6", "I9"})),
     "swapped priority": Bug(lambda: patch("streams.engine.dispatch.place_of", lowest_first), frozenset({"I5"})),
     "forgotten lease": _instead(Dispatcher, "silent", nobody_silent, "I10"),

@@ -141,5 +141,3 @@ class Targets:
 def compose(notification: Notification) -> SimpleNamespace:
     """Instead of sinks.notify.text.compose: the notification itself is the text."""
     return SimpleNamespace(notification=notification, problem="")
-
-

@@ -62,5 +62,3 @@ async def run_worker(settings: Settings, producer: Producer, witness: Witness, s
     )
     while not stopping.is_set():
         await _live(Incarnation(tools, stopping, asyncio.Event()), stopping)
-
-

@@ -150,7 +150,7 @@ class World:
         healed = self.loop.now
         for process in self.living.values():
             process.steps_left = -1
-        while not self.ended() and self.loop.now < healed + LIVENESS:
+        while not self.ended() and self.loop.now < healed + LIVENESS:  # noqa: ASYNC110  (looking on changes nothing)
             await asyncio.sleep(LOOK)
 
     def ended(self) -> bool:

@@ -1,0 +1,82 @@
+"""The judge of histories: each promise is broken by a history of a few lines, and kept by its neighbour."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.ids import execution_id, to_text
+from streams.engine.commands import Assign, Beat, Ready
+from tests.history.facts import Asked, Copy, Delivery, History, Letter, Row, Step, Task, Witnessed
+from tests.history.judge import CHECKS, judge
+
+A_ID, B_ID = execution_id("a", "r"), execution_id("b", "r")
+A, B = to_text(A_ID), to_text(B_ID)
+POISON = ("t", 0, 3)
+
+
+def good() -> History:
+    """`a` succeeds at once, then `b`, which waits for it and may start once; a poison message is buried."""
+    return History(
+        asked=[Asked("submit", "ok", A), Asked("submit", "ok", B), Asked("poison", "ok", place=POISON)],
+        tasks={A: Task(notify=(("completed", "sim://x"),)), B: Task(at_most_once=True, upstream=(A,))},
+        witnessed=[
+            Witnessed("start", A, 1, 20),
+            Witnessed("end", A, 1, 30, outcome="succeeded"),
+            Witnessed("start", B, 1, 50),
+            Witnessed("end", B, 1, 60, outcome="succeeded"),
+        ],
+        steps=[
+            Step(A, 1, "created", "waiting", 0, 10),
+            Step(B, 1, "created", "blocked", 0, 10),
+            Step(A, 2, "succeeded", "succeeded", 1, 40, "w"),
+            Step(B, 2, "succeeded", "succeeded", 1, 70, "w"),
+        ],
+        rows=[Row(A, "succeeded", 1), Row(B, "succeeded", 1)],
+        deliveries=[Delivery(A, "completed", "sim://x")],
+        letters=[Letter("submit", POISON, "", "not JSON")],
+        ready=[
+            [Ready("p", A_ID, 1, 1, 0, 0), Ready("p", B_ID, 1, 9, 0, 0)],
+            [Beat("w", "p", 1, 1, 0, 0)],
+            [Beat("w", "p", 1, 2, 0, 0)],
+        ],
+        assigned=[Assign(B_ID, 1, "w", 0, 1), Assign(A_ID, 1, "w", 0, 2)],
+        copies=[Copy("t", {b"k": b"v"}, {b"k": b"v"})],
+    )
+
+
+BAD = {
+    "I1": replace(good(), rows=[Row(B, "succeeded", 1)]),
+    "I2": replace(good(), witnessed=[*(good().witnessed or ()), Witnessed("start", B, 2, 80)]),
+    "I3": replace(good(), steps=[*(good().steps or ())[:2], Step(A, 2, "lost", "lost", 1, 40)]),
+    "I4": replace(good(), witnessed=[Witnessed("start", B, 1, 39)]),
+    "I5": replace(good(), assigned=[Assign(A_ID, 1, "w", 0, 1), Assign(B_ID, 1, "w", 0, 2)]),
+    "I6": replace(good(), copies=[Copy("t", {b"k": b"v"}, {})]),
+    "I7": replace(good(), rows=[*(good().rows or ()), Row(A, "succeeded", 1)]),
+    "I8": replace(good(), deliveries=[]),
+    "I9": replace(good(), steps=[*(good().steps or ()), Step(A, 3, "ready", "waiting", 1, 80)]),
+    "I10": replace(good(), steps=[*(good().steps or ())[:3]]),
+    "I11": replace(good(), letters=[Letter("submit", POISON, "", "")]),
+}
+
+
+def test_a_good_history_breaks_nothing() -> None:
+    """All promises are judged, and none is broken."""
+    verdict = judge(good())
+    assert (verdict.judged, verdict.violations) == (tuple(CHECKS), [])
+
+
+@pytest.mark.parametrize("promise", list(CHECKS))
+def test_each_promise_can_be_broken(promise: str) -> None:
+    """One changed line, and the judge names the promise."""
+    assert promise in {violation.promise for violation in judge(BAD[promise]).violations}
+
+
+def test_what_was_not_looked_at_is_not_judged() -> None:
+    """A run without the log of headrace.ready says nothing about I5, and the verdict says so."""
+    assert "I5" not in judge(replace(good(), ready=None)).judged
+
+
+def test_more_than_is_accepted_is_no_place_in_line() -> None:
+    """What nobody waited for, or nobody had room for, was given away wrongly."""
+    beyond = replace(good(), assigned=[*(good().assigned or ()), Assign(A_ID, 2, "w", 0, 3)])
+    assert [v.promise for v in judge(beyond).violations] == ["I5"]
