@@ -60,15 +60,9 @@ class Stream:
             if self._at >= len(log):
                 await self._broker.appended([self._tp])
             await asyncio.sleep(self._broker.delay())
-            for record in log[self._at :]:
-                self._at = record.offset + 1
-                message = SimpleNamespace(
-                    partition=record.partition,
-                    offset=record.offset,
-                    timestamp=record.timestamp / 1000,
-                    value=record.value,
-                )
-                yield SimpleNamespace(message=message)
+            records = log[self._at :]
+            self._at += len(records)
+            yield SimpleNamespace(message=SimpleNamespace(partition=self._tp.partition), value=records)
 
 
 class Scheduler:
@@ -77,7 +71,7 @@ class Scheduler:
     def __init__(self, world: Surroundings, name: str, node: str) -> None:
         self.name = name
         self._world, self._settings = world, world.settings
-        self._sender = Sender(world.settings)
+        self._senders: list[Sender] = []
         self.room = Room("", world.settings.namespace, 1, Path(f"/{node}"), lambda _tp, _offset: None)
         self._feeds: dict[str, Feed] = {}
         self._streams: list[asyncio.Task[None]] = []
@@ -90,7 +84,9 @@ class Scheduler:
         settings = self._settings
         dead = Topics.under(settings.namespace).dead_letters
         stage = Stage(plan.table, plan.source, dead, lambda partition: plan.logic(partition, settings))
-        feed = self._feeds[plan.source] = Feed(stage, self._sender, self._fail)
+        sender = Sender(settings)
+        self._senders.append(sender)
+        feed = self._feeds[plan.source] = Feed(stage, sender, self._fail)
         log = changelog(settings, plan)
         self.room.declare(Table(plan.table, plan.source, plan.partitions, log, plan.derive, feed.open, feed.close))
 
@@ -101,7 +97,8 @@ class Scheduler:
 
     async def run(self) -> None:
         """Until it is killed."""
-        await self._sender.start()
+        for sender in self._senders:
+            await sender.__aenter__()  # left by no way but a kill
         await self.room.prepare()
         known = -1
         self._world.group.join(self.name)
