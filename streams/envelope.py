@@ -1,12 +1,15 @@
 """Envelopes: one Kafka message is a msgpack list of commands or events."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import msgspec
 
 from streams.engine.commands import LaneMessage, ReadyCommand, TaskCommand, WorkerMessage
 from streams.engine.events import LogLine, Notification, RecordedEvent
 from streams.topics import ENVELOPE_BYTES
+
+T = TypeVar("T")
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -25,10 +28,22 @@ def pack(items: Iterable[msgspec.Struct], limit: int = ENVELOPE_BYTES) -> Iterat
         yield from pack(together[start : start + share], limit)
 
 
-task_commands = msgspec.msgpack.Decoder(list[TaskCommand]).decode
-ready_commands = msgspec.msgpack.Decoder(list[ReadyCommand]).decode
-lane_messages = msgspec.msgpack.Decoder(list[LaneMessage]).decode
-worker_messages = msgspec.msgpack.Decoder(list[WorkerMessage]).decode
-recorded_events = msgspec.msgpack.Decoder(list[RecordedEvent]).decode
-log_lines = msgspec.msgpack.Decoder(list[LogLine]).decode
-notifications = msgspec.msgpack.Decoder(list[Notification]).decode
+def _reader(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """A decoder that raises msgspec's DecodeError for text that is no UTF-8 too; msgspec raises Python's error."""
+
+    def read(message: bytes) -> T:
+        try:
+            return decode(message)
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(f"a text in it is not UTF-8: {error}") from None
+
+    return read
+
+
+task_commands = _reader(msgspec.msgpack.Decoder(list[TaskCommand]).decode)
+ready_commands = _reader(msgspec.msgpack.Decoder(list[ReadyCommand]).decode)
+lane_messages = _reader(msgspec.msgpack.Decoder(list[LaneMessage]).decode)
+worker_messages = _reader(msgspec.msgpack.Decoder(list[WorkerMessage]).decode)
+recorded_events = _reader(msgspec.msgpack.Decoder(list[RecordedEvent]).decode)
+log_lines = _reader(msgspec.msgpack.Decoder(list[LogLine]).decode)
+notifications = _reader(msgspec.msgpack.Decoder(list[Notification]).decode)

@@ -27,6 +27,7 @@ from sinks.notify.progress import Line, Memo, read_memo
 from sinks.notify.target import GivenUp, Target
 from sinks.notify.text import compose
 from streams.engine.events import Notification, Refused
+from streams.envelope import notifications
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics
 
@@ -53,7 +54,6 @@ OUTCOMES = Counter("headrace_notifications", "Notifications by how they ended, o
 Key = tuple[bytes, int, str, str, int]
 """What makes a delivery one: execution, its version, address, happening, and a hash of the rule's own text."""
 
-_decode = msgspec.msgpack.Decoder(list[Notification]).decode
 _log = structlog.get_logger(__name__)
 
 
@@ -140,7 +140,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _open(self, line: Line, message: ConsumerRecord) -> None:
         """Start the deliveries of one message; a message that cannot be read is a dead letter."""
         try:
-            pairs = [(n, address) for n in _decode(message.value) for address in n.rule.to]
+            pairs = [(n, address) for n in notifications(message.value) for address in n.rule.to]
         except (msgspec.MsgspecError, TypeError) as error:
             await self._bury(f"not an envelope of notifications: {error}", message, "")
             pairs = []

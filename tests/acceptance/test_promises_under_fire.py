@@ -12,6 +12,9 @@ from pipelines.ids import to_text
 from streams.client import KafkaClient
 from streams.engine.records import RetryPolicy, TaskDef
 from tests.apps.whole import Whole, kill, pids, whole
+from tests.history.facts import Asked, History, Row, Step, Task
+from tests.history.judge import judge
+from tests.history.read import steps_of_rows, witnessed_of
 from ui.client import Client
 
 pytestmark = pytest.mark.timeout(600)
@@ -34,6 +37,12 @@ SELECT count() FROM (
 """  # noqa: S608  (ours)
 
 
+STEPS = """
+SELECT execution, version, what, state, attempt, toUnixTimestamp64Milli(at), worker
+FROM events ORDER BY execution, version LIMIT 100000
+"""
+
+
 @dataclass
 class Story:
     """What was acknowledged, and all that is known of it afterwards."""
@@ -46,11 +55,23 @@ class Story:
     row_count: int = 0
     terminal_events: Counter[str] = field(default_factory=Counter)
     steps_after_the_end: int = 0
+    steps: list[Step] = field(default_factory=list)
 
     @property
     def acknowledged(self) -> set[str]:
         """All of them."""
         return self.once | self.often
+
+    def history(self) -> History:
+        """The same for the judge of histories."""
+        upstream = {b: (a,) for a, b in self.edges}
+        return History(
+            asked=[Asked("submit", "ok", execution) for execution in sorted(self.acknowledged)],
+            tasks={e: Task(e in self.once, upstream=upstream.get(e, ())) for e in self.acknowledged},
+            witnessed=witnessed_of(self.said),
+            steps=self.steps,
+            rows=[Row(execution, *stood) for execution, stood in self.rows.items()],
+        )
 
     def moments(self, word: str) -> dict[str, list[float]]:
         """When each execution said `word`."""
@@ -124,6 +145,7 @@ def _read(system: Whole, client: Client, told: Story) -> None:
     told.row_count = len(rows)
     told.rows = {str(execution): (str(state), int(str(attempt))) for execution, state, attempt in rows}
     told.terminal_events = Counter({str(e): int(str(n)) for e, n in client.sql(TERMINAL).rows})
+    told.steps = steps_of_rows(client.sql(STEPS).rows)
     told.steps_after_the_end = int(str(client.sql(AFTER).rows[0][0]))
 
 
@@ -176,6 +198,13 @@ def test_i9_no_terminal_state_is_left_and_the_last_attempt_counts(story: Story) 
     assert {
         e for e, (state, attempt) in story.rows.items() if state == "succeeded" and (e, attempt) not in ran
     } == set()
+
+
+def test_the_judge_of_histories_finds_nothing(story: Story) -> None:
+    """The checker that judges simulated lives judges this real one: see tests/history."""
+    verdict = judge(story.history())
+    assert verdict.violations == [], str(verdict)
+    assert set(verdict.judged) == {"I1", "I2", "I3", "I4", "I7", "I9", "I10"}
 
 
 def test_the_fire_was_real(story: Story) -> None:

@@ -1,6 +1,7 @@
 """From what a run leaves behind to facts: messages of our topics, rows of ClickHouse, words of tasks."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -21,15 +22,18 @@ def _step(moved: Moved) -> Step:
     return Step(to_text(e.id), e.version, moved.what, e.state, e.attempt, moved.at, e.worker, e.failures, e.losses)
 
 
-def steps_of_rows(rows: Iterable[tuple[str, int, str, str, int, float, str]]) -> list[Step]:
+def steps_of_rows(rows: Iterable[Iterable[Any]]) -> list[Step]:
     """The steps in rows of ClickHouse's `events`: execution, version, what, state, attempt, at (ms), worker."""
-    return [Step(*row) for row in rows]
+    return [
+        Step(str(execution), int(version), str(what), str(state), int(attempt), float(at), str(worker))
+        for execution, version, what, state, attempt, at, worker in rows
+    ]
 
 
 def witnessed_of(said: Iterable[tuple[str, str, int, float]]) -> list[Witnessed]:
     """What tasks said: word (start or end), execution, attempt, Unix time in seconds. A code that ends succeeds."""
     return [
-        Witnessed(word, execution, attempt, at * 1000, outcome="succeeded" if word == "end" else "")
+        Witnessed(word, execution, attempt, int(at * 1000), outcome="succeeded" if word == "end" else "")
         for word, execution, attempt, at in said
     ]
 

@@ -6,27 +6,10 @@ from simulated.node import Logs
 from streams.engine.events import Moved
 from streams.engine.records import TERMINAL, Execution, Job
 from streams.envelope import recorded_events
+from tests.history.rules import may_run
 
-FAILED = {"failed", "lost", "cancelled", "upstream_failed"}
 Transition = tuple[str, str, str]
 """(state before, step, state after); before it exists an execution is in no state: an empty name."""
-
-
-def may_run(rule: str, outcomes: list[str]) -> bool:
-    """What a trigger rule means, said in another way than the engine says it: "" has not ended."""
-    ended = all(outcomes)
-    failed = [o for o in outcomes if o in FAILED]
-    means = {
-        "all_success": all(o == "succeeded" for o in outcomes),
-        "all_done": ended,
-        "one_success": "succeeded" in outcomes,
-        "one_failed": bool(failed),
-        "none_failed": ended and not failed,
-        "all_failed": len(failed) == len(outcomes),
-        "none_skipped": ended and "skipped" not in outcomes,
-        "always": True,
-    }
-    return not outcomes or means[rule]
 
 
 class History:

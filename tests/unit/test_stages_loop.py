@@ -121,7 +121,12 @@ def test_a_gap_stops_the_loop() -> None:
         rig.take(message(5, execute("t2")))
 
 
-@pytest.mark.parametrize("value", [b"\xc1", b"", b'{"type": "cancel"}', msgspec.msgpack.encode([["nobody", 1]])])
+NO_TEXT = b"\x91\x92\xa2\xd6A\x00"  # a list of one command, whose tag is no UTF-8
+
+
+@pytest.mark.parametrize(
+    "value", [b"\xc1", b"", b'{"type": "cancel"}', msgspec.msgpack.encode([["nobody", 1]]), NO_TEXT]
+)
 def test_i11_a_poison_message_becomes_a_dead_letter_and_the_rest_goes_on(value: bytes) -> None:
     """Its reason, position and first bytes are told; the messages around it are handled."""
     rig = Rig()
