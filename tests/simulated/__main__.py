@@ -1,6 +1,7 @@
 """Live many lives of the simulated cluster: `python -m tests.simulated --seeds 10000 --from 0 [--bug NAME]`.
 
-Ends with 1 where a promise was broken by more than the known defect (see virtual/known.py), and prints the seed, the evidence and the command that replays it.
+Prints the seeds that broke a promise, with the evidence and the command that replays it. Ends with 1 where one did so by
+more than the known defect (virtual/known.py).
 """
 
 import argparse

@@ -3,11 +3,11 @@
 from itertools import combinations_with_replacement
 
 import pytest
-from simulated.history import FAILED, may_run
 
 from pipelines.model import Trigger
 from streams.engine.records import TERMINAL, State
 from streams.engine.trigger import RULES, Tally, Verdict, judge, tally
+from tests.history.rules import FAILED, may_run
 
 S, F, K, P = State.SUCCEEDED, State.FAILED, State.SKIPPED, ""
 RUN, WAIT, SKIP, FAIL = Verdict.RUN, Verdict.WAIT, Verdict.SKIP, Verdict.UPSTREAM_FAILED
