@@ -18,7 +18,7 @@ from sinks.record.tables import Place
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT
 
-BATCH_BYTES = 24 * 1024 * 1024
+BATCH_BYTES = 16 * 1024 * 1024
 """Bytes of messages after which a batch is full."""
 
 FETCH_BYTES = 8 * 1024 * 1024

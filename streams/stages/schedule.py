@@ -120,7 +120,8 @@ class Schedule:
             self._table.rewind(at)
 
     def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
-        self._table.expect([command.id for command in commands if isinstance(command, c.OfExecution)])
+        known = [command for command in commands if isinstance(command, c.OfExecution)]
+        self._table.expect([k.id for k in known], [k.id for k in known if isinstance(k, c.Assign)])
         for index, command in enumerate(commands):
             if index in skip:
                 continue

@@ -117,8 +117,8 @@ class TaskTable:
             found = self._remember(_execution(stored))
         return found
 
-    def expect(self, executions: list[bytes]) -> None:
-        """Read records that will be asked for, all at once: a third of what they cost one by one."""
+    def expect(self, executions: list[bytes], given_out: list[bytes]) -> None:
+        """Read what will be asked for, all at once, a third of what it costs one by one: records, and bodies."""
         missing = [which for which in executions if which not in self._cache]
         stored = self._overlay.get_many([b"x" + which for which in missing])
         absent = []
@@ -130,6 +130,9 @@ class TaskTable:
         self._absent.update(absent)
         marks = self._overlay.get_many([b"d" + which for which in absent])
         self._unmarked.update(which for which, mark in zip(absent, marks, strict=True) if mark is None)
+        far = [which for which in given_out if which not in self._bodies]
+        bodies = self._overlay.get_many([b"p" + which for which in far])
+        self._bodies.update((which, _body(body)) for which, body in zip(far, bodies, strict=True) if body)
 
     def mark(self, execution: bytes) -> Mark | None:
         """See View."""
