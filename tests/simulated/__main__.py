@@ -1,7 +1,7 @@
 """Live many lives of the simulated cluster: `python -m tests.simulated --seeds 10000 --from 0 [--bug NAME]`.
 
-Prints the seeds that broke a promise, with the evidence and the command that replays it. Ends with 1 where one did so by
-more than the known defect (virtual/known.py).
+Prints the seeds that broke a promise, with the evidence and the command that replays it. Ends with 1 where one
+did so by more than the known defect (virtual/known.py).
 """
 
 import argparse
