@@ -5,7 +5,7 @@ a line of JSON and ClickHouse reads that (JSONCompactEachRow), the cheapest way 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,10 @@ INDEX_BITS = 20
 """A message holds fewer than 2^20 events; `position` is its offset and the event's index in it, as one number."""
 
 Row = tuple[Any, ...]
+Step = tuple[int, int, Moved]
+"""An event with its partition and its position."""
+
+K = TypeVar("K")
 
 ENDS = frozenset({"cancelled", "failed"})
 """Steps that can end an execution while it waits for its next attempt."""
@@ -28,8 +32,8 @@ _NAMES = {
     "worker late created_at due_at ready_at dispatched_at started_at finished_at retry_at updated_at max_latency_ms "
     "timeout_ms execution_timeout_ms at_most_once trigger upstream reason error result result_cut again retry_of "
     "partition position",
-    "attempts": "execution attempt task created_at state worker ready_at dispatched_at started_at finished_at error "
-    "returned partition position",
+    "attempts": "execution attempt version task created_at state worker ready_at dispatched_at started_at finished_at "
+    "error returned partition position",
     "tasks": "task pipeline kind priority pool queue owner trigger upstream retries timeout_ms execution_timeout_ms "
     "max_latency_ms at_most_once description call payload created_at deleted position",
     "pipelines": "pipeline tasks description created_at",
@@ -47,8 +51,8 @@ class Batch:
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Row]] = {"events": [], "tasks": [], "pipelines": [], "logs": []}
-        self._newest: dict[bytes, tuple[int, int, Moved]] = {}
-        self._tries: dict[tuple[bytes, int], tuple[int, int, Moved]] = {}
+        self._newest: dict[bytes, Step] = {}
+        self._tries: dict[tuple[bytes, int], Step] = {}
 
     def add(self, is_logs: bool, partition: int, offset: int, message: bytes) -> None:  # noqa: FBT001  (one of two topics)
         """Take an envelope of headrace.events or headrace.logs. Raises msgspec's DecodeError where it is none."""
@@ -66,10 +70,11 @@ class Batch:
             if event.what in UNRECORDED:
                 continue
             record = event.execution
-            newest[record.id] = step = (partition, position, event)
-            rows.append(event_row(partition, position, event))
+            step = partition, position, event
+            rows.append(event_row(*step))
+            _keep(newest, record.id, step)
             if record.attempt and is_try(event):
-                tries[record.id, record.attempt] = step
+                _keep(tries, (record.id, record.attempt), step)
             if event.task_def is not None:
                 row = task_row(event.task_def, event.call, event.payload, event.at, position)
                 self.rows["tasks"].append(row)
@@ -93,6 +98,13 @@ class Batch:
         for table, rows in self.rows.items():
             if rows:
                 yield table, len(rows), _lines(rows)
+
+
+def _keep(steps: dict[K, Step], key: K, step: Step) -> None:
+    """Note the newest step: a scheduler that was paused sends what it had decided behind what came after it."""
+    known = steps.get(key)
+    if known is None or known[2].execution.version <= step[2].execution.version:
+        steps[key] = step
 
 
 def is_try(move: Moved) -> bool:
@@ -179,6 +191,7 @@ def attempt_row(partition: int, position: int, move: Moved) -> Row:
     return (
         record.id.hex(),
         record.attempt,
+        record.version,
         record.task,
         record.created_at / 1000,
         _state_of_try(move),

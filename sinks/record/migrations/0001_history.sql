@@ -1,7 +1,9 @@
--- What RECORD writes. Every table is a ReplacingMergeTree whose sort key names the fact and whose version is the
--- fact's place in Kafka: a message that is read twice, or an insert that is sent twice, changes nothing. The sort keys
--- begin with the minute in which the execution was created, which never changes: fresh rows stand together, and a
--- range of time reads only its own part of the table. {raw}, {main} and {days} are filled in by migrate.py.
+-- What RECORD writes. Every table is a ReplacingMergeTree whose sort key names the fact. Of an execution and of an
+-- attempt the row of the highest version stays; of equal ones, and of other facts, that whose event stands last in
+-- Kafka: a message that is read twice, an insert that is sent twice, or an event that a paused scheduler sends late
+-- changes nothing. The sort keys begin with the minute in which the execution was created, which never changes: fresh
+-- rows stand together, and a range of time reads only its own part of the table. {raw}, {main} and {days} are filled
+-- in by migrate.py.
 
 CREATE TABLE IF NOT EXISTS {raw}.executions
 (
@@ -45,6 +47,7 @@ CREATE TABLE IF NOT EXISTS {raw}.executions
     retry_of Nullable(UUID) COMMENT 'The execution of which it is the retry by hand.',
     partition UInt16 COMMENT 'Kafka partition of the event.',
     position UInt64 COMMENT 'Place of the event in its partition: offset x 1,048,576 + index in the message.' CODEC(Delta, ZSTD(1)),
+    newest UInt128 MATERIALIZED bitShiftLeft(toUInt128(version), 64) + position COMMENT 'Which row of several stays.' CODEC(ZSTD(1)),
     recorded_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When this row was written.' CODEC(Delta, ZSTD(1)),
     INDEX by_execution execution TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_run run TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -53,7 +56,7 @@ CREATE TABLE IF NOT EXISTS {raw}.executions
     INDEX by_update updated_at TYPE minmax GRANULARITY 1,
     INDEX by_record recorded_at TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(position)
+ENGINE = ReplacingMergeTree(newest)
 PARTITION BY toMonday(created_at)
 ORDER BY (toStartOfMinute(created_at), execution)
 TTL toDateTime(created_at) + toIntervalDay({days})
@@ -63,6 +66,7 @@ CREATE TABLE IF NOT EXISTS {raw}.attempts
 (
     execution UUID COMMENT 'Id of the execution.',
     attempt UInt32 COMMENT 'Number of the attempt, from 1.',
+    version UInt32 COMMENT 'Number of the execution''s transition that this row tells of.',
     task String COMMENT 'Id of its task.' CODEC(ZSTD(1)),
     created_at DateTime64(3, 'UTC') COMMENT 'When the execution was submitted.' CODEC(Delta, ZSTD(1)),
     state LowCardinality(String) COMMENT 'How the attempt stands or ended: dispatched, running, succeeded, failed, lost, skipped, cancelled.',
@@ -77,9 +81,10 @@ CREATE TABLE IF NOT EXISTS {raw}.attempts
     returned Bool COMMENT 'Handed back by its worker before it started: not an attempt after all.',
     partition UInt16 COMMENT 'Kafka partition of the event.',
     position UInt64 COMMENT 'Place of the event in its partition: offset x 1,048,576 + index in the message.' CODEC(Delta, ZSTD(1)),
+    newest UInt128 MATERIALIZED bitShiftLeft(toUInt128(version), 64) + position COMMENT 'Which row of several stays.' CODEC(ZSTD(1)),
     INDEX by_execution execution TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(position)
+ENGINE = ReplacingMergeTree(newest)
 PARTITION BY toMonday(created_at)
 ORDER BY (toStartOfMinute(created_at), execution, attempt)
 TTL toDateTime(created_at) + toIntervalDay({days})

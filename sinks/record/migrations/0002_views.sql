@@ -3,7 +3,7 @@
 
 CREATE OR REPLACE VIEW {main}.executions AS SELECT * EXCEPT (partition, position, recorded_at) FROM {raw}.executions FINAL;
 
-CREATE OR REPLACE VIEW {main}.attempts AS SELECT * EXCEPT (returned, partition, position) FROM {raw}.attempts FINAL WHERE NOT returned;
+CREATE OR REPLACE VIEW {main}.attempts AS SELECT * EXCEPT (returned, version, partition, position) FROM {raw}.attempts FINAL WHERE NOT returned;
 
 CREATE OR REPLACE VIEW {main}.events AS SELECT * EXCEPT (partition, position) FROM {raw}.events FINAL;
 

@@ -107,6 +107,22 @@ def test_i7_a_scheduler_that_decides_anew_leaves_one_terminal_row(store: Any, pl
     assert store.ask("SELECT sum(created), sum(succeeded), sum(failed) FROM {main}.minutes") == [(1, 1, 0)]
 
 
+def test_i7_what_a_paused_scheduler_sends_late_takes_no_row_back(store: Any, play: Any) -> None:
+    """Its steps stand behind newer ones in the log, and in a batch of their own or together with those."""
+    steps = play.whole("p.a")
+    store.take(steps, offset=1)
+    store.take(steps[:-1], offset=2)
+    store.take([*play.whole("p.b"), *steps[:-1]], offset=3)
+    assert store.ask("SELECT task, state FROM {main}.executions ORDER BY task") == [
+        ("p.a", "succeeded"),
+        ("p.b", "succeeded"),
+    ]
+    assert store.ask("SELECT task, state FROM {main}.attempts ORDER BY task") == [
+        ("p.a", "succeeded"),
+        ("p.b", "succeeded"),
+    ]
+
+
 def test_attempts_tell_each_try_apart(store: Any, play: Any) -> None:
     """A failed attempt keeps its error when the next one succeeds; one that was handed back is no attempt."""
     first, given, _ = play.whole("p.a")

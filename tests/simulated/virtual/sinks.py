@@ -34,7 +34,7 @@ KEYS = {
 }
 """What makes a row one; of repeated ones the newest stays, as ReplacingMergeTree has it."""
 
-VERSION = {"progress": "next_offset"}
+VERSION = {"executions": "version", "attempts": "version", "progress": "next_offset"}
 
 Key = tuple[Any, ...]
 
