@@ -82,19 +82,19 @@ async def run_scheduler(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         senders = [await stack.enter_async_context(Sender(settings)) for _ in plans(settings)]
         app, feeds = scheduler_app(settings, senders, fail)
-        telling = asyncio.create_task(_tell(settings, senders[0], feeds))
+        telling = asyncio.create_task(_tell(settings, senders[0], app, feeds))
         stack.callback(telling.cancel)
         await run_app(app, stop)
     if failures:
         raise SystemExit(failures[0])
 
 
-async def _tell(settings: Settings, sender: Sender, feeds: list[Feed]) -> None:
-    """Say once a second what we own; ready is who has owned something."""
+async def _tell(settings: Settings, sender: Sender, app: App, feeds: list[Feed]) -> None:
+    """Say once a second what we own; ready is who has its share, be it of warm copies only."""
     status = Topics.under(settings.namespace).status
 
     async def send(key: bytes, value: bytes) -> None:
-        if any(feed.partitions for feed in feeds):
+        if app.joined:
             say_ready()
         await sender([Send(status, 0, value, key)])
 

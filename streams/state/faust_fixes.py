@@ -272,6 +272,7 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         app.on_rebalance_end()
+        app.joined = True
         hush()
 
     @Service.task  # type: ignore[untyped-decorator]  # the same
@@ -311,6 +312,8 @@ class App(faust.App):  # type: ignore[misc]  # the same
 
     room: Room
     inputs: Inputs
+    joined = False
+    """Whether it has had its share of the partitions, warm copies included, or knows that there is none for it."""
 
     def applied(self, tp: TP, following: int) -> None:
         """`following` is the next offset to read of an input: for whoever comes next."""
