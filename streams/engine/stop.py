@@ -7,10 +7,10 @@ from streams.engine.place import ended, enter, place
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, State
 from streams.engine.step import Step
 from streams.engine.timers import attempt_ends_at, expires_at, late_at
-from streams.engine.upstream import step_name
+from streams.engine.upstream import step_name, tell_some
 
 SWEEP_LIMIT = 5_000
-"""Marks, bans or watchers that one step removes at the most."""
+"""Marks and bans that one step removes at the most."""
 
 
 def cancel(step: Step, command: c.Cancel) -> None:
@@ -30,7 +30,7 @@ def wake(step: Step, command: c.Wake) -> None:
     if record is None or not record.wake_at or record.wake_at > step.now:
         return step.stale("its timer was set anew, or is not due yet", command.id)
     if record.state in TERMINAL:
-        return _forget(step, command)
+        return _forget(step, record, command)
     expires = expires_at(record)
     if expires and expires <= step.now:
         reason = f"execution timeout of {record.execution_timeout / 1000:g} s"
@@ -48,15 +48,14 @@ def sweep(step: Step, command: c.Sweep) -> None:
         step.send(command)
 
 
-def _forget(step: Step, command: c.Wake) -> None:
-    """Its record goes, and with `remember_done` a mark stays; those who waited for it go first where they are many."""
-    watchers = step.table.watchers(command.id, b"", SWEEP_LIMIT)
-    if len(watchers) == SWEEP_LIMIT:
-        for watcher, _ in watchers:
-            step.emit(WatchEnded(command.id, watcher))
+def _forget(step: Step, record: Execution, command: c.Wake) -> None:
+    """Its record goes, and with `remember_done` a mark stays; who still waits for it hears first how it ended."""
+    if told := tell_some(step, record, b""):
+        for watcher in told:
+            step.emit(WatchEnded(record.id, watcher))
         return step.send(command)
     until = step.now + step.partition.remember_done
-    return step.emit(Forgotten(command.id, step.now, until if until > step.now else 0))
+    return step.emit(Forgotten(record.id, step.now, until if until > step.now else 0))
 
 
 def _wake_in_state(step: Step, record: Execution) -> None:

@@ -46,19 +46,25 @@ def tell(step: Step, command: c.Tell) -> None:
     record = step.table.execution(command.id)
     if record is None or record.state not in TERMINAL:
         return step.stale("it has not ended, or too long ago", command.id)
+    told = tell_some(step, record, command.after)
+    if step.full or len(told) == TELL_LIMIT:
+        step.send(c.Tell(record.id, told[-1] if told else command.after))
+    return None
+
+
+def tell_some(step: Step, record: Execution, after: bytes) -> list[bytes]:
+    """Tell those who wait for what has ended and whose ids come after `after`, as many as one step can; whom."""
     result = step.table.result(record.id) if record.has_result else b""
-    after, watchers = command.after, step.table.watchers(record.id, command.after, TELL_LIMIT)
-    for watcher, known_as in watchers:
+    told = []
+    for watcher, known_as in step.table.watchers(record.id, after, TELL_LIMIT):
         if step.full:
             break
         if step.partition.is_home_of(watcher):
             _tell_here(step, watcher, known_as, record.state)
         else:
             _tell_away(step, watcher, known_as, record.state, result)
-        after = watcher
-    if step.full or len(watchers) == TELL_LIMIT:
-        step.send(c.Tell(record.id, after))
-    return None
+        told.append(watcher)
+    return told
 
 
 def standing(step: Step, execution: bytes) -> tuple[bytes, str]:

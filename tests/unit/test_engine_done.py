@@ -5,7 +5,7 @@ from simulated.house import House, moves, refusals
 
 from pipelines.ids import execution_id, home_of_task
 from streams.engine import commands as c
-from streams.engine import stop
+from streams.engine import stop, upstream
 from streams.engine.records import State, TaskDef
 
 LOCAL = next(f"d{n}" for n in range(99) if home_of_task(f"d{n}", 2) == 0)
@@ -166,17 +166,21 @@ def test_who_has_ended_waits_for_nobody() -> None:
     assert (b"h" in kinds(here), b"h" in kinds(there)) == (False, False)
 
 
-def test_who_is_waited_for_by_many_is_forgotten_in_several_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those who waited go first, and the record with the last of them."""
-    monkeypatch.setattr(stop, "SWEEP_LIMIT", 3)
+def test_i10_who_was_not_told_yet_is_told_before_the_record_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its timer may ring between two of the steps that tell many: here and elsewhere all hear, and it goes at last."""
+    monkeypatch.setattr(upstream, "TELL_LIMIT", 3)
     house = House(0, 2, remember_done=0)
-    which = house.submit(LOCAL)
-    for n in range(7):
-        house.do(c.Watch(which, execution_id(REMOTE, f"r{n}")))
+    here = [house.submit(f"{LOCAL}.d{n}", upstream=((f"{LOCAL}.up", ""),)) for n in range(5)]
+    there = {execution_id(REMOTE, f"r{n}") for n in range(5)}
+    which = house.submit(f"{LOCAL}.up")
+    for watcher in there:
+        house.do(c.Watch(which, watcher))
     house.complete(which)
     house.now = house.record(which).wake_at
-    wake, rounds = c.Wake(which, house.now), 0
+    wake, told = c.Wake(which, house.now), set()
     while (out := house.hear(wake)).homes:
-        assert out.homes == {0: [wake]}
-        rounds += 1
-    assert (rounds, kinds(house)) == (2, set())
+        assert out.homes[0] == [wake]
+        told |= {news.id for news in out.homes.get(1, ())}
+    assert {house.state(downstream) for downstream in here} == {State.WAITING}
+    assert told == there
+    assert house.table.execution(which) is None
