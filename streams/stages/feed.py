@@ -38,24 +38,15 @@ class Feed:
     def close(self, number: int) -> None:
         """A partition is no longer ours: what it had not made durable is done again by its next owner."""
         if found := self._loops.pop(number, None):
-            loop, task = found
-            loop.abandon()
-            task.cancel()
+            found[1].cancel()
 
     async def agent(self, stream: Any) -> None:
-        """The Faust agent; an event is what one fetch brought of a partition."""
+        """The Faust agent; an event is what one fetch brought of a partition. It waits for no loop."""
         async for event in stream.events():
-            await self._hand_over(event.message.partition, event.value)
-
-    async def _hand_over(self, number: int, records: list[Any]) -> None:
-        """Queue records for the loop that owns the partition now; it may change hands at any await."""
-        owner = self._loops.get(number)
-        for record in records:
-            if owner is None or self._loops.get(number) is not owner:
-                return
-            value = record.value or b""  # a message without one is refused like an empty one
-            owner[0].put(Incoming(record.offset, record.timestamp, value))
-            await owner[0].room()
+            fetch, found = event.value, self._loops.get(event.message.partition)
+            if found and fetch.current():
+                # a message without a value is refused like an empty one
+                found[0].put([Incoming(r.offset, r.timestamp, r.value or b"") for r in fetch.records], fetch.accepted)
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if task.cancelled() or number not in self._loops or self._loops[number][1] is not task:

@@ -27,7 +27,7 @@ GATHER = 0.005
 """Seconds that a busy partition lets pass between two batches: a batch costs the same whatever is in it."""
 
 QUEUE_BYTES = 16_000_000
-"""Input bytes that may wait for a partition before its feeder does."""
+"""Input bytes that may wait for a partition before no more of it is read."""
 
 log = structlog.get_logger("headrace.stage")
 Sender = Callable[[list[Send]], Awaitable[None]]
@@ -56,8 +56,7 @@ class Loop:
         self._queue: deque[Incoming] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._held: list[Callable[[], None]] = []
         self._letters: list[Send] = []
         self._bugs: list[Send] = []
         self._skips: defaultdict[int, set[int]] = defaultdict(set)
@@ -65,21 +64,13 @@ class Loop:
         if part := partition.get(PART):
             self._skip_part(*map(int, part.split()))
 
-    def put(self, message: Incoming) -> None:
-        """Queue a message."""
-        self._queue.append(message)
-        self._bytes += len(message.value)
+    def put(self, messages: list[Incoming], accepted: Callable[[], None]) -> None:
+        """Queue messages, and call `accepted` as soon as there is room for more."""
+        self._queue.extend(messages)
+        self._bytes += sum(len(message.value) for message in messages)
+        self._held.append(accepted)
         self._arrived.set()
-        if self._bytes > QUEUE_BYTES:
-            self._room.clear()
-
-    async def room(self) -> None:
-        """Wait while too much is queued."""
-        await self._room.wait()
-
-    def abandon(self) -> None:
-        """Let nobody wait for this loop any more."""
-        self._room.set()
+        self._accept()
 
     async def run(self) -> None:
         """Work batch by batch, for ever. Raises what is no single message's fault."""
@@ -91,6 +82,12 @@ class Loop:
                 await asyncio.sleep(GATHER)
             if due := self._logic.ring(_now()):
                 await self._send(due)
+
+    def _accept(self) -> None:
+        if self._bytes <= QUEUE_BYTES:
+            for accepted in self._held:
+                accepted()
+            self._held.clear()
 
     async def _wait(self) -> None:
         if self._queue:
@@ -123,8 +120,7 @@ class Loop:
                 taken.append(message)
                 self._handle(taken)
         self._bytes -= size
-        if self._bytes <= QUEUE_BYTES:
-            self._room.set()
+        self._accept()
         return taken
 
     def _handle(self, taken: list[Incoming]) -> None:

@@ -21,7 +21,7 @@ from faust.types import TP
 from mode import Service
 
 from streams.state.exits import CRASHED, stop_process
-from streams.state.inputs import Inputs
+from streams.state.inputs import Fetch, Inputs
 from streams.topics import MESSAGE_LIMIT
 
 log = logging.getLogger(__name__)
@@ -92,10 +92,10 @@ class Fetched(faust.Schema):  # type: ignore[misc]  # Faust is not typed
     def loads_key(self, *args: Any, **kwargs: Any) -> None:
         """There is none."""
 
-    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> list[Any]:  # noqa: ARG002  (Faust's signature)
-        """The records of aiokafka, in order."""
-        records: list[Any] = message.value
-        return records
+    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Fetch:  # noqa: ARG002  (Faust's signature)
+        """The records of aiokafka, in order, and whom to tell that they were accepted."""
+        fetch: Fetch = message.value
+        return fetch
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
@@ -124,7 +124,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:  # noqa: ARG002, ASYNC109  (Faust's signature)
         found = await self.app.inputs.take(timeout)
-        return {TP(*tp): [replace(records[-1], key=None, value=records)] for tp, records in found.items()}
+        return {TP(*tp): [replace(fetch.records[-1], key=None, value=fetch)] for tp, fetch in found.items()}
 
     def ack(self, message: Any) -> bool:
         """Do nothing: see the class."""
@@ -132,7 +132,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
         return True
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002  (Faust's signature)
-        """Commit `progress`, as a hint for people's tools and for inputs without a table."""
+        """Commit `progress`, as a hint for people's tools."""
         for acks in (self._acked, self._acked_index, self._gap):
             acks.clear()  # Faust's compiled stream fills them past `ack`
         known = self._committed_offset
@@ -215,8 +215,8 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
 
     async def on_stop(self) -> None:
         """Close the stores."""
-        await self.app.inputs.stop()
         self.app.room.give_up()
+        await self.app.inputs.stop()
         await self.app.room.stop()
 
     @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
@@ -264,7 +264,8 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
         consumer.pause_partitions({tp for tp in consumer.assignment() if self._is_changelog_tp(tp)})
         consumer.resume_partitions({TP(*tp) for tp in starts})
         await consumer.perform_seek()
-        await app.inputs.open(starts)
+        if not await app.inputs.open(starts):
+            raise Interrupted
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()

@@ -7,14 +7,14 @@ broker until something comes.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from streams.state.exits import REFUSED, stop_process
+from streams.state.exits import CRASHED, REFUSED, stop_process
 
 log = logging.getLogger(__name__)
 
@@ -23,47 +23,69 @@ AGAIN = 0.2
 """Seconds until a fetch that failed is tried again."""
 
 
+class Fetch(NamedTuple):
+    """What one fetch brought of a partition; nothing more is read of it until `accepted` has been called."""
+
+    records: list[Any]
+    accepted: Callable[[], None]
+    current: Callable[[], bool]
+    """Whether the partition has been ours all the time since: otherwise somebody has read it elsewhere, or anew."""
+
+
 class Inputs:
-    """What has arrived of the owned inputs, gathered for one taker. A partition waits until its last part was taken."""
+    """What has arrived of the owned inputs, gathered for one taker."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._arrived: dict[TopicPartition, list[Any]] = {}
+        self._era = 0
+        self._arrived: dict[TopicPartition, Fetch] = {}
         self._something = asyncio.Event()
-        self._taken = asyncio.Event()
-        self._readers: set[asyncio.Task[None]] = set()
+        self._readers: dict[asyncio.Task[None], AIOKafkaConsumer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def open(self, starts: Mapping[TopicPartition, int]) -> None:
-        """Read these from their offsets on, and nothing else. Raises aiokafka's KafkaError."""
+    async def open(self, starts: Mapping[TopicPartition, int]) -> bool:
+        """Read these from their offsets on, and nothing else; false: `close` came meanwhile. Raises KafkaError."""
         self.close()
-        consumers = await asyncio.gather(*(self._connect(tp, offset) for tp, offset in starts.items()))
-        for tp, consumer in zip(starts, consumers, strict=True):
-            self._readers.add(asyncio.create_task(self._read(tp, consumer), name=f"input {tp.topic}-{tp.partition}"))
+        era = self._era
+        connecting = (self._connect(tp, offset) for tp, offset in starts.items())
+        consumers = await asyncio.gather(*connecting, return_exceptions=True)
+        failed = [c for c in consumers if isinstance(c, BaseException)]
+        connected = [c for c in consumers if not isinstance(c, BaseException)]
+        if failed or era != self._era:
+            await asyncio.gather(*(consumer.stop() for consumer in connected))
+            if failed:
+                raise failed[0]
+            return False
+        for tp, consumer in zip(starts, connected, strict=True):
+            reader = asyncio.create_task(self._read(tp, consumer), name=f"{tp.topic}-{tp.partition}")
+            reader.add_done_callback(_ended)
+            self._readers[reader] = consumer
+        return True
 
     def close(self) -> None:
         """Read nothing any more, from now on; what was not taken is forgotten."""
-        for reader in self._readers:
+        self._era += 1
+        for reader, consumer in self._readers.items():
             reader.cancel()
-            reader.add_done_callback(self._leaving.discard)
-        self._leaving |= self._readers
-        self._readers = set()
+            leaving = asyncio.create_task(_leave(consumer))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+        self._readers = {}
         self._arrived = {}
 
     async def stop(self) -> None:
         """Close, and disconnect."""
         self.close()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await asyncio.gather(*self._leaving)
 
-    async def take(self, seconds: float) -> dict[TopicPartition, list[Any]]:
-        """What has arrived, aiokafka's records in order by partition; nothing where nothing comes within `seconds`."""
+    async def take(self, seconds: float) -> dict[TopicPartition, Fetch]:
+        """What has arrived; nothing where nothing comes within `seconds`."""
         if not self._arrived:
             self._something.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._something.wait()
         arrived, self._arrived = self._arrived, {}
-        self._taken.set()
         return arrived
 
     async def _connect(self, tp: TopicPartition, offset: int) -> AIOKafkaConsumer:
@@ -79,28 +101,33 @@ class Inputs:
         return consumer
 
     async def _read(self, tp: TopicPartition, consumer: AIOKafkaConsumer) -> None:
-        try:
-            while True:
-                for records in (await self._fetch(tp, consumer)).values():
-                    await self._give(tp, records)
-        finally:
-            with suppress(KafkaError):
-                await consumer.stop()
+        era = self._era
+        while True:
+            for records in (await _fetch(tp, consumer)).values():
+                accepted = asyncio.Event()
+                self._arrived[tp] = Fetch(records, accepted.set, lambda: era == self._era)
+                self._something.set()
+                await accepted.wait()
 
-    async def _fetch(self, tp: TopicPartition, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
-        try:
-            records: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=60_000)
-        except OffsetOutOfRangeError as error:
-            stop_process(REFUSED, f"{tp.topic}-{tp.partition} does not have what was not read yet: {error}")
-        except KafkaError as error:
-            log.warning("%s-%d cannot be read: %r", tp.topic, tp.partition, error)
-            await asyncio.sleep(AGAIN)
-            return {}
-        return records
 
-    async def _give(self, tp: TopicPartition, records: list[Any]) -> None:
-        while tp in self._arrived:
-            self._taken.clear()
-            await self._taken.wait()
-        self._arrived[tp] = records
-        self._something.set()
+async def _fetch(tp: TopicPartition, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
+    try:
+        records: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=60_000)
+    except OffsetOutOfRangeError as error:
+        stop_process(REFUSED, f"{tp.topic}-{tp.partition} does not have what was not read yet: {error}")
+    except KafkaError as error:
+        log.warning("%s-%d cannot be read: %r", tp.topic, tp.partition, error)
+        await asyncio.sleep(AGAIN)
+        return {}
+    return records
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    with suppress(KafkaError):
+        await consumer.stop()
+
+
+def _ended(reader: asyncio.Task[None]) -> None:
+    """A reader never ends by itself: its partition would stand still."""
+    if not reader.cancelled() and (error := reader.exception()):
+        stop_process(CRASHED, f"{reader.get_name()} is not read any more: {error!r}")

@@ -53,8 +53,8 @@ class Tables:
     ) -> Any:
         """Declare a table, co-partitioned with its input topic `source`, before the app starts.
 
-        Returns the input for an agent of Faust. The value of its events is a list of aiokafka's records: what one
-        fetch brought, in order.
+        Returns the input for an agent of Faust. The value of its events is a `Fetch`: nothing more of the partition
+        is read before it has been accepted.
 
         `on_open` is awaited with each partition that becomes ours: it is up to date, and no event of it has been
         delivered yet; from then on its events come in order, the first at its marker + 1, each once. `on_close` is

@@ -150,9 +150,11 @@ async def main() -> None:
 
     async def feed(stream: Any) -> None:
         async for event in stream.events():
-            if queue := stage.queues.get(event.message.partition):
-                for record in event.value:
+            queue = stage.queues.get(event.message.partition)
+            if queue and event.value.current():
+                for record in event.value.records:
                     queue.put_nowait(record)
+                event.value.accepted()
 
     app.agent(words)(feed)
     stop = asyncio.Event()

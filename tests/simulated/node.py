@@ -148,8 +148,7 @@ async def _nowhere(_sends: list[Send]) -> None:
 
 def feed(loop: Loop, messages: list[Incoming]) -> None:
     """Put messages into a loop and let it handle them all."""
-    for message in messages:
-        loop.put(message)
+    loop.put(messages, bool)
     while loop._queue:
         run(loop._batch())
 

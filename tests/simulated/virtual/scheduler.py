@@ -17,6 +17,7 @@ from streams.stages.sender import Sender
 from streams.state.active import ActivePartition
 from streams.state.exits import FENCED
 from streams.state.faust_fixes import Interrupted
+from streams.state.inputs import Fetch
 from streams.state.room import Room
 from streams.state.table import Table
 from streams.state.writer import FencedError
@@ -62,7 +63,10 @@ class Stream:
             await asyncio.sleep(self._broker.delay())
             records = log[self._at :]
             self._at += len(records)
-            yield SimpleNamespace(message=SimpleNamespace(partition=self._tp.partition), value=records)
+            accepted = asyncio.Event()
+            fetch = Fetch(records, accepted.set, lambda: True)  # who gives a partition up cancels its stream
+            yield SimpleNamespace(message=SimpleNamespace(partition=self._tp.partition), value=fetch)
+            await accepted.wait()
 
 
 class Scheduler:
