@@ -81,18 +81,17 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         if self._consumer is not None:
             await self._consumer.stop()
 
-    async def first(self) -> list[ConsumerRecord]:
-        """Wait for messages; what has come, at least one."""
-        while not (messages := await self._poll(IDLE_MS)):
-            pass
-        return messages
+    async def look(self, wait_ms: int) -> list[ConsumerRecord]:
+        """What has come, or comes within `wait_ms`; nothing where nothing does."""
+        found = await self._reader.getmany(timeout_ms=wait_ms)
+        return [message for messages in found.values() for message in messages]
 
     async def more(self, messages: list[ConsumerRecord], until: float) -> bool:
         """Add to a batch what comes soon; false: it is full, or it is `until` (monotonic)."""
         left = until - time.monotonic()
         if left <= 0 or sum(len(m.value or b"") for m in messages) > BATCH_BYTES:
             return False
-        messages += await self._poll(min(round(left * 1000) + 1, LOOK_MS))
+        messages += await self.look(min(round(left * 1000) + 1, LOOK_MS))
         return True
 
     def behind(self, place: Place, offset: int) -> int:
@@ -117,10 +116,6 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         """Nothing to do: what is on its way may be written twice, and that changes nothing."""
-
-    async def _poll(self, timeout_ms: int) -> list[ConsumerRecord]:
-        found = await self._reader.getmany(timeout_ms=timeout_ms)
-        return [message for messages in found.values() for message in messages]
 
     async def _with_topics(self) -> AIOKafkaConsumer:
         """A consumer of all partitions of our topics, as soon as somebody has made those."""

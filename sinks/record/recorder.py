@@ -21,7 +21,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sinks.record import metrics
 from sinks.record.client import ClickHouseAwayError, Names, is_embedded, open_client
 from sinks.record.errors import shortened
-from sinks.record.feed import Feed
+from sinks.record.feed import IDLE_MS, LOOK_MS, Feed
 from sinks.record.rollup import RollUp
 from sinks.record.rows import Batch
 from sinks.record.tables import Tables, UnreadableRowsError
@@ -74,7 +74,7 @@ class Recorder:
         self._producer: AIOKafkaProducer | None = None
         self._task: asyncio.Task[None] | None = None
         self._busy_seconds = PATIENT_SECONDS if is_embedded(settings) else BUSY_SECONDS
-        self._oldest = 0.0  # when the first message came that is not in the tables; 0: all are
+        self._oldest = 0.0  # Unix time of the first message that is not in the tables; 0: none is known
         self._asked, self._written = asyncio.Event(), asyncio.Event()
         self.flushed_at = 0.0
         self.trouble: str | None = None
@@ -101,12 +101,11 @@ class Recorder:
 
     async def fresh(self) -> None:
         """Return when everything is in the tables that came more than BUSY_SECONDS ago, or ClickHouse takes nothing."""
-        if not self._oldest or time.monotonic() - self._oldest < BUSY_SECONDS:
-            return
-        self._asked.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(FRESH_PATIENCE):
-                await self._written.wait()
+                while not self.trouble and self._oldest and time.time() - self._oldest > BUSY_SECONDS:
+                    self._asked.set()
+                    await self._written.wait()
 
     async def _run(self) -> None:
         settle()
@@ -129,21 +128,26 @@ class Recorder:
                 messages = await self._batch(feed, next_flush)
                 much = sum(len(m.value or b"") for m in messages) > MUCH
                 next_flush = time.monotonic() + (self._busy_seconds if much else FLUSH_SECONDS)
+                taken_at = time.time()
                 await self._flush(tables, feed, messages)
-                self._all_written()
+                self._written_since(taken_at)
         finally:
             await feed.stop()
 
     async def _batch(self, feed: Feed, until: float) -> list[ConsumerRecord]:
         """What comes before `until`, or before somebody asks; at least one message."""
-        messages = await feed.first()
-        self._oldest = time.monotonic()
+        wait = LOOK_MS
+        while not (messages := await feed.look(wait)):
+            self._written_since(0.0)
+            wait = IDLE_MS
+        self._oldest = min(message.timestamp for message in messages) / 1000
         while not self._asked.is_set() and await feed.more(messages, until):
             pass
         return messages
 
-    def _all_written(self) -> None:
-        self._oldest = 0.0
+    def _written_since(self, moment: float) -> None:
+        """What came before `moment` is in the tables, and what came later is not known yet; 0: there is nothing."""
+        self._oldest = moment
         self._asked.clear()
         self._written.set()
         self._written = asyncio.Event()

@@ -47,12 +47,15 @@ _lines = msgspec.json.Encoder().encode_lines
 
 
 class Batch:
-    """Messages on their way into the tables. Of an execution only its newest step becomes its row."""
+    """Messages on their way into the tables. Of an execution only its newest step becomes its row.
+
+    Where an id was forgotten and used anew, those are two: the moment of creation tells them apart.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Row]] = {"events": [], "tasks": [], "pipelines": [], "logs": []}
-        self._newest: dict[bytes, Step] = {}
-        self._tries: dict[tuple[bytes, int], Step] = {}
+        self._newest: dict[tuple[bytes, int], Step] = {}
+        self._tries: dict[tuple[bytes, int, int], Step] = {}
 
     def add(self, is_logs: bool, partition: int, offset: int, message: bytes) -> None:  # noqa: FBT001  (one of two topics)
         """Take an envelope of headrace.events or headrace.logs. Raises msgspec's DecodeError where it is none."""
@@ -72,9 +75,10 @@ class Batch:
             record = event.execution
             step = partition, position, event
             rows.append(event_row(*step))
-            _keep(newest, record.id, step)
+            life = record.id, record.created_at
+            _keep(newest, life, step)
             if record.attempt and is_try(event):
-                _keep(tries, (record.id, record.attempt), step)
+                _keep(tries, (*life, record.attempt), step)
             if event.task_def is not None:
                 row = task_row(event.task_def, event.call, event.payload, event.at, position)
                 self.rows["tasks"].append(row)

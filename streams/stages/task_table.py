@@ -100,6 +100,7 @@ class TaskTable:
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
         self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
+        self._far: dict[bytes, tuple[bytes, bytes]] = {}  # of others that this batch may give out
         self._watches = Watches(partition, self._overlay)
         self._ends = Ends(self._overlay)
         self._bans: dict[str, bool] = {}
@@ -132,7 +133,7 @@ class TaskTable:
         self._unmarked.update(which for which, mark in zip(absent, marks, strict=True) if mark is None)
         far = [which for which in given_out if which not in self._bodies]
         bodies = self._overlay.get_many([b"p" + which for which in far])
-        self._bodies.update((which, _body(body)) for which, body in zip(far, bodies, strict=True) if body)
+        self._far.update((which, _body(body)) for which, body in zip(far, bodies, strict=True) if body)
 
     def mark(self, execution: bytes) -> Mark | None:
         """See View."""
@@ -180,7 +181,7 @@ class TaskTable:
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """See View."""
-        if known := self._bodies.pop(execution, None):
+        if known := self._bodies.pop(execution, None) or self._far.get(execution):
             return known
         stored = self._overlay.get(b"p" + execution)
         return _body(stored) if stored else (b"", b"")
@@ -318,6 +319,7 @@ class TaskTable:
     def committed(self) -> None:
         """The batch is durable."""
         self._absent.clear()
+        self._far.clear()
         self._unmarked.clear()
         self._dirty.clear()
         self._dirty_weight = 0

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from msgspec.structs import replace
 
 from sinks.record.client import Names, open_client
-from sinks.record.recorder import Recorder
+from sinks.record.recorder import BUSY_SECONDS, Recorder
 from sinks.record.tables import Tables
 from streams.engine.events import LogLine, Refused, TaskCreated
 from streams.engine.records import TaskDef
@@ -103,6 +103,24 @@ async def test_a_step_is_visible_after_the_next_flush_but_one(
             flushes += recorder.flushed_at != flushed
             flushed = recorder.flushed_at
         assert flushes <= 2
+
+
+async def test_who_asks_has_written_first_what_is_gathered(
+    bus: Any, ask: Asked, recorder: Recorder, play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy recorder gathers for long; a question does not wait for that, and misses nothing that is old enough."""
+    monkeypatch.setattr("sinks.record.recorder.MUCH", 0)
+    monkeypatch.setattr(recorder, "_busy_seconds", 3600)
+    count = "SELECT count() FROM {main}.executions"
+    await bus.events(*play.whole("p.a"))
+    await until(lambda: ask.number(count))
+    await bus.events(*play.whole("p.b"))
+    await asyncio.sleep(2 * BUSY_SECONDS)
+    assert await ask.number(count) == 1, "it gathers"
+    await recorder.fresh()
+    assert await ask.number(count) == 2
+    await recorder.fresh()
+    assert not recorder._asked.is_set(), "nothing is to be waited for"
 
 
 async def test_i11_poison_goes_to_the_dead_letters(bus: Any, ask: Asked, recorder: Recorder, play: Any) -> None:  # noqa: ARG001  (it records)
