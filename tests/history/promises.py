@@ -82,10 +82,11 @@ def tables_replay(h: History) -> Iterator[Violation]:
 
 
 def one_terminal_row(h: History) -> Iterator[Violation]:
-    """I7: one row an execution, and it says how the log says that it ended."""
+    """I7: one row an execution, none forgotten that has ended, and it says how the log says that it ended."""
     counts, last = Counter(row.execution for row in h.rows or ()), _last(h)
-    for execution, count in sorted(counts.items()):
-        if count != 1:
+    ended = {execution for execution, step in last.items() if step.state in TERMINAL}
+    for execution in sorted(ended | counts.keys()):
+        if (count := counts[execution]) != 1:
             yield Violation("I7", execution, f"it has {count} rows")
     for row in h.rows or ():
         step = last.get(row.execution)
