@@ -78,6 +78,22 @@ def test_an_execution_without_a_row_is_forgotten() -> None:
     assert judge(replace(forgotten, rows=None)).violations == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "excused"),
+    [
+        ("'completed' was not told: json://x/… accepted none of 3 attempts; the last: no", True),
+        ("'completed' was not told: json://y/… accepted none of 3 attempts; the last: no", False),
+        ("'late' was not told: json://x/… accepted none of 3 attempts; the last: no", False),
+    ],
+)
+def test_a_dead_letter_excuses_what_it_is_about(reason: str, *, excused: bool) -> None:
+    """One address and one happening, and no other of the same execution."""
+    tasks = {**good().tasks, A: Task(notify=(("completed", "json://me:secret@x/path"),))}
+    letters = [*(good().letters or ()), Letter("notify", ("n", 0, 0), A, reason)]
+    verdict = judge(replace(good(), tasks=tasks, deliveries=[], letters=letters))
+    assert {v.promise for v in verdict.violations} == (set() if excused else {"I8"})
+
+
 def test_what_was_not_looked_at_is_not_judged() -> None:
     """A run without the log of headrace.ready says nothing about I5, and the verdict says so."""
     assert "I5" not in judge(replace(good(), ready=None)).judged
