@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import collect_hosts
 from aiokafka.errors import KafkaError
 
 from streams.settings import Settings
@@ -11,6 +12,11 @@ from streams.topics import layout
 
 STEP = 0.05
 """Seconds between two looks."""
+
+PATIENCE = 1.0
+"""Seconds that one server gets to take a connection."""
+
+LAST_PORT = 65_535
 
 
 async def topics_there(settings: Settings, within: float = 60.0) -> None:
@@ -38,12 +44,26 @@ async def _missing(settings: Settings) -> str:
 
 
 async def _listens(servers: str) -> bool:
-    for server in servers.split(","):
-        host, _, port = server.strip().rpartition(":")
+    """Whether one of them takes a connection. Raises SystemExit where nobody can tell who they are."""
+    for host, port in _hosts(servers):
         try:
-            _, writer = await asyncio.open_connection(host, int(port))
-        except OSError:
+            async with asyncio.timeout(PATIENCE):
+                _, writer = await asyncio.open_connection(host, port)
+        except OSError:  # a TimeoutError is one too
             continue
         writer.close()
         return True
     return False
+
+
+def _hosts(servers: str) -> list[tuple[str, int]]:
+    """Hosts and ports, as the client itself reads them."""
+    try:
+        hosts = [(host, port) for host, port, _ in collect_hosts(servers)]
+    except ValueError:
+        hosts = []
+    if not hosts or not all(host and 0 < port <= LAST_PORT for host, port in hosts):
+        raise SystemExit(
+            f"HEADRACE_KAFKA is {servers[:100]!r}; give host:port, several with commas between, as 127.0.0.1:9092"
+        )
+    return hosts

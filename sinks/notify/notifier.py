@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from pipelines.ids import to_text
-from sinks.notify.addresses import RefusedAddress, load_services
+from sinks.notify.addresses import RefusedAddress, load_services, shown
 from sinks.notify.progress import Line, Memo, read_memo
 from sinks.notify.target import GivenUp, Target
 from sinks.notify.text import compose
@@ -182,10 +182,13 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         try:
             await self._deliver_to(address, notification)
         except (GivenUp, RefusedAddress) as error:
-            await self._bury(str(error), message, to_text(notification.execution.id))
+            why = str(error)
         except Exception as bug:  # noqa: BLE001  (a notification on which our own code fails must not stay undecided)
             _log.error("notification_failed_by_bug", task=notification.execution.task, exc_info=bug)
-            await self._bury(f"our own code failed on it: {bug!r:.300}", message, to_text(notification.execution.id))
+            why = f"our own code failed on it: {bug!r:.300}"
+        else:
+            return
+        await self._bury(_reason(notification, address, why), message, to_text(notification.execution.id))
 
     async def _deliver_to(self, address: str, notification: Notification) -> None:
         text = compose(notification)
@@ -278,6 +281,12 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             else:
                 return _memos_of(found)
         return {}
+
+
+def _reason(notification: Notification, address: str, why: str) -> str:
+    """What was not told, to whom and why; of the address what it may show."""
+    name = shown(address)
+    return f"{notification.happening!r} was not told: " + (why if name in why else f"{name}: {why}")
 
 
 def _memos_of(found: dict[TopicPartition, Any]) -> dict[TopicPartition, Memo]:

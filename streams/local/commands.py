@@ -47,13 +47,16 @@ def topics() -> None:
 def load(folder: Path | None = None, /) -> None:
     """Make the pipelines of a folder known, where no `headrace up` does it. Exits with 1 if one cannot be loaded.
 
+    An API that is still starting is waited for: 60 s, then the exit code is 5.
+
     Args:
         folder: Its *.py files are loaded; none: the folder that the settings name.
     """
-    from streams.local.example import register as make_known  # noqa: PLC0415  (other commands need none of it)
-    from ui.cli.common import connected  # noqa: PLC0415  (the same)
+    from streams.local.api_there import api_there  # noqa: PLC0415  (other commands need none of it)
+    from streams.local.example import register as make_known  # noqa: PLC0415  (the same)
+    from ui.cli.exits import mapped  # noqa: PLC0415  (the same)
 
-    with connected() as client:
+    with mapped(), api_there(print) as client:
         registry = make_known(client, folder or settings().pipelines_dir, print)
     sys.exit(1 if registry.errors else 0)
 

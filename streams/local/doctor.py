@@ -25,9 +25,8 @@ from streams.local.topics_admin import admin, answers, differences, partitions_o
 from streams.settings import Settings
 from streams.token import read_token
 from streams.topics import layout
-from streams.worker import seccomp
 from streams.worker.outcomes import RefusedError
-from streams.worker.sandbox import ADVICE, Sandbox
+from streams.worker.sandbox import ADVICE, Sandbox, weakness
 from ui.client import ApiError, ApiUnavailableError, Client
 
 GB = 1e9
@@ -150,11 +149,11 @@ def _sandbox(settings: Settings) -> Iterator[Check]:
         mend = f"{ADVICE} Until then `python` and `shell` tasks are refused."
         yield Check(name="sandbox", status="warn", detail=str(error).removesuffix(f". {ADVICE}"), mend=mend)
         return
-    if seccomp.program():
-        yield Check(name="sandbox", status="ok", detail="bubblewrap works, with a filter of system calls")
+    if lacking := weakness():
+        detail = "bubblewrap works, but without a filter of system calls"
+        yield Check(name="sandbox", status="warn", detail=detail, mend=lacking)
     else:
-        mend = "install libseccomp (Debian: apt install libseccomp2); the other walls stand without it"
-        yield Check(name="sandbox", status="warn", detail="bubblewrap works, but without libseccomp2", mend=mend)
+        yield Check(name="sandbox", status="ok", detail="bubblewrap works, with a filter of system calls")
 
 
 def _ports(settings: Settings) -> Iterator[Check]:

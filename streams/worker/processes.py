@@ -171,7 +171,8 @@ class Processes:
         """No process was free; start one if that lasts."""
         if not self._all:
             self._spawn()
-        self._starved_at = self._starved_at or time.monotonic() + patience
+        at = time.monotonic() + patience
+        self._starved_at = min(self._starved_at or at, at)  # the patience of a short job is not that of a long one
         if self._timer is None:
             self._arm()
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from sinks.notify.addresses import shown
 from tests.history.facts import TERMINAL, History, Step, Violation, Witnessed
 from tests.history.order import strict_order
 from tests.history.rules import may_run
@@ -82,10 +83,11 @@ def tables_replay(h: History) -> Iterator[Violation]:
 
 
 def one_terminal_row(h: History) -> Iterator[Violation]:
-    """I7: one row an execution, and it says how the log says that it ended."""
+    """I7: one row an execution, none forgotten that has ended, and it says how the log says that it ended."""
     counts, last = Counter(row.execution for row in h.rows or ()), _last(h)
-    for execution, count in sorted(counts.items()):
-        if count != 1:
+    ended = {execution for execution, step in last.items() if step.state in TERMINAL}
+    for execution in sorted(ended | counts.keys()):
+        if (count := counts[execution]) != 1:
             yield Violation("I7", execution, f"it has {count} rows")
     for row in h.rows or ():
         step = last.get(row.execution)
@@ -94,14 +96,23 @@ def one_terminal_row(h: History) -> Iterator[Violation]:
 
 
 def notifications_arrive(h: History) -> Iterator[Violation]:
-    """I8: what happened and was to be told was told, or is a dead letter."""
+    """I8: what happened and was to be told was told, or a dead letter names it with its address (without secrets)."""
     told = {tuple(delivery) for delivery in h.deliveries or ()}
-    buried = {letter.execution for letter in h.letters or () if letter.stage == "notify"}
+    buried: defaultdict[str, list[str]] = defaultdict(list)
+    for letter in h.letters or ():
+        if letter.stage == "notify":
+            buried[letter.execution].append(letter.reason)
     for step in h.steps or ():
         task, happening = h.tasks.get(step.execution), HAPPENINGS.get(step.what, "")
         for address in [to for on, to in task.notify if on == happening] if task else ():
-            if (step.execution, happening, address) not in told and step.execution not in buried:
+            given_up = any(_is_about(reason, happening, address) for reason in buried[step.execution])
+            if (step.execution, happening, address) not in told and not given_up:
                 yield Violation("I8", step.execution, f"nobody told {address} that it {happening}")
+
+
+def _is_about(reason: str, happening: str, address: str) -> bool:
+    """Whether a dead letter's reason is about this one, in the notifier's own words."""
+    return reason.startswith(repr(happening)) and shown(address) in reason
 
 
 def the_end_is_the_end(h: History) -> Iterator[Violation]:

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.ids import execution_id, to_text
 from streams.engine.commands import Assign, Beat, Ready
-from tests.history.facts import Asked, Copy, Delivery, History, Letter, Row, Step, Task, Witnessed
+from tests.history.facts import Asked, Copy, Delivery, History, Letter, Row, Step, Task, Violation, Witnessed
 from tests.history.judge import CHECKS, judge
 
 A_ID, B_ID = execution_id("a", "r"), execution_id("b", "r")
@@ -69,6 +69,29 @@ def test_a_good_history_breaks_nothing() -> None:
 def test_each_promise_can_be_broken(promise: str) -> None:
     """One changed line, and the judge names the promise."""
     assert promise in {violation.promise for violation in judge(BAD[promise]).violations}
+
+
+def test_an_execution_without_a_row_is_forgotten() -> None:
+    """Also where no client was told of it; without rows to look at nothing is said."""
+    forgotten = replace(good(), asked=[], rows=[Row(B, "succeeded", 1)])
+    assert judge(forgotten).violations == [Violation("I7", A, "it has 0 rows")]
+    assert judge(replace(forgotten, rows=None)).violations == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "excused"),
+    [
+        ("'completed' was not told: json://x/… accepted none of 3 attempts; the last: no", True),
+        ("'completed' was not told: json://y/… accepted none of 3 attempts; the last: no", False),
+        ("'late' was not told: json://x/… accepted none of 3 attempts; the last: no", False),
+    ],
+)
+def test_a_dead_letter_excuses_what_it_is_about(reason: str, *, excused: bool) -> None:
+    """One address and one happening, and no other of the same execution."""
+    tasks = {**good().tasks, A: Task(notify=(("completed", "json://me:secret@x/path"),))}
+    letters = [*(good().letters or ()), Letter("notify", ("n", 0, 0), A, reason)]
+    verdict = judge(replace(good(), tasks=tasks, deliveries=[], letters=letters))
+    assert {v.promise for v in verdict.violations} == (set() if excused else {"I8"})
 
 
 def test_what_was_not_looked_at_is_not_judged() -> None:

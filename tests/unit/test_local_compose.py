@@ -65,3 +65,8 @@ def test_nothing_listens_beyond_this_machine() -> None:
     ports = [port for service in services().values() for port in service.get("ports", ())]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_what_ends_by_itself_is_not_started_again() -> None:
+    """A file that cannot be loaded ends `load` with 1: tried again, it would register everything for ever."""
+    assert {services()[name]["restart"] for name in ("topics", "examples")} == {"no"}

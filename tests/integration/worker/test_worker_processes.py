@@ -189,6 +189,18 @@ async def test_short_jobs_wait_a_while_before_another_process_starts(build: Call
     assert time.monotonic() - since >= PATIENCE
 
 
+async def test_a_long_job_does_not_inherit_the_patience_of_a_short_one(build: Callable[..., House]) -> None:
+    """Behind a short one that finds no room it brings the next start forward, and the next short one not back."""
+    house = build()
+    await house.result("tick")
+    await house.place(house.job("nap", 0.5), expected=MOST)
+    starts = []
+    for expected in (MOST, None, MOST):
+        assert not house.processes.place(house.job("tick"), expected, wake=True)
+        starts.append(house.processes._starved_at)
+    assert starts[0] > starts[1] == starts[2]
+
+
 async def test_more_processes_start_only_when_work_waits(build: Callable[..., House]) -> None:
     """One at first; another when jobs find none free for longer than a moment; never more than the slots."""
     house = build(slots=3)

@@ -1,7 +1,7 @@
 """Bugs on purpose, to show that each is found. They exist only here: each replaces a real part while it is planted."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sinks.notify.progress import Line as Progress
+from sinks.record.rows import Batch
 from streams.engine import attempt, decide, execute, trigger
 from streams.engine import commands as c
 from streams.engine.dispatch import Dispatcher
@@ -29,6 +30,7 @@ from tests.simulated.virtual.broker import Broker, Record
 from tests.simulated.virtual.sinks import House
 
 commit, keep, letter, fenced_producer = Loop._commit, House.keep, Loop._letter, kafka.fenced_producer
+lines = Batch.lines
 
 
 class Bug(NamedTuple):
@@ -109,6 +111,12 @@ def keep_all(self: House, table: str, row: list[Any]) -> None:
         keep(self, table, row)
 
 
+def forget_row(self: Batch) -> Iterator[tuple[str, int, bytes]]:
+    """Every fourth execution, by its id, gets no row."""
+    self._newest = {execution: step for execution, step in self._newest.items() if execution[0] % 4}
+    return lines(self)
+
+
 def read_is_told(self: Progress) -> tuple[int, str] | None:
     """What was read counts as delivered."""
     return None if self._next < 0 else (self._next, "")
@@ -160,6 +168,7 @@ BUGS: dict[str, Bug] = {
     "swapped priority": Bug(lambda: patch("streams.engine.dispatch.place_of", lowest_first), frozenset({"I5"})),
     "forgotten lease": _instead(Dispatcher, "silent", nobody_silent, "I10"),
     "repeated row": _instead(House, "keep", keep_all, "I7"),
+    "forgotten row": _instead(Batch, "lines", forget_row, "I7"),
     "lost notification": _instead(Progress, "commit", read_is_told, "I8"),
     "resurrected state": _processing(c.Execute, execute_again, "I9"),
     "forgotten takeover": _instead(Schedule, "first", first_says_nothing, "I10"),
