@@ -17,8 +17,8 @@ ROUND = (
 )
 """What happens in each round, in an order that is drawn anew."""
 
-BETWEEN = 0.5, 4.0
-"""Seconds from the moment when all is up again to the next fault, least and most."""
+BETWEEN = 0.5, 8.0
+"""Seconds from the moment when all is up again to the next fault: within a lease of the last one, and behind it."""
 
 
 class Fault(NamedTuple):

@@ -42,16 +42,16 @@ def redispatches(strikes: list[Strike], found: Evidence, settings: Settings) -> 
     seconds = []
     for strike in alone(strikes, "worker", settings.lease):
         for execution, attempt in (before for worker, *before in taken if worker in names[strike.pid]):
-            again = [at for at, number in given[str(execution)] if number > int(attempt) and at > strike.at]
+            again = [at for at, number in given[str(execution)] if number > int(attempt)]
             seconds += [(min(again) - strike.at) / 1000] if again else []
     return seconds
 
 
 def alone(strikes: list[Strike], role: str, seconds: float) -> list[Strike]:
-    """The kills of a role that were not followed by another fault within so long (and half of it again)."""
-    ends = [*(strike.at for strike in strikes[1:]), float("inf")]
-    pairs = zip(strikes, ends, strict=True)
-    return [s for s, end in pairs if (s.what, s.role) == ("kill", role) and end - s.at > seconds * 1500]
+    """The kills of a role that were followed by no fault of who decides within so long, and half of it again."""
+    others = [strike.at for strike in strikes if strike.role in {"scheduler", "kafka"}]
+    kills = (strike for strike in strikes if (strike.what, strike.role) == ("kill", role))
+    return [s for s in kills if not any(s.at < other < s.at + 1500 * seconds for other in others)]
 
 
 def spread(seconds: list[float]) -> dict[str, float]:

@@ -1,15 +1,13 @@
 """Clients: what they submit, by which door, and what they are told. What they ask for follows from the seed."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
-from typing import Any, Self
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -19,8 +17,9 @@ from pipelines.ids import execution_id, home_of, to_text
 from streams.client import KafkaClient
 from streams.engine.commands import Cancel
 from streams.topics import Topics
+from tests.chaos.receiver import ADDRESS
 from tests.chaos.system import System
-from tests.history.facts import Asked, Delivery, Task
+from tests.history.facts import Asked, Task
 from ui.client import ApiError, ApiUnavailableError
 
 RUN = "chaos"
@@ -35,38 +34,6 @@ TRIGGERS = ("all_success", "all_success", "all_success", "all_done", "one_succes
 HAPPENINGS = ("completed", "failed", "lost")
 NOISE = 0.03
 """How often somebody also submits again, cancels, or sends what nobody can read."""
-
-
-class Receiver:
-    """Where notifications go: a server on the loopback that remembers."""
-
-    def __init__(self) -> None:
-        self.told: list[Delivery] = []
-        told = self.told
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                told.append(Delivery(said["message"], said["title"], ADDRESS))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Nobody reads it."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"json://127.0.0.1:{self.server.server_port}/hook?rto=30"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-ADDRESS = "the receiver"
 
 
 @dataclass

@@ -13,7 +13,8 @@ from streams.bench.measure import machine
 from tests.chaos import figures
 from tests.chaos.evidence import collect
 from tests.chaos.faults import rage
-from tests.chaos.people import RUN, People, Receiver
+from tests.chaos.people import RUN, People
+from tests.chaos.receiver import Receiver
 from tests.chaos.system import System, system
 from tests.history.facts import TERMINAL, Violation
 from tests.history.judge import Verdict, judge
