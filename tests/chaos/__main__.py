@@ -1,4 +1,4 @@
-"""Torment a real system of its own and judge it: `./dev chaos --minutes 8 --seed 1 [-o json]`.
+"""Torment a real system of its own and judge it: `./dev chaos --minutes 6 --seed 1 [-o json]`.
 
 Prints each fault as it happens and then the figures. Ends with 1 where a promise was broken, with the evidence.
 """
