@@ -23,7 +23,7 @@ def system(settings: Settings) -> Iterator[tuple[Settings, Client]]:
             yield settings, client
         return
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
-        own = _settings_in(Path(folder), settings)
+        own = settings_in(Path(folder), settings)
         supervisor = Supervisor(_say, lambda: None)
         with running(own, _say, supervisor), Client(own.edge_url, read_token(own)) as client:
             yield own, client
@@ -37,7 +37,8 @@ def _runs(settings: Settings) -> bool:
         return False
 
 
-def _settings_in(folder: Path, settings: Settings) -> Settings:
+def settings_in(folder: Path, settings: Settings) -> Settings:
+    """The same settings for a system of its own in a folder, on ports that are free."""
     kafka, _controller, edge, dashboard = _ports()
     return settings.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""The whole of Headrace as its user runs it, with more processes beside it that a test may kill."""
+"""The whole of Headrace as its user runs it."""
 
 import contextlib
 import os
@@ -79,10 +79,6 @@ class Whole:
             time.sleep(0.1)
         return Client(self.settings.edge_url, (self.settings.home / "api-token").read_text().strip())
 
-    def also(self, role: str) -> subprocess.Popen[bytes]:
-        """Start one more process of a role, with a home of its own."""
-        return self._start(role, self._env | {"HEADRACE_HOME": str(self.folder / f"home-{len(self._processes)}")})
-
     def stop(self) -> None:
         """End all of it."""
         for process in reversed(self._processes):
@@ -114,21 +110,3 @@ def whole(folder: Path, **settings: object) -> Iterator[tuple[Whole, Client]]:
             yield system, client
     finally:
         system.stop()
-
-
-def pids(client: Client, role: str) -> list[int]:
-    """The living processes of a role, as they report themselves."""
-    return [r.pid for r in client.health().roles if r.role == role and r.silent_ms < 3_000 and _alive(r.pid)]
-
-
-def kill(pid: int) -> None:
-    """As nobody can refuse."""
-    os.kill(pid, signal.SIGKILL)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

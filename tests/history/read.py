@@ -1,7 +1,6 @@
 """From what a run leaves behind to facts: messages of our topics, rows of ClickHouse, words of tasks."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -9,7 +8,7 @@ from pipelines.ids import to_text
 from streams.engine.commands import Assign, ReadyCommand
 from streams.engine.events import Moved, Refused
 from streams.envelope import ready_commands, recorded_events, task_commands
-from tests.history.facts import Letter, Step, Witnessed
+from tests.history.facts import Letter, Step
 
 
 def steps_of(messages: Iterable[bytes]) -> list[Step]:
@@ -20,22 +19,6 @@ def steps_of(messages: Iterable[bytes]) -> list[Step]:
 def _step(moved: Moved) -> Step:
     e = moved.execution
     return Step(to_text(e.id), e.version, moved.what, e.state, e.attempt, moved.at, e.worker, e.failures, e.losses)
-
-
-def steps_of_rows(rows: Iterable[Iterable[Any]]) -> list[Step]:
-    """The steps in rows of ClickHouse's `events`: execution, version, what, state, attempt, at (ms), worker."""
-    return [
-        Step(str(execution), int(version), str(what), str(state), int(attempt), float(at), str(worker))
-        for execution, version, what, state, attempt, at, worker in rows
-    ]
-
-
-def witnessed_of(said: Iterable[tuple[str, str, int, float]]) -> list[Witnessed]:
-    """What tasks said: word (start or end), execution, attempt, Unix time in seconds. A code that ends succeeds."""
-    return [
-        Witnessed(word, execution, attempt, int(at * 1000), outcome="succeeded" if word == "end" else "")
-        for word, execution, attempt, at in said
-    ]
 
 
 def letters_of(messages: Iterable[bytes]) -> list[Letter]:

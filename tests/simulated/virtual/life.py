@@ -12,17 +12,12 @@ from unittest.mock import patch
 import structlog
 from aiokafka import TopicPartition
 
-from streams.app import Plan, plans
-from streams.stages.incoming import Incoming
-from streams.stages.loop import Loop
-from streams.state.memory import MemoryPartition
-from streams.state.store import FIRST_KEY
-from tests.history import read
+from streams.app import plans
+from tests.history import read, replay
 from tests.history.facts import Copy, History
 from tests.history.judge import Verdict, judge
-from tests.simulated.node import content, feed, stage
+from tests.simulated.node import content
 from tests.simulated.virtual import kafka, sinks
-from tests.simulated.virtual.broker import Record
 from tests.simulated.virtual.clock import virtual_time
 from tests.simulated.virtual.scheduler import changelog
 from tests.simulated.virtual.world import SETTINGS, World
@@ -141,22 +136,8 @@ def _copies(world: World) -> Iterator[Copy]:
         for tp, partition in scheduler.owned.items():
             plan, live = by_changelog[tp.topic], dict(content(partition))
             log = world.broker.logs[TopicPartition(plan.source, tp.partition)][: partition.marker + 1]
-            yield Copy(f"{plan.table}-{tp.partition} and its input", live, _replayed(plan, tp.partition, log))
-            folded = _folded(plan, world.broker.logs[tp][: partition._store.position.offset + 1])
+            yield Copy(
+                f"{plan.table}-{tp.partition} and its input", live, replay.from_input(plan, SETTINGS, tp.partition, log)
+            )
+            folded = replay.from_changelog(plan, world.broker.logs[tp][: partition._store.position.offset + 1])
             yield Copy(f"{plan.table}-{tp.partition} and its changelog", live, folded)
-
-
-def _replayed(plan: Plan, number: int, log: list[Record]) -> dict[bytes, bytes]:
-    fresh = MemoryPartition(number)
-    loop = Loop(stage(plan.table, plan.source, lambda partition: plan.logic(partition, SETTINGS)), fresh, _nothing)
-    feed(loop, [Incoming(record.offset, record.timestamp, record.value or b"") for record in log])
-    return dict(content(fresh))
-
-
-def _folded(plan: Plan, log: list[Record]) -> dict[bytes, bytes]:
-    fresh = MemoryPartition()
-    for _, _, _, _, key, value in log:
-        if key and key >= FIRST_KEY:
-            for changed, new in (*plan.derive(key, fresh.get(key), value), (key, value)):
-                fresh._set(changed, new)
-    return dict(content(fresh))

@@ -1,0 +1,166 @@
+"""Clients: what they submit, by which door, and what they are told. What they ask for follows from the seed."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from pipelines.events import SubmitEvent
+from pipelines.ids import execution_id, home_of, to_text
+from streams.client import KafkaClient
+from streams.engine.commands import Cancel
+from streams.topics import Topics
+from tests.chaos.receiver import ADDRESS
+from tests.chaos.system import System
+from tests.history.facts import Asked, Task
+from ui.client import ApiError, ApiUnavailableError
+
+RUN = "chaos"
+RATE = 40.0
+"""Executions a second: a third of what the two workers can do, so that a line forms in each fault and goes again."""
+
+PATIENCE = 30.0
+"""Seconds after which a client that heard nothing knows nothing."""
+
+SECONDS = (0.0, 0.01, 0.05, 0.1, 0.4)
+TRIGGERS = ("all_success", "all_success", "all_success", "all_done", "one_success", "none_failed")
+HAPPENINGS = ("completed", "failed", "lost")
+NOISE = 0.03
+"""How often somebody also submits again, cancels, or sends what nobody can read."""
+
+
+@dataclass
+class People:
+    """What clients asked for, and what they know of it."""
+
+    system: System
+    address: str
+    chance: Random
+    asked: list[Asked] = field(default_factory=list)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    _recent: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """They submit, in a thread of their own, while inside; when left, each of them knows or has given up."""
+        stop = threading.Event()
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                asyncio.run(self._live(stop))
+            except BaseException as error:  # noqa: BLE001  (it is raised again where it is seen)
+                failed.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+        if failed:
+            raise failed[0]
+
+    async def _live(self, stop: threading.Event) -> None:
+        bootstrap = self.system.settings.kafka
+        async with (
+            KafkaClient(self.system.settings) as client,
+            AIOKafkaProducer(bootstrap_servers=bootstrap) as stock,
+            asyncio.TaskGroup() as group,
+        ):
+            while not stop.is_set():
+                events = [self._event() for _ in range(self.chance.choice((1, 2, 3, 8)))]
+                self.chance.shuffle(events)  # what waits may come before what it waits for
+                names = [_name(event.task.id) for event in events]
+                for again in range(1 + (self.chance.random() < NOISE)):
+                    door = self._by_http if self.chance.random() < 0.1 else client.submit_many
+                    group.create_task(self._submit(names, partial(door, events), later=again))
+                if self.chance.random() < NOISE:
+                    group.create_task(self._ask("cancel", names[:1], self._cancel(client, events), later=0.3))
+                if self.chance.random() < NOISE:
+                    group.create_task(self._poison(stock))
+                await asyncio.sleep(len(events) / RATE)
+
+    def _event(self) -> SubmitEvent:
+        chance = self.chance
+        upstream = chance.sample(self._recent, min(len(self._recent), chance.choice((0, 0, 1, 1, 3))))
+        once, fails = chance.random() < 0.4, chance.choice((0, 0, 0, 0, 1))
+        notify = [{"on": HAPPENINGS, "to": [self.address], "title": "{{ happening }}", "body": "{{ execution }}"}]
+        task = {
+            "id": f"t{len(self.tasks)}",
+            "kind": "function",
+            "function": "witnessed",
+            "payload": {"seconds": chance.choice(SECONDS), "fails": fails, "padding": "x" * chance.choice((0, 1000))},
+            "priority": chance.randrange(10),
+            "upstream": upstream,
+            "trigger": chance.choice(TRIGGERS),
+            "retries": {"limit": 0 if once else 2, "delay": 0.1},
+            "delivery": "at_most_once" if once else "at_least_once",
+            "notify": notify if chance.random() < 0.05 else [],
+        }
+        event = SubmitEvent.model_validate({"task": task, "run": RUN})
+        self._note(event)
+        return event
+
+    def _note(self, event: SubmitEvent) -> None:
+        task = event.task
+        self.tasks[_name(task.id)] = Task(
+            at_most_once=task.delivery == "at_most_once",
+            retries=task.retries.limit,
+            priority=task.priority,
+            trigger=task.trigger,
+            upstream=tuple(_name(upstream) for upstream in task.upstream),
+            notify=tuple((happening, ADDRESS) for happening in HAPPENINGS) if task.notify else (),
+        )
+        self._recent = [*self._recent[-19:], task.id]
+
+    async def _submit(self, names: list[str], door: Callable[[], Awaitable[Any]], later: float) -> None:
+        """Until it is acknowledged, as whoever relies on it has to: the same submission twice is one execution."""
+        while await self._ask("submit", names, door(), later) != "ok":
+            later = 1.0
+
+    async def _ask(self, what: str, names: list[str], work: Awaitable[Any], later: float) -> str:
+        await asyncio.sleep(later)
+        try:
+            said = await asyncio.wait_for(work, PATIENCE)
+        except (KafkaError, TimeoutError):
+            said = "unknown"
+        outcome = said if isinstance(said, str) else "ok"
+        self.asked += [Asked(what, outcome, name) for name in names]
+        return outcome
+
+    async def _by_http(self, events: list[SubmitEvent]) -> str:
+        try:
+            await asyncio.to_thread(self.system.client.send, events)
+        except ApiUnavailableError:
+            return "unknown"
+        except ApiError as error:
+            return "fail" if error.status < 500 else "unknown"
+        return "ok"
+
+    async def _cancel(self, client: KafkaClient, events: list[SubmitEvent]) -> None:
+        which = execution_id(events[0].task.id, RUN)
+        command = Cancel(which, 0, "changed their mind")
+        await client.send([(home_of(which, self.system.settings.task_partitions), command)])
+
+    async def _poison(self, stock: AIOKafkaProducer) -> None:
+        topics = Topics.under(self.system.settings.namespace)
+        topic = self.chance.choice((topics.submit, topics.tasks, topics.ready))
+        try:
+            sent = await asyncio.wait_for(stock.send_and_wait(topic, self.chance.randbytes(20), partition=0), PATIENCE)
+        except (KafkaError, TimeoutError):
+            self.asked.append(Asked("poison", "unknown"))
+            return
+        self.asked.append(Asked("poison", "ok", place=(topic, sent.partition, sent.offset)))
+
+
+def _name(task: str) -> str:
+    return to_text(execution_id(task, RUN))
