@@ -53,7 +53,7 @@ def test_a_folders_pipelines_are_loaded(system: Any, tmp_path: Any, name: str) -
     good = f"from headrace import Pipeline\n\npipeline = Pipeline({name!r})\npipeline.sleep('nap', seconds=0)\n"
     (tmp_path / "good.py").write_text(good)
     done = system.run("load", str(tmp_path))
-    assert (done.returncode, done.stdout.partition(" from")[0]) == (0, "Loaded 1 pipelines")
+    assert (done.returncode, done.stdout.partition(" from")[0]) == (0, f"Loaded the pipeline {name}")
     (tmp_path / "bad.py").write_text("1 / 0")
     done = system.run("load", str(tmp_path))
     assert done.returncode == 1
