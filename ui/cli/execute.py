@@ -5,6 +5,7 @@ from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
+from pipelines.command import command
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
@@ -41,7 +42,7 @@ def execute(
     """
     with mapped():
         if (name is None) == (pipeline is None):
-            raise UsageError("name one task or pipeline: `headrace execute NAME`")
+            raise UsageError(f"name one task or pipeline: `{command('execute NAME')}`")
         value = None if payload is None else read_json(payload)
         moment = due(at)
     with connected() as client:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from rich.json import JSON
 from rich.text import Text
 
+from pipelines.command import command
 from pipelines.views import TERMINAL_STATES, Accepted, ExecutionView
 from ui.cli.common import Common, print_json
 from ui.cli.exits import Exit
@@ -41,7 +42,7 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
             report(client, one, common, wait=False)
         return None
     if unknown := next((one for one in accepted if not _made(one)), None):
-        notes.print(f"The edge does not know yet what was made; see: headrace list --run {safe(unknown.run)}")
+        notes.print(f"The edge does not know yet what was made; see: {command(f'list --run {safe(unknown.run)}')}")
         sys.exit(Exit.UNAVAILABLE)
     views = [outcome(client, execution) for one in accepted for execution in _made(one)]
     if common.json:
