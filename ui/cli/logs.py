@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from pipelines.views import LogView
 from ui.cli.common import PLAIN, Common, connected
+from ui.cli.guess import explained
 from ui.cli.looks import safe
 from ui.client import Client
 
@@ -28,7 +29,7 @@ def logs(
         follow: Go on until it has ended.
         common: Of every command.
     """
-    with connected() as client:
+    with connected() as client, explained(client, execution):
         for line in client.follow_logs(execution) if follow else _all(client, execution):
             sys.stdout.write(f"{line.model_dump_json() if common.json else safe(line.text).plain}\n")
             if follow:

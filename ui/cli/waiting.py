@@ -1,5 +1,6 @@
 """What follows an order: the id at once, or with `--wait` how it ended."""
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ def report(client: Client, accepted: Accepted, common: Common, *, wait: bool) ->
         console.print(safe(accepted.execution or accepted.run or accepted.task), soft_wrap=True)
         if accepted.state:
             notes.print(state(accepted.state))
+        if accepted.execution is None and accepted.run:
+            line = command(f"list --run {shlex.quote(accepted.run)}")
+            notes.print(Text.assemble("a run of the pipeline; follow it: ", safe(line)), soft_wrap=True)
 
 
 def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, wait: bool) -> None:

@@ -84,6 +84,16 @@ def test_an_executions_life(system: Any, name: str) -> None:
     assert system.run("cancel", to_text(execution_id(name, "", 1)), "--reason", "enough").returncode == 0
 
 
+def test_a_name_of_something_else_is_explained(system: Any, name: str) -> None:
+    """Who gives a task or a run where an execution's id belongs is told how to list its executions."""
+    system.run("submit", "external", "--id", name, "--run", f"{name}-r")
+    for what, given in (("task", name), ("run", f"{name}-r")):
+        for verb in ("show", "logs", "cancel", "retry"):
+            done = system.run(verb, given)
+            assert done.returncode == 3
+            assert f"list --{what} {given}" in done.stderr
+
+
 def test_json_output_is_json_alone(system: Any, name: str) -> None:
     """With -o json every command prints one document, and nothing else on standard output."""
     system.run("submit", "external", "--id", name)
