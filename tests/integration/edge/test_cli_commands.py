@@ -78,6 +78,9 @@ def test_an_executions_life(system: Any, name: str) -> None:
     assert "failed" in shown.stdout
     assert "luck" in shown.stdout
     assert "\x1b[31m" not in shown.stdout
+    logs = system.run("logs", execution)
+    assert (logs.returncode, logs.stdout) == (0, "")
+    assert "luck" in logs.stderr
 
     retried = system.run("retry", execution, "-o", "json")
     assert json.loads(retried.stdout)["execution"] == to_text(execution_id(name, "", 1))
