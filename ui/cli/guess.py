@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 from pipelines.command import command
 from pipelines.requests import ExecutionFilter
@@ -21,6 +22,25 @@ def explained(client: Client, name: str) -> Iterator[None]:
         if error.status == NOT_FOUND and (hint := _meant(client, name)):
             stop(f"{error}; {hint}", Exit.NOT_FOUND)
         raise
+
+
+@contextmanager
+def nearly(client: Client, name: str) -> Iterator[None]:
+    """Where a task or pipeline is not found, end the process with the name that is nearly the same, if there is one."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status == NOT_FOUND and (near := _near(client, name)):
+            stop(f"{error}; did you mean {near}?", Exit.NOT_FOUND)
+        raise
+
+
+def _near(client: Client, name: str) -> str:
+    try:
+        known = [task.task for task in client.tasks(limit=1000)] + [one.pipeline for one in client.pipelines()]
+    except (ApiError, ApiUnavailableError):
+        return ""
+    return next(iter(get_close_matches(name, known, n=1)), "")
 
 
 def _meant(client: Client, name: str) -> str:

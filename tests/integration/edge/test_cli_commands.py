@@ -97,6 +97,14 @@ def test_a_name_of_something_else_is_explained(system: Any, name: str) -> None:
             assert f"list --{what} {given}" in done.stderr
 
 
+def test_a_name_that_is_nearly_right_is_offered(system: Any, name: str) -> None:
+    """Who mistypes a task's name is told the one that there is."""
+    system.run("submit", "external", "--id", name)
+    done = system.run("execute", f"{name}x")
+    assert done.returncode == 3
+    assert f"did you mean {name}?" in done.stderr
+
+
 def test_json_output_is_json_alone(system: Any, name: str) -> None:
     """With -o json every command prints one document, and nothing else on standard output."""
     system.run("submit", "external", "--id", name)
