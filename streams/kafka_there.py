@@ -7,6 +7,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import collect_hosts
 from aiokafka.errors import KafkaError
 
+from pipelines.command import command
 from streams.settings import Settings
 from streams.topics import layout
 
@@ -40,7 +41,7 @@ async def _missing(settings: Settings) -> str:
         return f"the Kafka broker at {settings.kafka} does not say which topics it has: {error}"
     finally:
         await client.close()
-    return f"the topic {min(missing)!r} is missing (`headrace topics` makes it)" if missing else ""
+    return f"the topic {min(missing)!r} is missing (`{command('topics')}` makes it)" if missing else ""
 
 
 async def _listens(servers: str) -> bool:

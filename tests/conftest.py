@@ -9,6 +9,8 @@ import pytest
 from streams.local.broker import Broker
 from streams.local.ports import free_ports
 
+os.environ.pop("HEADRACE_COMMAND", None)  # `./dev test` sets it, and tests of what is said expect the plain name
+
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

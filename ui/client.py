@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
+from pipelines.command import command
 from pipelines.events import AnyEvent, ExecuteEvent, SubmitEvent
 from pipelines.model import AnyTask, PipelineModel
 from pipelines.requests import (
@@ -291,7 +292,7 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except httpx.TransportError as error:
-        raise ApiUnavailableError(f"the edge does not answer ({error}); is it running? `headrace up`") from error
+        raise ApiUnavailableError(f"the edge does not answer ({error}); is it running? `{command('up')}`") from error
 
 
 def _check(response: httpx.Response) -> None:
@@ -324,5 +325,5 @@ def _local(base_url: str | None, token: str | None) -> tuple[str, str]:
         return base_url or here.edge_url, token or read_token(here)
     except FileNotFoundError as error:
         raise ApiUnavailableError(
-            f"no token in {error.filename}; the edge makes one when it first starts: `headrace up`"
+            f"no token in {error.filename}; the edge makes one when it first starts: `{command('up')}`"
         ) from None

@@ -19,6 +19,7 @@ def system(settings: Settings) -> Iterator[tuple[Settings, Client]]:
     """Settings of, and a client for, what runs; nothing runs: start it, and remove it when left. Raises SetupError."""
     settings = local_settings(settings)
     if _runs(settings):
+        _say(f"Using the running system at {settings.edge_url}; all executions, warm-up included, stay in its history.")
         with Client(settings.edge_url, read_token(settings)) as client:
             yield settings, client
         return

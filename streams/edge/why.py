@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from pipelines.command import command
 from pipelines.views import ExecutionRow, ExecutionView
 from streams.edge.board import SILENT_AFTER, Board, PoolStatus
 from streams.engine.records import Execution
@@ -64,7 +65,7 @@ def _stands(row: ExecutionRow | None, run: str, now: int) -> str:
 def _waiting(view: ExecutionView, board: Board, now: int) -> Iterator[str]:
     pool = board.pools.get(view.pool)
     if pool is None or not pool.workers:
-        yield f"no worker in pool `{view.pool}`: start one with `headrace worker --pool {view.pool}`"
+        yield f"no worker in pool `{view.pool}`: start one with `{command(f'worker --pool {view.pool}')}`"
     elif now - pool.at > SILENT_AFTER:
         yield f"the dispatcher of pool `{view.pool}` has been silent for {duration(now - pool.at)}"
     elif all(w.draining for w in pool.workers):

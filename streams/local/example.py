@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.command import command
 from pipelines.loader import Registry, load_folder
 from pipelines.requests import ExecutionFilter
 from pipelines.views import ExecutionRow
@@ -13,6 +14,8 @@ from ui.client import ApiUnavailableError, Client
 EXAMPLE = "weather"
 RESULT = "SELECT * FROM weather_report ORDER BY month"
 BETWEEN_LOOKS = 0.2
+SHOWN = 10
+"""Names of one kind that are listed."""
 GOOD_ENDS = frozenset({"succeeded", "skipped"})
 
 Pause = Callable[[float], None]
@@ -28,14 +31,33 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
         client.create_pipeline(pipeline.model())
     for task in registry.tasks.values():
         client.create_task(task.model)
-    say(f"Loaded {len(registry.pipelines)} pipelines from {folder}.")
+    say(f"Loaded {contents(registry)} from {folder}.")
     return registry
+
+
+def contents(registry: Registry) -> str:
+    """What a folder defines, by name: `the pipeline weather and the tasks greet, part`."""
+    kinds = {"pipeline": sorted(registry.pipelines), "task": sorted(registry.tasks)}
+    return " and ".join(_named(kind, names) for kind, names in kinds.items() if names) or "nothing"
+
+
+def _named(kind: str, names: list[str]) -> str:
+    many = "" if len(names) == 1 else f"{len(names)} "
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"the {many}{kind}{'s' if many else ''} {', '.join(names[:SHOWN])}{more}"
+
+
+def to_try(registry: Registry) -> str:
+    """The command that runs one of them; empty where there is none."""
+    name = next(iter(registry.tasks | registry.pipelines), "")
+    return command(f"execute {name} --wait") if name else ""
 
 
 def run_example(client: Client, registry: Registry, screen: Screen, pause: Pause) -> bool:
     """Run the example, show it, and print its result from ClickHouse; whether all of that went well."""
     if (pipeline := registry.pipelines.get(EXAMPLE)) is None:
-        screen.say(f"There is no pipeline {EXAMPLE!r} to show; run one of yours: headrace execute PIPELINE.")
+        hint = to_try(registry)
+        screen.say(f"Run one of yours, in another terminal: {hint}" if hint else "There is nothing to run in it yet.")
         return False
     accepted = client.run_pipeline(EXAMPLE)
     run, model = accepted.run or "", pipeline.model()
@@ -66,7 +88,7 @@ def _report(client: Client, rows: dict[str, ExecutionRow], screen: Screen) -> bo
     bad = [row for row in rows.values() if row.state not in GOOD_ENDS]
     for row in bad:
         screen.say(f"{row.task} ended as {row.state}: {row.error or row.reason or 'see its log'}")
-        screen.say(f"    headrace logs {row.execution}")
+        screen.say(f"    {command(f'logs {row.execution}')}")
     if bad:
         return False
     answer = client.sql(RESULT)

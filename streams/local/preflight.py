@@ -82,6 +82,18 @@ def check_disk(home: Path, least: int = LEAST_FREE) -> None:
         )
 
 
+def check_pipelines(settings: Settings) -> None:
+    """Raise SetupError where the settings name a folder of pipelines that is not there."""
+    if "pipelines_dir" in settings.model_fields_set:  # the default is the examples, wherever they are
+        check_folder(settings.pipelines_dir, "HEADRACE_PIPELINES_DIR names")
+
+
+def check_folder(folder: Path, who: str) -> None:
+    """Raise SetupError where there is no such folder; `who` says in words where it was named."""
+    if not folder.expanduser().is_dir():
+        raise SetupError(f"{who} {folder}, and there is no such folder; make it, or name the one with your *.py files")
+
+
 def check_home(home: Path) -> None:
     """Make the folder. Raises SetupError where that, or writing to it, is not possible."""
     try:

@@ -11,6 +11,7 @@ from types import FrameType
 
 from rich.table import Table
 
+from pipelines.command import command
 from streams.local import preflight
 from streams.local.cluster import dashboard_role, local_settings, running
 from streams.local.debian import bring_command
@@ -89,7 +90,6 @@ def _has_desktop(screen: Screen) -> bool:
 
 def _where(settings: Settings, screen: Screen) -> None:
     """Where things are, and what to try next."""
-    command = os.environ.get("HEADRACE_COMMAND", "headrace")
     kafka = "ours" if preflight.kafka_is_ours(settings) else "yours"
     _rows(screen, "Where things are", [
         ("dashboard", _dashboard(settings)),
@@ -99,9 +99,9 @@ def _where(settings: Settings, screen: Screen) -> None:
         ("logs, data", f"{settings.home / 'logs'}, {settings.home}"),
     ])  # fmt: skip
     _rows(screen, "What to try next, in another terminal", [
-        ("see what ran", f"{command} list"),
-        ("ask in SQL", f"{command} sql '{QUESTION}'"),
-        ("is all well?", f"{command} doctor"),
+        ("see what ran", command("list")),
+        ("ask in SQL", command(f"sql '{QUESTION}'")),
+        ("is all well?", command("doctor")),
     ])  # fmt: skip
     screen.say("\nCtrl-C stops everything; the data stays.")
 

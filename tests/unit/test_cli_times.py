@@ -32,6 +32,12 @@ def test_moments_are_absolute_or_relative() -> None:
     assert moment("2026-01-02 03:04", NOW, ago=True).tzinfo is not None
 
 
+def test_what_is_no_moment_is_told_both_ways() -> None:
+    """The error shows a time and a duration: both would be right."""
+    with pytest.raises(UsageError, match=r"'yesterday' is no time; write 2026-.* or a duration such as 30s"):
+        moment("yesterday", NOW, ago=True)
+
+
 def test_texts_of_others_cannot_play_with_the_terminal() -> None:
     """Escapes, bells and markup are shown, never obeyed; new lines and tabs stay."""
     assert safe("a\x1b[31m\x07[bold]\u202eb\n\tc").plain == "a\ufffd[31m\ufffd[bold]\ufffdb\n\tc"

@@ -10,7 +10,7 @@ from streams.local.cluster import local_settings
 from streams.local.errors import SetupError, last_lines
 from streams.local.lockfile import holder, only_one
 from streams.local.ports import free_ports, is_free, listens
-from streams.local.preflight import Port, check_disk, check_home, check_ports, kafka_is_ours, ports
+from streams.local.preflight import Port, check_disk, check_home, check_pipelines, check_ports, kafka_is_ours, ports
 from streams.settings import Settings
 
 
@@ -67,6 +67,15 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(SetupError, match=r"cannot write to .*; set HEADRACE_HOME"):
         check_home(tmp_path / "file")
+
+
+def test_a_folder_of_pipelines_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    """The variable and the folder are named, and the examples do not take its place; unnamed, they do."""
+    named = local_settings(Settings(home=tmp_path, pipelines_dir=tmp_path / "nowhere"))
+    with pytest.raises(SetupError, match=r"HEADRACE_PIPELINES_DIR names .*/nowhere, and there is no such folder"):
+        check_pipelines(named)
+    check_pipelines(local_settings(Settings(home=tmp_path)))
+    check_pipelines(Settings(home=tmp_path, pipelines_dir=tmp_path))
 
 
 def test_a_second_instance_is_refused(tmp_path: Path) -> None:

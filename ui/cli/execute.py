@@ -5,9 +5,11 @@ from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
+from pipelines.command import command
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
+from ui.cli.guess import nearly
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
 from ui.client import ApiError, ApiUnavailableError, Client
@@ -41,12 +43,13 @@ def execute(
     """
     with mapped():
         if (name is None) == (pipeline is None):
-            raise UsageError("name one task or pipeline: `headrace execute NAME`")
+            raise UsageError(f"name one task or pipeline: `{command('execute NAME')}`")
         value = None if payload is None else read_json(payload)
         moment = due(at)
     with connected() as client:
         if name is not None and not _means_pipeline(client, name):
-            made = client.execute(name, run=run, at=moment, payload=value, priority=priority)
+            with nearly(client, name):
+                made = client.execute(name, run=run, at=moment, payload=value, priority=priority)
             return report(client, made, common, wait=wait)
         made = client.run_pipeline(pipeline or name or "", run=run, at=moment, payload=value, priority=priority)
         return report_all(client, [made], common, wait=wait)

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipelines.views import LogView
+from pipelines.views import ExecutionView, LogView
 from ui.cli.common import PLAIN, Common, connected
-from ui.cli.looks import safe
+from ui.cli.guess import explained
+from ui.cli.looks import notes, safe, state
 from ui.client import Client
 
 PAGE = 1000
@@ -28,11 +29,21 @@ def logs(
         follow: Go on until it has ended.
         common: Of every command.
     """
-    with connected() as client:
+    with connected() as client, explained(client, execution):
+        silent = True
         for line in client.follow_logs(execution) if follow else _all(client, execution):
+            silent = False
             sys.stdout.write(f"{line.model_dump_json() if common.json else safe(line.text).plain}\n")
             if follow:
                 sys.stdout.flush()
+        if silent:
+            _say_why(client.execution(execution))
+
+
+def _say_why(view: ExecutionView) -> None:
+    """Where there is no output: what went wrong instead, on standard error."""
+    if said := "; ".join(filter(None, (view.error, view.reason))):
+        notes.print(state(view.state), safe(said), soft_wrap=True)
 
 
 def _all(client: Client, execution: str) -> Iterator[LogView]:

@@ -1,5 +1,6 @@
 """`headrace workers` and `headrace queues`."""
 
+from pipelines.command import command
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.looks import console, notes, safe, table
 from ui.parts import formats
@@ -19,7 +20,7 @@ def workers(*, common: Common = PLAIN) -> None:
         figures = (str(one.running), str(one.slots), str(one.held), formats.duration(one.silent_ms))
         drawn.add_row(safe(name), safe(one.pool), safe(one.host), *figures)
     if not found:
-        return notes.print("No worker. Start one: headrace worker")
+        return notes.print(f"No worker. Start one: {command('worker')}")
     return console.print(drawn)
 
 

@@ -21,8 +21,18 @@ def moment(text: str, now: datetime, *, ago: bool) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        return now - span(text) if ago else now + span(text.removeprefix("+"))
+        return now - _span(text) if ago else now + _span(text.removeprefix("+"))
     return at.astimezone()
+
+
+def _span(text: str) -> timedelta:
+    try:
+        return span(text)
+    except UsageError:
+        example = "2026-05-04T12:00 (ISO 8601)"
+        raise UsageError(
+            f"{text[:40]!r} is no time; write {example}, or a duration such as 30s, 15m, 1h or 7d"
+        ) from None
 
 
 def since(text: str | None) -> datetime | None:

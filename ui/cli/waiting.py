@@ -1,5 +1,6 @@
 """What follows an order: the id at once, or with `--wait` how it ended."""
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from contextlib import nullcontext
 from rich.json import JSON
 from rich.text import Text
 
+from pipelines.command import command
 from pipelines.views import TERMINAL_STATES, Accepted, ExecutionView
 from ui.cli.common import Common, print_json
 from ui.cli.exits import Exit
@@ -30,6 +32,9 @@ def report(client: Client, accepted: Accepted, common: Common, *, wait: bool) ->
         console.print(safe(accepted.execution or accepted.run or accepted.task), soft_wrap=True)
         if accepted.state:
             notes.print(state(accepted.state))
+        if accepted.execution is None and accepted.run:
+            line = command(f"list --run {shlex.quote(accepted.run)}")
+            notes.print(Text.assemble("a run of the pipeline; follow it: ", safe(line)), soft_wrap=True)
 
 
 def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, wait: bool) -> None:
@@ -41,7 +46,7 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
             report(client, one, common, wait=False)
         return None
     if unknown := next((one for one in accepted if not _made(one)), None):
-        notes.print(f"The edge does not know yet what was made; see: headrace list --run {safe(unknown.run)}")
+        notes.print(f"The edge does not know yet what was made; see: {command(f'list --run {safe(unknown.run)}')}")
         sys.exit(Exit.UNAVAILABLE)
     views = [outcome(client, execution) for one in accepted for execution in _made(one)]
     if common.json:

@@ -9,10 +9,11 @@ from typing import Generic, ParamSpec, TypeVar
 
 import streamlit as st
 
+from pipelines.command import command
 from ui.client import ApiError
 from ui.parts import api
 
-_NOT_OURS = "The API does not accept this dashboard's token. `headrace doctor` says what is wrong."
+_NOT_OURS = f"The API does not accept this dashboard's token. `{command('doctor')}` says what is wrong."
 
 KEPT = 32
 """Answers kept in a session: more than a page asks for at once."""

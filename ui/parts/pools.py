@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pipelines.command import command
 from pipelines.views import PoolView
 from ui.parts import formats, places
 
@@ -16,7 +17,7 @@ def pool_table(pools: Sequence[PoolView]) -> None:
     """A row for each pool. The counts of waiting and of running lead to their rows."""
     st.subheader("Pools", anchor=False)
     if not pools:
-        st.caption("No pool has reported. `headrace worker --pool default` starts a worker.")
+        st.caption(f"No pool has reported. `{command('worker --pool default')}` starts a worker.")
         return
     _follow(pools, _WAITING, "waiting")
     _follow(pools, _RUNNING, "running")

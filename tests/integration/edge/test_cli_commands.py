@@ -53,7 +53,7 @@ def test_a_folders_pipelines_are_loaded(system: Any, tmp_path: Any, name: str) -
     good = f"from headrace import Pipeline\n\npipeline = Pipeline({name!r})\npipeline.sleep('nap', seconds=0)\n"
     (tmp_path / "good.py").write_text(good)
     done = system.run("load", str(tmp_path))
-    assert (done.returncode, done.stdout.partition(" from")[0]) == (0, "Loaded 1 pipelines")
+    assert (done.returncode, done.stdout.partition(" from")[0]) == (0, f"Loaded the pipeline {name}")
     (tmp_path / "bad.py").write_text("1 / 0")
     done = system.run("load", str(tmp_path))
     assert done.returncode == 1
@@ -78,10 +78,31 @@ def test_an_executions_life(system: Any, name: str) -> None:
     assert "failed" in shown.stdout
     assert "luck" in shown.stdout
     assert "\x1b[31m" not in shown.stdout
+    logs = system.run("logs", execution)
+    assert (logs.returncode, logs.stdout) == (0, "")
+    assert "luck" in logs.stderr
 
     retried = system.run("retry", execution, "-o", "json")
     assert json.loads(retried.stdout)["execution"] == to_text(execution_id(name, "", 1))
     assert system.run("cancel", to_text(execution_id(name, "", 1)), "--reason", "enough").returncode == 0
+
+
+def test_a_name_of_something_else_is_explained(system: Any, name: str) -> None:
+    """Who gives a task or a run where an execution's id belongs is told how to list its executions."""
+    system.run("submit", "external", "--id", name, "--run", f"{name}-r")
+    for what, given in (("task", name), ("run", f"{name}-r")):
+        for verb in ("show", "logs", "cancel", "retry"):
+            done = system.run(verb, given)
+            assert done.returncode == 3
+            assert f"list --{what} {given}" in done.stderr
+
+
+def test_a_name_that_is_nearly_right_is_offered(system: Any, name: str) -> None:
+    """Who mistypes a task's name is told the one that there is."""
+    system.run("submit", "external", "--id", name)
+    done = system.run("execute", f"{name}x")
+    assert done.returncode == 3
+    assert f"did you mean {name}?" in done.stderr
 
 
 def test_json_output_is_json_alone(system: Any, name: str) -> None:
