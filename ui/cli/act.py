@@ -10,7 +10,7 @@ from pipelines.views import BulkAnswer
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_json
 from ui.cli.exits import Exit, UsageError, mapped, stop
-from ui.cli.guess import explained
+from ui.cli.guess import guessing, run_or_task
 from ui.cli.listing import NO_FILTER, Filter
 from ui.cli.looks import console, notes, safe
 from ui.cli.waiting import report
@@ -31,7 +31,7 @@ def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FIL
     """
     with connected() as client:
         if len(ids) == 1:
-            with explained(client, ids[0]):
+            with guessing(client, ids[0], run_or_task):
                 accepted = client.cancel(ids[0], reason=reason)
             return report(client, accepted, common, wait=False)
         return _shown(client.cancel_many(_request(client, ids, which, "Cancel", reason, yes=yes)), common)
@@ -55,7 +55,7 @@ def retry(
     """
     with connected() as client:
         if len(ids) == 1:
-            with explained(client, ids[0]):
+            with guessing(client, ids[0], run_or_task):
                 accepted = client.retry(ids[0])
             return report(client, accepted, common, wait=wait)
         return _shown(client.retry_many(_request(client, ids, which, "Retry", "", yes=yes)), common)

@@ -9,7 +9,7 @@ from pipelines.command import command
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.guess import nearly
+from ui.cli.guess import guessing, nearly_same
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
 from ui.client import ApiError, ApiUnavailableError, Client
@@ -48,7 +48,7 @@ def execute(
         moment = due(at)
     with connected() as client:
         if name is not None and not _means_pipeline(client, name):
-            with nearly(client, name):
+            with guessing(client, name, nearly_same):
                 made = client.execute(name, run=run, at=moment, payload=value, priority=priority)
             return report(client, made, common, wait=wait)
         made = client.run_pipeline(pipeline or name or "", run=run, at=moment, payload=value, priority=priority)

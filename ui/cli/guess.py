@@ -1,7 +1,7 @@
 """What a name that nothing is known of may have meant: a run, a task, or a name that is nearly the same."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -14,46 +14,34 @@ NOT_FOUND = 404
 
 
 @contextmanager
-def explained(client: Client, name: str) -> Iterator[None]:
-    """Where an execution is not found, end the process with what `name` is instead, if it is a run or a task."""
+def guessing(client: Client, name: str, guess: Callable[[Client, str], str]) -> Iterator[None]:
+    """Where nothing of this name is found, end the process with what was probably meant, if the guess finds it."""
     try:
         yield
     except ApiError as error:
-        if error.status == NOT_FOUND and (hint := _meant(client, name)):
-            stop(f"{error}; {hint}", Exit.NOT_FOUND)
+        if error.status == NOT_FOUND and (meant := _guess(client, name, guess)):
+            stop(f"{error}; {meant}", Exit.NOT_FOUND)
         raise
 
 
-@contextmanager
-def nearly(client: Client, name: str) -> Iterator[None]:
-    """Where a task or pipeline is not found, end the process with the name that is nearly the same, if there is one."""
-    try:
-        yield
-    except ApiError as error:
-        if error.status == NOT_FOUND and (near := _near(client, name)):
-            stop(f"{error}; did you mean {near}?", Exit.NOT_FOUND)
-        raise
-
-
-def _near(client: Client, name: str) -> str:
-    try:
-        known = [task.task for task in client.tasks(limit=1000)] + [one.pipeline for one in client.pipelines()]
-    except (ApiError, ApiUnavailableError):
-        return ""
-    return next(iter(get_close_matches(name, known, n=1)), "")
-
-
-def _meant(client: Client, name: str) -> str:
+def run_or_task(client: Client, name: str) -> str:
+    """For the id of an execution: where a run or a task has this name, how to list its executions."""
     for what in ("run", "task"):
-        if _some(client, ExecutionFilter.model_validate({what: name})):
+        if client.executions(ExecutionFilter.model_validate({what: name}), limit=1).items:
             listed = command(f"list --{what} {shlex.quote(name)}")
             return f"there is a {what} of that name, list its executions with `{listed}`"
     return ""
 
 
-def _some(client: Client, which: ExecutionFilter) -> bool:
-    """Whether any execution matches; no where that cannot be said now, since the error stands anyway."""
+def nearly_same(client: Client, name: str) -> str:
+    """For a task or a pipeline: the name that is nearly the same."""
+    known = [task.task for task in client.tasks(limit=1000)] + [one.pipeline for one in client.pipelines()]
+    return next((f"did you mean {near}?" for near in get_close_matches(name, known, n=1)), "")
+
+
+def _guess(client: Client, name: str, guess: Callable[[Client, str], str]) -> str:
+    """Nothing, where the guess fails: the error stands anyway."""
     try:
-        return bool(client.executions(which, limit=1).items)
+        return guess(client, name)
     except (ApiError, ApiUnavailableError):
-        return False
+        return ""

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from pipelines.views import ExecutionView, LogView
 from ui.cli.common import PLAIN, Common, connected
-from ui.cli.guess import explained
+from ui.cli.guess import guessing, run_or_task
 from ui.cli.looks import notes, safe, state
 from ui.client import Client
 
@@ -29,7 +29,7 @@ def logs(
         follow: Go on until it has ended.
         common: Of every command.
     """
-    with connected() as client, explained(client, execution):
+    with connected() as client, guessing(client, execution, run_or_task):
         silent = True
         for line in client.follow_logs(execution) if follow else _all(client, execution):
             silent = False

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from pipelines.views import AttemptView, ExecutionView
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.guess import explained
+from ui.cli.guess import guessing, run_or_task
 from ui.cli.looks import LOOKS, console, moment, safe, state, table
 from ui.parts import formats
 
@@ -26,7 +26,7 @@ def show(execution: str, /, *, common: Common = PLAIN) -> None:
         execution: Its id (the last twelve characters, as lists show them, will do).
         common: Of every command.
     """
-    with connected() as client, explained(client, execution):
+    with connected() as client, guessing(client, execution, run_or_task):
         view = client.execution(execution)
     if common.json:
         print_json(view)
