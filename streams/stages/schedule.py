@@ -14,6 +14,7 @@ from streams.settings import Settings
 from streams.stages.clock import LogClock
 from streams.stages.ends import NEVER
 from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
+from streams.stages.readable import readable
 from streams.stages.task_table import TaskTable
 from streams.state.partition import Change, Partition
 from streams.topics import Topics, pool_partition
@@ -141,7 +142,7 @@ class Schedule:
 
     def _refuse(self, message: Incoming) -> None:
         for rejection, command in self._out.letters:
-            shown = message._replace(value=repr(command).encode())
+            shown = message._replace(value=readable(command))
             execution = to_text(rejection.execution) if rejection.execution else ""
             refused = letter(rejection.reason, "schedule", (self._topics.tasks, self._number), shown, execution)
             self._letters.append(msgspec.json.encode(refused))

@@ -1,5 +1,6 @@
 """The loop of a partition: its order, its dead letters, and what it does in the middle of trouble."""
 
+import json
 from collections.abc import Container
 from threading import Event
 
@@ -146,7 +147,7 @@ def test_what_somebody_did_wrong_is_a_dead_letter_that_names_the_execution() -> 
     (letter,) = rig.letters()
     assert letter.reason == "no such execution, or it ended too long ago"
     assert letter.execution == "00000000-0000-0000-0000-000000000000"
-    assert letter.first_bytes.startswith("Cancel(id=")
+    assert json.loads(letter.first_bytes) == {"command": "Cancel", "id": letter.execution, "at": 1}
 
 
 def test_i11_our_own_failure_on_a_command_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
