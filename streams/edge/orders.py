@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
 
+from pipelines.command import command as words
 from pipelines.events import AnyEvent
 from pipelines.ids import execution_id, from_text, to_text
 from pipelines.views import Accepted, ExecutionRow
@@ -49,6 +50,7 @@ class Orders:
         command = placed[1]
         old = await self._reads.rows([command.id]) if isinstance(command, c.Retry) else {}
         accepted = await self._accepted(command, old)
+        await self._refuse_second_retry(command, accepted)
         if not wait:
             await self._client.send([placed])
             return accepted, False
@@ -58,6 +60,13 @@ class Orders:
         if decision is None:
             return accepted, False
         return accepted.model_copy(update={"state": decision.state}), True
+
+    async def _refuse_second_retry(self, command: c.TaskCommand, accepted: Accepted) -> None:
+        """The scheduler drops it as a repetition, without a word: say here what the first one has made."""
+        again = accepted.execution if isinstance(command, c.Retry) else None
+        if again and await self._reads.state(from_text(again)):
+            detail = f"it was retried already, as {again}: look at that one with `{words(f'show {again}')}`"
+            raise ProblemError(HTTPStatus.CONFLICT, detail)
 
     def _translate(self, events: Sequence[AnyEvent]) -> list[Placed]:
         try:

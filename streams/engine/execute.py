@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pipelines.ids import execution_id
+from pipelines.ids import execution_id, to_text
 from streams.engine import commands as c
 from streams.engine.events import WatchKept
 from streams.engine.place import place
@@ -73,7 +73,7 @@ def retry(step: Step, command: c.Retry) -> None:
         return step.reject(f"it is {old.state}: only what has ended can be retried", command.id)
     new_id = execution_id(old.task, old.run, old.again + 1)
     if old.retried_as or step.table.execution(new_id) or step.table.mark(new_id):
-        return step.stale("it was retried already", command.id)
+        return step.stale(f"it was retried already, as {to_text(new_id)}", command.id)
     call, payload = step.table.body(old.id)
     step.move(old, "retried", retried_as=new_id)
     record = _made(

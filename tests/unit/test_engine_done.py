@@ -3,7 +3,7 @@
 import pytest
 from simulated.house import House, moves, refusals
 
-from pipelines.ids import execution_id, home_of_task
+from pipelines.ids import execution_id, home_of_task, to_text
 from streams.engine import commands as c
 from streams.engine import stop, upstream
 from streams.engine.records import State, TaskDef
@@ -120,7 +120,7 @@ def test_i2_a_retry_that_is_known_by_its_mark_is_not_made_again() -> None:
     house.wake(again)
     house.do(c.Sweep(house.now))
     house.complete(house.submit(), "failed")
-    assert refusals(house.do(c.Retry(which, 1))) == ["it was retried already"]
+    assert refusals(house.do(c.Retry(which, 1))) == [f"it was retried already, as {to_text(again)}"]
 
 
 def test_marks_go_in_several_steps_and_only_when_the_log_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from simulated.house import House, moves, refusals
 
-from pipelines.ids import execution_id, home_of_task
+from pipelines.ids import execution_id, home_of_task, to_text
 from streams.engine import commands as c
 from streams.engine.records import State, TaskDef
 from streams.engine.weight import PIPELINE_LIMIT
@@ -136,7 +136,7 @@ def test_a_retry_is_a_new_execution_that_names_the_old_one() -> None:
     new = house.record(execution_id("t", "r", 1))
     assert (new.retry_of, house.record(which).retried_as, house.state(which)) == (which, new.id, State.FAILED)
     assert house.table.body(new.id) == (b"{}", b"1")
-    assert refusals(house.do(c.Retry(which, 1))) == ["it was retried already"]
+    assert refusals(house.do(c.Retry(which, 1))) == [f"it was retried already, as {to_text(new.id)}"]
 
 
 def test_i9_a_retry_never_replaces_an_execution_that_is_there() -> None:
