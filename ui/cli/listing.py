@@ -1,5 +1,6 @@
 """`headrace list`, and the filter that other commands share with it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -57,6 +58,17 @@ class Filter:
 
 NO_FILTER = Filter()
 
+COLUMNS = ("state", "execution", "task", "run", "prio", "pool", "waited", "ran", "changed")
+SPARE = ("run", "pool")
+"""Left out on a terminal of fewer than `ROOMY` columns, so that ids stay whole and names readable."""
+ROOMY = 110
+FIRST: dict[Order, str] = {
+    "newest": "the last created first",
+    "oldest": "the first created first",
+    "priority": "the highest priority first",
+    "waited": "the longest wait first",
+}
+
 
 def executions(
     *, which: Filter = NO_FILTER, order: Order = "newest", limit: int = 50, cursor: str = "", common: Common = PLAIN
@@ -75,29 +87,37 @@ def executions(
     if common.json:
         print_json(page)
     else:
-        _draw(page)
+        _draw(page, order)
 
 
-def _draw(page: ExecutionPage) -> None:
-    drawn = table(
-        ["state", "execution", "task", "run", "prio", "pool", "waited", "ran", "changed"], right=["waited", "ran"]
-    )
+def _draw(page: ExecutionPage, order: Order) -> None:
+    narrow = console.width < ROOMY
+    columns = [name for name in COLUMNS if not (narrow and name in SPARE)]
+    drawn = table(columns, right=["waited", "ran"], whole=["state", "execution", "prio", "ran", "changed"])
     for row in page.items:
-        drawn.add_row(*_cells(row))
+        cells = _cells(row)
+        drawn.add_row(*(cells[name] for name in columns))
     if page.items:
         console.print(drawn)
-    notes.print(f"{len(page.items)} of {page.total}" + (f"; more: --cursor {page.next}" if page.next else ""))
+    notes.print(f"{len(page.items)} of {page.total}, {FIRST[order]}", *_hints(page, narrow=narrow), sep="; ")
 
 
-def _cells(row: ExecutionRow) -> list[Any]:
-    return [
-        state(row.state, late=row.late),
-        formats.short_id(row.execution),
-        safe(row.task),
-        safe(row.run),
-        formats.priority(row.priority),
-        row.pool,
-        formats.wait(row.waited_ms, row.max_latency_ms),
-        formats.duration(row.ran_ms),
-        moment(row.updated_at),
-    ]
+def _hints(page: ExecutionPage, *, narrow: bool) -> Iterator[str]:
+    if page.next:
+        yield f"more: --cursor {page.next}"
+    if narrow and page.items:
+        yield f"a terminal of {ROOMY} columns shows {' and '.join(SPARE)} too"
+
+
+def _cells(row: ExecutionRow) -> dict[str, Any]:
+    return {
+        "state": state(row.state, late=row.late),
+        "execution": formats.short_id(row.execution),
+        "task": safe(row.task),
+        "run": safe(row.run),
+        "prio": formats.priority(row.priority),
+        "pool": row.pool,
+        "waited": formats.wait(row.waited_ms, row.max_latency_ms),
+        "ran": formats.duration(row.ran_ms),
+        "changed": moment(row.updated_at),
+    }

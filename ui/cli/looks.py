@@ -5,6 +5,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -55,9 +56,10 @@ def moment(at: datetime | None) -> str:
     return formats.moment(at, datetime.now(UTC), datetime.now().astimezone().tzinfo or UTC)
 
 
-def table(columns: Iterable[str], right: Iterable[str] = ()) -> Table:
-    """An empty table; the columns in `right` hold numbers."""
+def table(columns: Iterable[str], right: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:
+    """An empty table; the columns in `right` hold numbers, what is in those of `whole` is never folded."""
     made = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        side: Literal["right", "left"] = "right" if name in right else "left"
+        made.add_column(name, justify=side, overflow="fold", no_wrap=name in whole)
     return made
