@@ -10,7 +10,7 @@ from pipelines.views import BulkAnswer
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_json
 from ui.cli.exits import Exit, UsageError, mapped, stop
-from ui.cli.guess import guessing, run_or_task
+from ui.cli.guess import ask_first, guessing, run_or_task
 from ui.cli.listing import NO_FILTER, Filter
 from ui.cli.looks import console, notes, safe
 from ui.cli.waiting import report
@@ -32,6 +32,7 @@ def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FIL
     with connected() as client:
         if len(ids) == 1:
             with guessing(client, ids[0], run_or_task):
+                ask_first(client.execution, ids[0])
                 accepted = client.cancel(ids[0], reason=reason)
             return report(client, accepted, common, wait=False)
         return _shown(client.cancel_many(_request(client, ids, which, "Cancel", reason, yes=yes)), common)
@@ -56,6 +57,7 @@ def retry(
     with connected() as client:
         if len(ids) == 1:
             with guessing(client, ids[0], run_or_task):
+                ask_first(client.execution, ids[0])
                 accepted = client.retry(ids[0])
             return report(client, accepted, common, wait=wait)
         return _shown(client.retry_many(_request(client, ids, which, "Retry", "", yes=yes)), common)
@@ -84,6 +86,7 @@ def finish(
     with mapped():
         value = None if result is None else read_json(result)
     with connected() as client:
+        ask_first(client.execution, execution)
         accepted = client.finish(execution, outcome=outcome, result=value, error=error, attempt=attempt)
         report(client, accepted, common, wait=False)
 

@@ -1,6 +1,7 @@
 """`headrace delete TASK`."""
 
 from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.guess import ask_first, guessing, nearly_same
 from ui.cli.looks import notes, safe
 
 
@@ -11,7 +12,8 @@ def delete(task: str, /, *, common: Common = PLAIN) -> None:
         task: The task's id.
         common: Of every command.
     """
-    with connected() as client:
+    with connected() as client, guessing(client, task, nearly_same):
+        ask_first(client.task, task)
         accepted = client.delete_task(task)
     if common.json:
         print_json(accepted)

@@ -1,15 +1,17 @@
 """`headrace execute`: what was created before."""
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
 from pipelines.command import command
+from pipelines.faults import shown
+from pipelines.views import Problem
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.guess import guessing, nearly_same
+from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_same
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
 from ui.client import ApiError, ApiUnavailableError, Client
@@ -46,24 +48,38 @@ def execute(
             raise UsageError(f"name one task or pipeline: `{command('execute NAME')}`")
         value = None if payload is None else read_json(payload)
         moment = due(at)
+    said: dict[str, Any] = {"run": run, "at": moment, "payload": value, "priority": priority}
     with connected() as client:
-        if name is not None and not _means_pipeline(client, name):
-            with guessing(client, name, nearly_same):
-                made = client.execute(name, run=run, at=moment, payload=value, priority=priority)
-            return report(client, made, common, wait=wait)
-        made = client.run_pipeline(pipeline or name or "", run=run, at=moment, payload=value, priority=priority)
-        return report_all(client, [made], common, wait=wait)
+        with guessing(client, name or pipeline or "", nearly_same):
+            whole = _pipeline_meant(client, name, pipeline)
+            made = client.run_pipeline(whole, **said) if whole else client.execute(name or "", **said)
+        return report_all(client, [made], common, wait=wait) if whole else report(client, made, common, wait=wait)
 
 
-def _means_pipeline(client: Client, name: str) -> bool:
-    """Whether there is a pipeline of that name and no task in force. It is asked, not tried: a refusal is recorded."""
-    task = _found(client.task, name)
-    return (task is None or task.deleted) and _found(client.pipeline, name) is not None
+def _pipeline_meant(client: Client, name: str | None, pipeline: str | None) -> str | None:
+    """The pipeline that is meant; none: the task. It is asked, not tried: a refused order is recorded.
+
+    Raises ApiError where there is no such thing.
+    """
+    if name is None:
+        ask_first(client.pipeline, pipeline or "")
+        return pipeline
+    try:
+        if (task := _found(client.task, name)) and not task.deleted:
+            return None
+        if _found(client.pipeline, name):
+            return name
+    except ApiUnavailableError:  # the order itself will tell
+        return None
+    detail = f"there is no task or pipeline {shown(name)}: create it first, or submit it whole"
+    raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=detail))
 
 
 def _found(look: Callable[[str], T], name: str) -> T | None:
-    """What is there; none also where that cannot be said now, since the order itself will tell why."""
+    """What is there, if it is."""
     try:
         return look(name)
-    except (ApiError, ApiUnavailableError):
-        return None
+    except ApiError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise

@@ -4,13 +4,27 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import TypeVar
 
 from pipelines.command import command
 from pipelines.requests import ExecutionFilter
 from ui.cli.exits import Exit, stop
 from ui.client import ApiError, ApiUnavailableError, Client
 
+T = TypeVar("T")
+
 NOT_FOUND = 404
+
+
+def ask_first(look: Callable[[str], T], name: str) -> T | None:
+    """What an order is about; none where that cannot be said now, since the order itself will tell.
+
+    It is asked, not tried: a refused order is recorded. Raises ApiError where there is no such thing.
+    """
+    try:
+        return look(name)
+    except ApiUnavailableError:
+        return None
 
 
 @contextmanager
