@@ -57,7 +57,8 @@ def check(client: Client, names: Names, sql: str, parameters: Mapping[str, Any],
     nodes = _nodes(client, text, parameters)
     kind = nodes[0].split()[0]
     if not READS.fullmatch(kind) and not (writes and WRITES.fullmatch(kind)):
-        raise QueryRefusedError(f"{_verb(text)} is not allowed here: {_allowed(writes)}")
+        must_be_said = "; for a table of your own, say that it writes (--writes)" if WRITES.fullmatch(kind) else ""
+        raise QueryRefusedError(f"{_verb(text)} is not allowed here: {_allowed(writes)}{must_be_said}")
     if outside := OUTSIDE.search(QUOTED.sub("''", text)):
         raise QueryRefusedError(f"{outside.group(1)} is not allowed: a statement works on tables only")
     _check_functions(client, nodes)
@@ -74,7 +75,7 @@ def _canonical(client: Client, sql: str) -> str:
     try:
         rows = client.query("SELECT formatQuerySingleLine({sql:String})", parameters={"sql": sql}).result_rows
     except ClickHouseError as error:
-        message = shortened(str(error)).partition(": In scope")[0]
+        message = shortened(str(error))
         raise QueryRefusedError(f"this is not one statement of ClickHouse's SQL: {message}") from None
     return str(rows[0][0]).strip()
 

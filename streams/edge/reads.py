@@ -26,6 +26,7 @@ from pipelines.views import (
 )
 from sinks.record.client import ClickHouseAwayError
 from sinks.record.errors import QueryFailedError, QueryRefusedError
+from sinks.record.guard import OURS
 from sinks.record.history import History
 from streams.edge import shapes
 from streams.edge.board import moment, now_ms
@@ -42,6 +43,12 @@ WHOLE = 36
 PAGE = 1000
 STEPS = 120
 """Points of the overview's history, at most."""
+
+
+UNKNOWN_NAMES = (47, 60)
+"""ClickHouse's numbers of UNKNOWN_IDENTIFIER and UNKNOWN_TABLE."""
+
+NAMES_THERE = f"the views are {', '.join(sorted(OURS))}; DESCRIBE executions names the columns of one"
 
 
 class Reads:
@@ -215,8 +222,11 @@ class Reads:
         """Somebody's own statement. Raises ProblemError where it may not run or does not."""
         try:
             return await self._history.sql(wanted.query, wanted.parameters, writes=wanted.writes)
-        except (QueryRefusedError, QueryFailedError) as error:
+        except QueryRefusedError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+        except QueryFailedError as error:
+            hint = f"; {NAMES_THERE}" if error.code in UNKNOWN_NAMES else ""
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error}{hint}") from None
 
 
 def _id(text: str) -> ExecutionId:

@@ -111,9 +111,13 @@ def test_stored_json_that_is_none_is_shown_as_text() -> None:
 
 
 def test_messages_of_clickhouse_are_shortened() -> None:
-    """Frames, settings and versions go, the sentence stays."""
+    """Frames, the statement, settings and versions go; the sentence and the error's name stay."""
     long = (
         "Code: 60. DB::Exception: Unknown table 'x' SETTINGS max_execution_time = '1', readonly = '1'. (UNKNOWN_TABLE)"
     )
     assert shortened(long) == "Unknown table 'x'. (UNKNOWN_TABLE)"
+    scope = "Code: 47. DB::Exception: Unknown expression identifier `stat`. In scope SELECT stat FROM a. (UNKNOWN_ID)"
+    assert shortened(scope) == "Unknown expression identifier `stat`. (UNKNOWN_ID)"
+    meant = "Unknown table expression identifier 'x'. Maybe you meant y? In scope SELECT * FROM x. (UNKNOWN_TABLE)"
+    assert shortened(meant) == "Unknown table expression identifier 'x'. Maybe you meant y? (UNKNOWN_TABLE)"
     assert len(shortened("y" * 5000)) == SHOWN
