@@ -82,9 +82,57 @@ def test_an_executions_life(system: Any, name: str) -> None:
     assert (logs.returncode, logs.stdout) == (0, "")
     assert "luck" in logs.stderr
 
+    new = to_text(execution_id(name, "", 1))
     retried = system.run("retry", execution, "-o", "json")
-    assert json.loads(retried.stdout)["execution"] == to_text(execution_id(name, "", 1))
-    assert system.run("cancel", to_text(execution_id(name, "", 1)), "--reason", "enough").returncode == 0
+    assert json.loads(retried.stdout)["execution"] == new
+    again = system.run("retry", execution)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert f"it was retried already, as {new}: look at that one with `headrace show {new}`" in again.stderr
+    assert system.run("cancel", new, "--reason", "enough").returncode == 0
+
+
+def test_what_is_not_there_leaves_no_dead_letter(system: Any, client: Client, name: str) -> None:
+    """The command line asks before it orders: a slip of the keyboard is answered and nowhere recorded."""
+    nobody = to_text(execution_id(name, "nowhere"))
+    for words in (
+        ["cancel", nobody],
+        ["retry", nobody],
+        ["finish", nobody],
+        ["execute", name],
+        ["execute", "--pipeline", name],
+        ["delete", name],
+    ):
+        done = system.run(*words)
+        assert (done.returncode, done.stdout) == (3, ""), words
+        assert words[-1] in done.stderr
+    assert [one for one in client.dead_letters() if nobody in one.first_bytes or name in one.first_bytes] == []
+
+
+def test_sql_errors_are_one_readable_line(system: Any) -> None:
+    """The error's name and ClickHouse's sentence, what names there are, and how to say that it writes."""
+    for statement, said in {
+        "SELECT 1 FROM (": "Syntax error",
+        "SELECT stat FROM executions": "UNKNOWN_IDENTIFIER); the views are attempts, events, executions,",
+        "SELECT * FROM nowhere": "UNKNOWN_TABLE); the views are attempts, events, executions,",
+        "DROP TABLE mine": "say that it writes (--writes)",
+    }.items():
+        done = system.run("sql", statement)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert said in done.stderr
+        assert "DB::Exception" not in done.stderr
+        assert "In scope" not in done.stderr
+
+
+def test_a_list_fits_a_narrow_terminal(system: Any, name: str) -> None:
+    """Eighty columns are enough for whole ids, whatever the names; the order of the rows is told."""
+    done = system.run("submit", "external", "--id", f"{name}-{'long' * 20}", "--run", "r" * 60, "--max-latency", "60")
+    listed = system.run("list", "--text", name, COLUMNS="80")
+    assert done.stdout.strip()[-12:] in listed.stdout
+    assert max(map(len, listed.stdout.splitlines())) <= 80
+    assert "1 of 1, the last created first" in listed.stderr
+    assert "shows run and pool too" in " ".join(listed.stderr.split())
+    listed = system.run("list", "--text", name, "--order", "waited")
+    assert "the longest wait first" in listed.stderr
 
 
 def test_a_name_of_something_else_is_explained(system: Any, name: str) -> None:
