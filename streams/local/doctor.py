@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,11 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.command import command
+from pipelines.loader import load_folder
 from pipelines.model import Model
 from pipelines.views import HealthView, WorkerView
 from streams.local import preflight
 from streams.local.cluster import local_settings
 from streams.local.errors import SetupError
+from streams.local.example import contents
 from streams.local.jars import KAFKA, cache_folder, problems, read_lock
 from streams.local.java import OLDEST, find_java
 from streams.local.lockfile import holder
@@ -133,6 +136,17 @@ def _home(settings: Settings) -> Iterator[Check]:
     yield _grade("disk", free, preflight.LEAST_FREE, COMFORTABLE_DISK, what="free", mend=mend)
 
 
+def _pipelines(settings: Settings) -> Iterator[Check]:
+    """Loaded as `load` and the workers do it; what files print is no part of the report."""
+    with redirect_stdout(sys.stderr):
+        registry = load_folder(settings.pipelines_dir)
+    if not registry.errors:
+        yield Check(name="pipelines", status="ok", detail=f"{contents(registry)} in {settings.pipelines_dir}")
+    for error in registry.errors:
+        mend = "mend it, or let HEADRACE_PIPELINES_DIR name another folder"
+        yield Check(name="pipelines", status="fail", detail=str(error), mend=mend)
+
+
 def _memory(_: Settings) -> Iterator[Check]:
     mend = "close something; Kafka takes 0.4 GB and each role 0.1 to 0.5"
     yield _grade("memory", psutil.virtual_memory().available, 0.5 * GB, COMFORTABLE_MEMORY, what="available", mend=mend)
@@ -233,6 +247,6 @@ def _clock(health: HealthView) -> Check:
 
 
 LOOKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
-    _python, _java, _jars, _home, _memory, _sandbox, _ports, _kafka, _edge,
+    _python, _java, _jars, _home, _pipelines, _memory, _sandbox, _ports, _kafka, _edge,
 )  # fmt: skip
 """What is looked at, in this order."""

@@ -33,6 +33,28 @@ def test_what_is_not_up_is_said_with_how_to_start_it(tmp_path: Path) -> None:
     assert "topics" not in checks
 
 
+def test_the_pipelines_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is missing and each file that does not load fail; what files print does not disturb the report."""
+
+    def found(folder: Path) -> list[tuple[str, str]]:
+        settings = settings_for(tmp_path, f"127.0.0.1:{free_ports(1)[0]}").model_copy(update={"pipelines_dir": folder})
+        return [(c.status, c.detail) for c in examine(settings).checks if c.name == "pipelines"]
+
+    folder = tmp_path / "mine"
+    [(status, detail)] = found(folder)
+    assert (status, detail.partition(";")[0]) == ("fail", f"{folder}: there is no such folder")
+    folder.mkdir()
+    (folder / "good.py").write_text("from headrace import task\n\nprint('loud')\n\n\n@task\ndef a():\n    pass\n")
+    assert found(folder) == [("ok", f"the task a in {folder}")]
+    assert capsys.readouterr().out == ""
+    (folder / "bad.py").write_text("1 / 0\n")
+    (folder / "worse.py").write_text("1 +\n")
+    assert [(status, detail.split(":")[0]) for status, detail in found(folder)] == [
+        ("fail", str(folder / "bad.py")),
+        ("fail", str(folder / "worse.py")),
+    ]
+
+
 def test_the_sandbox_is_tried_as_a_worker_tries_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a worker needs and does not find is named, with how to mend it."""
     bare = tmp_path / "bin"
