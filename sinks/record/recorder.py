@@ -37,7 +37,7 @@ BUSY_SECONDS = 0.7
 """The same while much comes: fewer and larger flushes cost less, and rows are still there within a second."""
 
 PATIENT_SECONDS = 1.5
-"""The same beside the embedded engine, where nobody can ask without `fresh` being called first."""
+"""The same beside the embedded engine, much or little: nobody can ask it without `fresh` being called first."""
 
 FRESH_PATIENCE = 2.0
 """Seconds that a question waits for what it should see."""
@@ -73,7 +73,7 @@ class Recorder:
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
         self._task: asyncio.Task[None] | None = None
-        self._busy_seconds = PATIENT_SECONDS if is_embedded(settings) else BUSY_SECONDS
+        self._pauses = (PATIENT_SECONDS,) * 2 if is_embedded(settings) else (FLUSH_SECONDS, BUSY_SECONDS)
         self._oldest = 0.0  # Unix time of the first message that is not in the tables; 0: none is known
         self._asked, self._written = asyncio.Event(), asyncio.Event()
         self.flushed_at = 0.0
@@ -127,7 +127,7 @@ class Recorder:
             while True:
                 messages = await self._batch(feed, next_flush)
                 much = sum(len(m.value or b"") for m in messages) > MUCH
-                next_flush = time.monotonic() + (self._busy_seconds if much else FLUSH_SECONDS)
+                next_flush = time.monotonic() + self._pauses[much]
                 taken_at = time.time()
                 await self._flush(tables, feed, messages)
                 self._written_since(taken_at)

@@ -110,7 +110,7 @@ async def test_who_asks_has_written_first_what_is_gathered(
 ) -> None:
     """A busy recorder gathers for long; a question does not wait for that, and misses nothing that is old enough."""
     monkeypatch.setattr("sinks.record.recorder.MUCH", 0)
-    monkeypatch.setattr(recorder, "_busy_seconds", 3600)
+    monkeypatch.setattr(recorder, "_pauses", (3600, 3600))
     count = "SELECT count() FROM {main}.executions"
     await bus.events(*play.whole("p.a"))
     await until(lambda: ask.number(count))
