@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from pipelines.events import AnyEvent, CancelEvent, RetryEvent
-from pipelines.ids import from_text, to_text
+from pipelines.ids import to_text
 from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
 from pipelines.views import TERMINAL_STATES, BulkAnswer, ExecutionRow, RefusalView
 from streams.edge.context import Context, Here
@@ -46,12 +46,10 @@ async def _chosen(
 
 
 async def _named(here: Context, ids: Sequence[str]) -> dict[str, ExecutionRow | None]:
-    try:
-        wanted = {to_text(which): which for which in map(from_text, ids)}
-    except ValueError as error:
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
-    rows = await here.reads.rows(list(wanted.values()))
-    return {name: rows.get(which) for name, which in wanted.items()}
+    """By whole ids, or by their ends: one that means no execution for sure has nothing done to any."""
+    wanted = [await here.reads.find(name) for name in ids]
+    rows = await here.reads.rows(wanted)
+    return {to_text(which): rows.get(which) for which in wanted}
 
 
 async def _matching(here: Context, wanted: BulkRequest) -> dict[str, ExecutionRow | None]:

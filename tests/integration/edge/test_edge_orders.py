@@ -211,11 +211,13 @@ def test_sizes_are_refused_with_both_figures(system_http: httpx.Client, name: st
 
 
 def test_many_are_cancelled_by_id(client: Client, name: str) -> None:
-    """Those that cannot be cancelled are named with the reason, the others are cancelled."""
+    """By id or its end: those that cannot be cancelled are named with the reason, the others are cancelled."""
     ids = [client.submit(ExternalTask(id=f"{name}.{n}")).execution or "" for n in range(3)]
     client.finish(ids[0])
     nobody = to_text(execution_id(name, "nowhere"))
-    answer = client.cancel_many(BulkRequest(ids=(*ids, nobody)))
+    with pytest.raises(ApiError, match="no execution's id ends with 'ffffffffffff'"):
+        client.cancel_many(BulkRequest(ids=(ids[1], "f" * 12)))
+    answer = client.cancel_many(BulkRequest(ids=(ids[0], ids[1][-12:], ids[2], nobody)))
     assert answer.accepted == 2
     assert {r.execution: r.detail for r in answer.refused} == {
         ids[0]: "it is succeeded already",
