@@ -254,7 +254,10 @@ class Goodbye(_Message, frozen=True, tag="gb"):
 
 
 class Silent(_Message, frozen=True, tag="si"):
-    """Nothing was heard of a worker for a whole lease. The partition's clock writes it into its own log."""
+    """Nothing was heard of a worker for a whole lease. The partition's clock writes it into its own log.
+
+    Without a name it is a question: whether the log is there, and what time it is in it.
+    """
 
     worker: str
     at: int

@@ -17,6 +17,8 @@ from streams.engine.line import Line, Ordered, place_of
 
 _PREFIX = b"w"
 _PREFIX_END = b"x"
+_HEARD = b"h"
+"""Key of the log's time of the last message, 8 bytes."""
 
 
 class WorkerRecord(Struct, array_like=True):
@@ -34,7 +36,7 @@ class WorkerRecord(Struct, array_like=True):
     version: str = ""
     host: str = ""
     pid: int = 0
-    seen_at: int = 0  # the log's time of its last beat
+    seen_at: int = 0  # the log's time of its last beat, or from when on a beat could be expected of it again
 
     @property
     def free(self) -> int:
@@ -44,10 +46,11 @@ class WorkerRecord(Struct, array_like=True):
 
 @dataclass(slots=True)
 class Proposals:
-    """What a batch sends: to home partitions of headrace.tasks, and to all workers."""
+    """What a batch sends: to home partitions of headrace.tasks, and to all workers; and which pools it has closed."""
 
     homes: dict[int, list[c.TaskCommand]] = field(default_factory=dict)
     workers: list[c.WorkerMessage] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,19 @@ class Dispatcher:
             self.workers[record.worker] = record
         for key, _ in table.scan(b"c", b"d", 100_000):
             self._line(key[1:].decode())
+        self.heard_at = int.from_bytes(table.get(_HEARD) or b"", "big")
+
+    def hear(self, at: int) -> None:
+        """A message came, appended at `at`; before its commands are taken.
+
+        A log in which nothing stirred for half a lease was away, or its clock was set: neither is a worker's silence,
+        and all leases begin anew. A dispatcher that was away is none of this: beats go into the log without it.
+        """
+        if abs(at - self.heard_at) > self._domain.lease // 2:
+            for record in self.workers.values():
+                record.seen_at = at
+                self._changed[record.worker] = record
+        self.heard_at = at
 
     def take(self, out: Proposals, command: c.ReadyCommand, now: int) -> None:
         """Take one command. `now` is the log's time of its message, epoch milliseconds."""
@@ -96,6 +112,7 @@ class Dispatcher:
             else:
                 self._table.delete(_PREFIX + worker.encode())
         self._changed.clear()
+        self._table.put(_HEARD, self.heard_at.to_bytes(8, "big"))
         for line in self.lines.values():
             line.save()
 
@@ -114,9 +131,9 @@ class Dispatcher:
         self._line(r.pool).add(place_of(r), r.attempt)
         self._touched.add(r.pool)
 
-    def _withdraw(self, _out: Proposals, r: c.Withdraw, _now: int) -> None:
+    def _withdraw(self, out: Proposals, r: c.Withdraw, _now: int) -> None:
         self._line(r.pool).remove(place_of(r))
-        self._close(r.pool)
+        self._close(out, r.pool)
 
     def _credit(self, out: Proposals, credit: c.Credit, _now: int) -> None:
         record = self.workers.get(credit.worker)
@@ -170,14 +187,17 @@ class Dispatcher:
         if record is None:
             return
         self._changed[worker] = record
-        self._close(record.pool)
+        self._close(out, record.pool)
         for home in range(self._domain.homes):
             out.homes.setdefault(home, []).append(c.WorkerLost(worker, now))
 
-    def _close(self, pool: str) -> None:
+    def _close(self, out: Proposals, pool: str) -> None:
         """A pool in which nobody waits and nobody works is gone, until somebody comes."""
         line = self.lines.get(pool)
-        if line is not None and not len(line) and not any(w.pool == pool for w in self.workers.values()):
+        if line or any(w.pool == pool for w in self.workers.values()):
+            return
+        out.closed.add(pool)
+        if line is not None:
             line.drop()
             del self.lines[pool]
 

@@ -1,6 +1,5 @@
 """DISPATCH: the order of a pool. Its table holds one small key for each who waits, and its workers."""
 
-import time
 from collections.abc import Container
 
 import msgspec
@@ -34,12 +33,8 @@ class Dispatch:
         )
         self._dispatcher = Dispatcher(self._overlay, domain)
         self._out = Proposals()
-        self._heard_at = 0
-        self._judge_from = _now() + self._lease
-        self._status_at = 0
-        self._told: set[str] = set()
+        self._judge_at = self._status_at = 0
         self._clock = LogClock()
-        self._asked = False
 
     def first(self) -> list[Send]:
         """Nothing to repeat at a takeover: proposals left before the changelog was written."""
@@ -51,7 +46,8 @@ class Dispatch:
             commands = ready_commands(message.value)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise PoisonError(f"not an envelope of ready commands: {error}") from None
-        self._hear(message.at)
+        self._clock.hear(message.at)
+        self._dispatcher.hear(message.at)
         if commands and isinstance(commands[0], Silent) and commands[0].at > message.at:
             self._clock.doubt()
         for index, command in enumerate(commands):
@@ -69,6 +65,9 @@ class Dispatch:
         sends = [Send(t.workers, 0, value) for value in pack(out.workers)]
         for home, proposals in out.homes.items():
             sends += [Send(t.tasks, home, value) for value in pack(proposals)]
+        # no value takes the last report away; in the batch, so that no takeover can forget it
+        closed = sorted(out.closed - self._dispatcher.pools())
+        sends += [Send(t.status, 0, None, _key(pool)) for pool in closed]
         self._out = Proposals()
         return sends, []
 
@@ -85,19 +84,20 @@ class Dispatch:
         """See Logic: workers that fell silent, and the pools' status."""
         sends: list[Send] = []
         self._clock.learn(now)
-        self._judge_from = min(self._judge_from, now + self._lease)  # our own clock may have been set back
+        # our own clock may have been set back
+        self._judge_at = min(self._judge_at, now + self._lease // 10)
         self._status_at = min(self._status_at, now + STATUS_EVERY)
-        if now >= self._judge_from:
+        if now >= self._judge_at:
+            self._judge_at = now + self._lease // 10
             sends += [Send(self._topics.ready, self._number, value) for value in pack(self._silent(now))]
-            self._judge_from = now + self._lease // 10
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY
-            sends += self._statuses(now)
+            sends += [self._status(pool, now) for pool in sorted(self._dispatcher.pools())]
         return sends
 
     def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
         """See Logic."""
-        return min(self._judge_from, self._status_at)
+        return min(self._judge_at, self._status_at)
 
     def _take(self, index: int, command: ReadyCommand, now: int) -> None:
         try:
@@ -106,26 +106,17 @@ class Dispatch:
             raise BugError(index, error) from error
 
     def _silent(self, now: int) -> list[Silent]:
-        """Who is silent by the log's time; where that is not known yet, a question for it: nobody is silent."""
-        if (at := self._clock.log_time(now)) is not None:
-            return self._dispatcher.silent(at)
-        asked, self._asked = self._asked, True
-        return [] if asked else [Silent("", now)]
+        """Who is silent by the log's time. Where nothing stirs in the log, it is asked: is it away, or are they?
 
-    def _hear(self, at: int) -> None:
-        """Judge nobody silent for a lease after we ourselves heard nothing: then it was the broker, not the workers."""
-        self._clock.hear(at)
-        now = _now()
-        if now - self._heard_at > self._lease // 2:
-            self._judge_from = now + self._lease
-        self._heard_at = now
-
-    def _statuses(self, now: int) -> list[Send]:
-        """A report of every pool, and for those that are gone no value, which takes their last report away."""
-        pools = self._dispatcher.pools()
-        gone, self._told = self._told - pools, pools
-        reports = [self._status(pool, now) for pool in sorted(pools)]
-        return reports + [Send(self._topics.status, 0, None, f"pool/{pool}".encode()) for pool in sorted(gone)]
+        It is asked too where we do not know its time yet, or believe it earlier than it said: our clock was set back.
+        """
+        if not self._dispatcher.workers:
+            return []
+        at = self._clock.log_time(now)
+        if at is None:
+            return [Silent("", now)]
+        quiet = abs(at - self._dispatcher.heard_at) > self._lease // 4
+        return self._dispatcher.silent(at) or ([Silent("", at)] if quiet else [])
 
     def _status(self, pool: str, now: int) -> Send:
         line = self._dispatcher.lines.get(pool)
@@ -139,8 +130,8 @@ class Dispatch:
             "running": sum(w.running for w in workers),
             "workers": [msgspec.structs.asdict(w) for w in workers],
         }
-        return Send(self._topics.status, 0, msgspec.json.encode(status), f"pool/{pool}".encode())
+        return Send(self._topics.status, 0, msgspec.json.encode(status), _key(pool))
 
 
-def _now() -> int:
-    return round(time.time() * 1000)
+def _key(pool: str) -> bytes:
+    return f"pool/{pool}".encode()

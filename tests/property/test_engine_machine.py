@@ -1,7 +1,5 @@
 """Random lives of a small cluster. The promises that each step is held against are named where they are checked."""
 
-from unittest.mock import patch
-
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -13,7 +11,6 @@ from pipelines.ids import execution_id
 from streams.engine import commands as c
 from streams.engine.records import RetryPolicy, Rule, State, TaskDef
 from streams.envelope import task_commands
-from streams.stages import dispatch
 
 NAMES = ("a", "e", "b", "d", "c")  # their homes alternate
 RUNS = ("r", "s")
@@ -59,9 +56,6 @@ class Lives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.repeated = False
-        self.cluster = Cluster()
-        self.patch = patch.object(dispatch, "_now", lambda: self.cluster.logs.now + self.cluster.logs.ahead)
-        self.patch.start()
         self.cluster = Cluster()
 
     @initialize(some=SUBMISSIONS, slots=st.integers(1, 3))
@@ -203,14 +197,11 @@ class Lives(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """I1, I3, I6 and I10: once faults stop and all that is due has rung, everything has ended."""
-        try:
-            self._heal()
-            self.cluster.check_replays()
-            assert self.cluster.history.transitions <= documented(), "each step stands in docs/states.md"
-            assert not self.cluster.open(), "I1, I10: every execution ends"
-            self._forget()
-        finally:
-            self.patch.stop()
+        self._heal()
+        self.cluster.check_replays()
+        assert self.cluster.history.transitions <= documented(), "each step stands in docs/states.md"
+        assert not self.cluster.open(), "I1, I10: every execution ends"
+        self._forget()
 
     def _submit(self, some: list[tuple[TaskDef, str]], later: int, priority: int) -> None:
         now = self.cluster.logs.now
