@@ -2,6 +2,8 @@
 
 import re
 
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
 SHOWN = 600
 """Characters of ClickHouse's own message that are repeated."""
 
@@ -16,6 +18,12 @@ class QueryFailedError(Exception):
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+def is_away(error: ClickHouseError) -> bool:
+    """Whether no ClickHouse spoke: a dead connection, or an HTTP status from somebody in between, without a number."""
+    by_transport = isinstance(error, OperationalError) or type(error) is DatabaseError
+    return by_transport and error.code is None
 
 
 def shortened(message: str) -> str:
