@@ -30,7 +30,7 @@ def shortened(message: str) -> str:
     """ClickHouse's message without its frame: codes in front; statement, version and address behind. Its name stays."""
     text = re.sub(r"^(Received ClickHouse exception, code: \d+, server response: )?", "", message)
     text = re.sub(r"(Code: \d+\. )?DB::Exception: ", "", text)
-    text = re.sub(r"\s*\((official build|version [\d.]+[^)]*)\)|\(for url [^)]*\)", "", text)
+    text = re.sub(r"\s*\(version [\d.]+( \([^()]*\))?\)|\s*\(for url [^)]*\)", "", text)
     text = " ".join(text.split())
     text = re.sub(r" SETTINGS max_execution_time = .* = '\d+'| FORMAT Native", "", text)
     text = re.sub(r"[.:]? In scope .*?(?=\. \([A-Z_]+\)$|$)", "", text).replace("?. (", "? (")

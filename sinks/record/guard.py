@@ -85,7 +85,7 @@ def _canonical(client: Client, sql: str) -> str:
 def _nodes(client: Client, text: str, parameters: Mapping[str, Any]) -> list[str]:
     """The lines of the syntax tree, indented by depth. As they come: EXPLAIN AST takes a FORMAT for the statement's."""
     try:
-        tree = client.raw_query(f"EXPLAIN AST {text}", parameters=dict(parameters))
+        tree: bytes = client.raw_query(f"EXPLAIN AST {text}", parameters=dict(parameters))
     except ClickHouseError as error:
         if is_away(error):
             raise
@@ -136,6 +136,8 @@ def _allowed(writes: bool) -> str:  # noqa: FBT001  (a yes or no of the caller's
 def _without_format(text: str) -> str:
     if " FORMAT " in QUOTED.sub("''", text):
         raise QueryRefusedError("leave FORMAT away: the rows come back as JSON")
+    if text.startswith("EXPLAIN AST "):  # it takes the FORMAT that clickhouse-connect adds for its statement's
+        raise QueryRefusedError("EXPLAIN AST has no rows: take EXPLAIN SYNTAX or EXPLAIN QUERY TREE")
     return text
 
 

@@ -3,9 +3,9 @@
 Real: the engine, which is chDB. It parses, runs, stores, limits and refuses; numbers and words of its errors go out as
 they are. Each request gets a session of its own, as one without a session_id does on a server.
 
-Ours: this HTTP handler, written from ClickHouse's documentation of the interface and from what clickhouse-connect sends.
-So what is tested over it is our side: what is sent, with which settings, and what is made of answers and errors. What
-it shows of a real server's handler is no more than what is written here. In particular it
+Ours: this HTTP handler, written after ClickHouse's documentation of the interface and what clickhouse-connect sends. So
+what is tested over it is our side: what is sent, with which settings, and what is made of answers and errors. It proves
+nothing of a real server's own handler. In particular it
 
 - knows one user, and neither roles, profiles nor quotas: the embedded engine has none of them;
 - answers when a query has ended, as with `wait_end_of_query`: no progress headers, no errors in the middle of a body;
@@ -52,7 +52,7 @@ STATUS = {
 OWN = re.compile(r"param_.*|query|database|default_format|query_id|wait_end_of_query|client_protocol_version")
 """URL parameters that are no settings."""
 
-INSERT = re.compile(r"(\s*INSERT\s+INTO\s[^\n]*?)\s+FORMAT\s+(\w+)\s*\n".encode(), re.IGNORECASE)
+INSERT = re.compile(rb"(\s*INSERT\s+INTO\s[^\n]*?)\s+FORMAT\s+(\w+)\s*\n", re.IGNORECASE)
 PACK: dict[str, Callable[[bytes], bytes]] = {"lz4": lz4.frame.compress, "gzip": gzip.compress}
 UNPACK: dict[str, Callable[[bytes], bytes]] = {"lz4": lz4.frame.decompress, "gzip": gzip.decompress}
 
@@ -138,7 +138,11 @@ def admitted(request: Request) -> None:
 
 def rows(request: Request, result: Any, headers: dict[str, str]) -> Response:
     """What came out, packed as was asked."""
-    summary = {"read_rows": result.rows_read(), "read_bytes": result.bytes_read(), "written_rows": result.rows_written()}
+    summary = {
+        "read_rows": result.rows_read(),
+        "read_bytes": result.bytes_read(),
+        "written_rows": result.rows_written(),
+    }
     headers["X-ClickHouse-Summary"] = json.dumps({name: str(value) for name, value in summary.items()})
     body = bytes(result.bytes() or b"")
     wanted = [name.strip() for name in request.headers.get("accept-encoding", "").split(",")]
@@ -153,7 +157,9 @@ def failure(error: Exception, headers: dict[str, str]) -> Response:
     found = re.search(r"Code: (\d+)\. ", str(error))
     code = int(found.group(1)) if found else 1002
     headers["X-ClickHouse-Exception-Code"] = str(code)
-    return PlainTextResponse(f"{error} (version {chdb.engine_version} (official build))\n", STATUS.get(code, 500), headers)
+    return PlainTextResponse(
+        f"{error} (version {chdb.engine_version} (official build))\n", STATUS.get(code, 500), headers
+    )
 
 
 def application(folder: str, zone: str) -> Starlette:

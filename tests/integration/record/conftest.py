@@ -91,13 +91,13 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        (self._port,) = free_ports(1)
+        (self.port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"http://{USER}:{quote(PASSWORD)}@127.0.0.1:{self._port}/default"
+        self.url = f"http://{USER}:{quote(PASSWORD)}@127.0.0.1:{self.port}/default"
 
     def start(self) -> None:
         """Return when it answers."""
-        command = [sys.executable, SERVER, self._folder, str(self._port)]
+        command = [sys.executable, SERVER, self._folder, str(self.port)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
         while not self._answers():
             assert self._process.poll() is None, "the server did not start"
@@ -117,7 +117,7 @@ class Server:
 
     def _answers(self) -> bool:
         with suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self._port}/ping").text == "Ok.\n"
+            return httpx.get(f"http://127.0.0.1:{self.port}/ping").text == "Ok.\n"
         return False
 
 
