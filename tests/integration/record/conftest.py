@@ -164,6 +164,17 @@ class Bus:
     settings: Settings
     topics: Topics
     producer: AIOKafkaProducer
+    admin: AIOKafkaAdminClient
+
+    @property
+    def names(self) -> list[str]:
+        """The topics of RECORD."""
+        return [self.topics.events, self.topics.logs, self.topics.dead_letters]
+
+    async def make(self) -> None:
+        """Make the topics."""
+        plan = layout(self.settings)
+        await self.admin.create_topics([NewTopic(n, plan[n][0], 1, topic_configs=plan[n][1]) for n in self.names])
 
     async def events(self, *events: Any) -> None:
         """Send events as one message."""
@@ -171,21 +182,25 @@ class Bus:
 
 
 @pytest.fixture
-async def bus(kafka: str, settings: Settings) -> AsyncIterator[Bus]:
-    """The topics of RECORD, under the namespace of `settings`."""
+async def early_bus(kafka: str, settings: Settings) -> AsyncIterator[Bus]:
+    """A broker on which the topics under the namespace of `settings` are still to be made."""
     mine = settings.model_copy(update={"kafka": kafka})
-    topics = Topics.under(mine.namespace)
-    names = [topics.events, topics.logs, topics.dead_letters]
-    plan = layout(mine)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    await admin.create_topics([NewTopic(n, plan[n][0], 1, topic_configs=plan[n][1]) for n in names])
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", max_request_size=MESSAGE_LIMIT)
+    await admin.start()
     await producer.start()
-    yield Bus(mine, topics, producer)
+    bus = Bus(mine, Topics.under(mine.namespace), producer, admin)
+    yield bus
     await producer.stop()
-    await admin.delete_topics(names)
+    await admin.delete_topics(bus.names)
     await admin.close()
+
+
+@pytest.fixture
+async def bus(early_bus: Bus) -> Bus:
+    """The topics of RECORD."""
+    await early_bus.make()
+    return early_bus
 
 
 @pytest.fixture
