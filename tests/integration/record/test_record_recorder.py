@@ -64,8 +64,13 @@ async def ask(bus: Any) -> AsyncIterator[Asked]:
 
 
 @pytest.fixture
-async def recorder(bus: Any, ask: Asked) -> AsyncIterator[Recorder]:  # noqa: ARG001  (tables first)
-    """A recorder that runs in this process."""
+async def recorder(
+    bus: Any,
+    ask: Asked,  # noqa: ARG001  (tables first)
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Recorder]:
+    """A recorder that runs in this process, and counts minutes more often than people need."""
+    monkeypatch.setattr("sinks.record.recorder.COUNT_SECONDS", 0.5)
     recorder = Recorder(bus.settings)
     await recorder.start()
     yield recorder
