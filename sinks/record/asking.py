@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.record.client import ClickHouseAwayError, Names, open_client
-from sinks.record.errors import QueryFailedError, shortened
+from sinks.record.errors import QueryFailedError, is_away, shortened
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -51,12 +51,10 @@ class Asking:
     def _ask(self, question: Callable[[Client], T]) -> T:
         try:
             return question(self._client())
-        except OperationalError as error:
-            self._own.client = None
-            if error.code is None:
-                raise ClickHouseAwayError(f"ClickHouse does not answer: {shortened(str(error))}") from error
-            raise QueryFailedError(shortened(str(error)), error.code) from error
         except ClickHouseError as error:
+            if is_away(error):
+                self._own.client = None
+                raise ClickHouseAwayError(f"ClickHouse does not answer: {shortened(str(error))}") from error
             raise QueryFailedError(shortened(str(error)), getattr(error, "code", None)) from error
 
     def _client(self) -> Client:

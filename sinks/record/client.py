@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -19,6 +20,10 @@ from streams.settings import Settings
 EMBEDDED = "chdb"
 CONNECT_TIMEOUT = 5
 """Seconds until a server that does not answer counts as away."""
+
+SILENCE = 30
+"""Seconds without a word after which a server that took a question counts as away; one that works tells its progress
+more often."""
 
 
 class ClickHouseAwayError(Exception):
@@ -98,9 +103,11 @@ def _open_server(url: str, session: dict[str, Any]) -> Client:
     try:
         return clickhouse_connect.get_client(
             dsn=url,
+            interface=urlsplit(url).scheme,  # a DSN's own is not looked at, and https would go out in the clear
             settings=session,
             tz_mode="aware",
             connect_timeout=CONNECT_TIMEOUT,
+            send_receive_timeout=SILENCE,
             autogenerate_session_id=False,
         )
     except ClickHouseError as error:

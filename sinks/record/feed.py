@@ -30,6 +30,9 @@ IDLE_MS = 500
 LOOK_MS = 50
 """The same while a batch is gathered, for which somebody may ask."""
 
+NEWS_MS = 2000
+"""How soon a member of a group notices that somebody has made its topics."""
+
 PATIENCE_MS = 24 * 3_600_000
 """How long ClickHouse may be away before the group gives our partitions to another recorder."""
 
@@ -54,6 +57,7 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             "max_partition_fetch_bytes": max(FETCH_BYTES, MESSAGE_LIMIT),
             "fetch_max_wait_ms": IDLE_MS,
             "max_poll_interval_ms": PATIENCE_MS,
+            "metadata_max_age_ms": NEWS_MS,
         }
         self._consumer: AIOKafkaConsumer | None = None
 

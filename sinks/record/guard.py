@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sqlglot import exp
 
 from sinks.record.client import Names
-from sinks.record.errors import QueryRefusedError, shortened
+from sinks.record.errors import QueryRefusedError, is_away, shortened
 
 OURS = frozenset({"executions", "attempts", "events", "logs", "tasks", "pipelines", "minutes"})
 """Views of ours among people's own tables: they can be read, never changed."""
@@ -75,18 +75,22 @@ def _canonical(client: Client, sql: str) -> str:
     try:
         rows = client.query("SELECT formatQuerySingleLine({sql:String})", parameters={"sql": sql}).result_rows
     except ClickHouseError as error:
+        if is_away(error):
+            raise
         message = shortened(str(error))
         raise QueryRefusedError(f"this is not one statement of ClickHouse's SQL: {message}") from None
     return str(rows[0][0]).strip()
 
 
 def _nodes(client: Client, text: str, parameters: Mapping[str, Any]) -> list[str]:
-    """The lines of the syntax tree, indented by depth."""
+    """The lines of the syntax tree, indented by depth. As they come: EXPLAIN AST takes a FORMAT for the statement's."""
     try:
-        rows = client.query(f"EXPLAIN AST {text}", parameters=dict(parameters)).result_rows
+        tree: bytes = client.raw_query(f"EXPLAIN AST {text}", parameters=dict(parameters))
     except ClickHouseError as error:
+        if is_away(error):
+            raise
         raise QueryRefusedError(f"this statement cannot be read: {shortened(str(error))}") from None
-    return [str(row[0]) for row in rows]
+    return tree.decode("utf-8", "replace").removesuffix("\n").split("\n")
 
 
 def _check_functions(client: Client, nodes: list[str]) -> None:
@@ -132,6 +136,8 @@ def _allowed(writes: bool) -> str:  # noqa: FBT001  (a yes or no of the caller's
 def _without_format(text: str) -> str:
     if " FORMAT " in QUOTED.sub("''", text):
         raise QueryRefusedError("leave FORMAT away: the rows come back as JSON")
+    if text.startswith("EXPLAIN AST "):  # it takes the FORMAT that clickhouse-connect adds for its statement's
+        raise QueryRefusedError("EXPLAIN AST has no rows: take EXPLAIN SYNTAX or EXPLAIN QUERY TREE")
     return text
 
 

@@ -1,13 +1,18 @@
 """A history to write to, executions to write, and topics to read them from."""
 
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
+import httpx
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -21,8 +26,12 @@ from sinks.record.recorder import write
 from sinks.record.tables import Tables
 from streams.engine.events import Moved, Refused
 from streams.engine.records import Execution
+from streams.local.ports import free_ports
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics, layout
+from tests.apps.clickhouse_http import PASSWORD, USER
+
+SERVER = Path(__file__).parents[2] / "apps" / "clickhouse_http.py"
 
 NOW = round(time.time() * 1000)
 
@@ -77,19 +86,66 @@ class Store:
         return list(self.client.query(Names.under(self.settings.namespace).fill(sql)).result_rows)
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in which the engine stays open: it takes a second to start."""
+class Server:
+    """ClickHouse behind HTTP, as a process of its own that can be killed and started again on the same folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (self.port,) = free_ports(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://{USER}:{quote(PASSWORD)}@127.0.0.1:{self.port}/default"
+
+    def start(self) -> None:
+        """Return when it answers."""
+        command = [sys.executable, SERVER, self._folder, str(self.port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        while not self._answers():
+            assert self._process.poll() is None, "the server did not start"
+            time.sleep(0.05)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, as a failing machine does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        self._process = None
+
+    def _answers(self) -> bool:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{self.port}/ping").text == "Ok.\n"
+        return False
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all tests."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Where ClickHouse is: in this process, and the engine stays open as it takes a second to start, or behind HTTP."""
     home = tmp_path_factory.mktemp("house")
+    if request.param == "server":
+        yield Settings(home=home, clickhouse=request.getfixturevalue("server").url)
+        return
     keeper = open_client(Settings(home=home))
-    yield home
+    yield Settings(home=home)
     keeper.close()
 
 
 @pytest.fixture
-def settings(house: Path) -> Settings:
+def settings(house: Settings) -> Settings:
     """Databases and topics of its own."""
-    return Settings(home=house, namespace=f"test-{uuid4().hex[:8]}")
+    return house.model_copy(update={"namespace": f"test-{uuid4().hex[:8]}"})
 
 
 @pytest.fixture
@@ -108,6 +164,17 @@ class Bus:
     settings: Settings
     topics: Topics
     producer: AIOKafkaProducer
+    admin: AIOKafkaAdminClient
+
+    @property
+    def names(self) -> list[str]:
+        """The topics of RECORD."""
+        return [self.topics.events, self.topics.logs, self.topics.dead_letters]
+
+    async def make(self) -> None:
+        """Make the topics."""
+        plan = layout(self.settings)
+        await self.admin.create_topics([NewTopic(n, plan[n][0], 1, topic_configs=plan[n][1]) for n in self.names])
 
     async def events(self, *events: Any) -> None:
         """Send events as one message."""
@@ -115,21 +182,25 @@ class Bus:
 
 
 @pytest.fixture
-async def bus(kafka: str, settings: Settings) -> AsyncIterator[Bus]:
-    """The topics of RECORD, under the namespace of `settings`."""
+async def early_bus(kafka: str, settings: Settings) -> AsyncIterator[Bus]:
+    """A broker on which the topics under the namespace of `settings` are still to be made."""
     mine = settings.model_copy(update={"kafka": kafka})
-    topics = Topics.under(mine.namespace)
-    names = [topics.events, topics.logs, topics.dead_letters]
-    plan = layout(mine)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    await admin.create_topics([NewTopic(n, plan[n][0], 1, topic_configs=plan[n][1]) for n in names])
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", max_request_size=MESSAGE_LIMIT)
+    await admin.start()
     await producer.start()
-    yield Bus(mine, topics, producer)
+    bus = Bus(mine, Topics.under(mine.namespace), producer, admin)
+    yield bus
     await producer.stop()
-    await admin.delete_topics(names)
+    await admin.delete_topics(bus.names)
     await admin.close()
+
+
+@pytest.fixture
+async def bus(early_bus: Bus) -> Bus:
+    """The topics of RECORD."""
+    await early_bus.make()
+    return early_bus
 
 
 @pytest.fixture

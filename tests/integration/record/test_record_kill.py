@@ -93,6 +93,7 @@ class Crowd:
         self.ended[ends] += 40
 
 
+@pytest.mark.parametrize("house", ["embedded"], indirect=True)
 @pytest.mark.timeout(300)
 async def test_i7_kill_9_leaves_one_terminal_row_each(bus: Any, play: Any, tmp_path: Path) -> None:
     """A recorder that is killed at any moment, while schedulers repeat themselves, loses and doubles nothing."""

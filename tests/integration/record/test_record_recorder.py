@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from msgspec.structs import replace
 
 from sinks.record.client import Names, open_client
+from sinks.record.feed import IDLE_MS
 from sinks.record.recorder import BUSY_SECONDS, Recorder
 from sinks.record.tables import Tables
 from streams.engine.events import LogLine, Refused, TaskCreated
@@ -63,8 +64,13 @@ async def ask(bus: Any) -> AsyncIterator[Asked]:
 
 
 @pytest.fixture
-async def recorder(bus: Any, ask: Asked) -> AsyncIterator[Recorder]:  # noqa: ARG001  (tables first)
-    """A recorder that runs in this process."""
+async def recorder(
+    bus: Any,
+    ask: Asked,  # noqa: ARG001  (tables first)
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Recorder]:
+    """A recorder that runs in this process, and counts minutes more often than people need."""
+    monkeypatch.setattr("sinks.record.recorder.COUNT_SECONDS", 0.5)
     recorder = Recorder(bus.settings)
     await recorder.start()
     yield recorder
@@ -163,6 +169,18 @@ async def test_nothing_is_lost_while_inserts_fail(bus: Any, ask: Asked, recorder
     await until(lambda: asyncio.sleep(0, recorder.trouble is None))
 
 
+async def test_topics_may_come_later_than_the_recorder(early_bus: Any, play: Any) -> None:
+    """Who starts before anybody has made the topics records what comes as soon as somebody has."""
+    recorder = Recorder(early_bus.settings)
+    await recorder.start()
+    await asyncio.sleep(2 * IDLE_MS / 1000)
+    await early_bus.make()
+    await early_bus.events(*play.whole("p.a"))
+    await until(lambda: asyncio.sleep(0, recorder.flushed_at))
+    await recorder.stop()
+
+
+@pytest.mark.parametrize("house", ["server"], indirect=True)
 async def test_a_server_that_does_not_answer_holds_up_nobody(bus: Any) -> None:
     """Start returns at once and stop too; the trouble has a name and an address, without the password."""
     (port,) = free_ports(1)

@@ -22,6 +22,7 @@ READS = [
     "EXISTS TABLE executions",
     "EXPLAIN SELECT * FROM executions",
     "EXPLAIN indexes = 1 SELECT * FROM executions",
+    "SELECT '{long}'",
 ]
 
 HOSTILE = [
@@ -59,6 +60,7 @@ HOSTILE = [
     "SELECT 1 SETTINGS readonly = 0",
     "SELECT 1 SETTINGS max_execution_time = 0",
     "SELECT 1 FORMAT JSON",
+    "EXPLAIN AST SELECT 1",
     "SELECT 1 /*",
     "SET readonly = 0",
     "USE system",
@@ -136,7 +138,7 @@ EFFECTS = (
 def filled(store: Any, sql: str) -> str:
     """A statement with the names of this history in it."""
     names = Names.under(store.settings.namespace)
-    return sql.format(main=names.main, raw=names.raw, home=store.settings.home)
+    return sql.format(main=names.main, raw=names.raw, home=store.settings.home, long="long " * 10_000)
 
 
 @pytest.fixture
@@ -226,6 +228,7 @@ async def test_errors_are_clickhouses_own_and_short(history: History) -> None:
     assert "stat" in str(error.value)
     assert "DB::Exception" not in str(error.value)
     assert "max_execution_time" not in str(error.value)
+    assert str(error.value).endswith("(UNKNOWN_IDENTIFIER)")
 
 
 async def test_values_become_json(history: History) -> None:

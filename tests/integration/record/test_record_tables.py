@@ -205,6 +205,7 @@ def test_times_and_durations_are_exact(store: Any, play: Any) -> None:
     assert waits[1:] == (None, None, 250, None)
 
 
+@pytest.mark.parametrize("house", ["embedded"], indirect=True)
 def test_a_folder_has_one_owner(store: Any) -> None:
     """A second process is told which process has the folder, and what to do."""
     code = (
