@@ -1,6 +1,5 @@
 """The script `./dev` before there is an environment: what it says to whom it cannot help."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("sh", "dirname", "mkdir")
+TOOLS = ("sh", "dirname", "mkdir", "cat")
 
 
 @pytest.fixture
@@ -59,9 +58,14 @@ def test_no_network_for_uv_is_one_clear_line(bare: Path) -> None:
     assert done.stderr.splitlines()[-1] == "dev: uv could not be fetched from PyPI; is there a network?"
 
 
-def test_the_script_says_what_it_can_do(tmp_path: Path) -> None:
-    """A word that it does not know is answered with the ones that it knows."""
-    env = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run([ROOT / "dev", "dance"], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "usage: ./dev up" in done.stderr
+def test_the_script_says_what_it_can_do(bare: Path) -> None:
+    """A word that it does not know is answered with the ones that it knows, as is the call for help."""
+    for tool in ("python3", "uv"):
+        program(bare / tool, "exit 0")
+    unknown = dev(bare, "dance")
+    assert unknown.returncode == 2
+    assert "usage: ./dev COMMAND" in unknown.stderr
+    assert unknown.stderr.splitlines()[-1] == "dev: there is no command 'dance'"
+    asked = dev(bare, "--help")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert asked.stdout in unknown.stderr
