@@ -1,4 +1,4 @@
-"""One table partition on disk: a RocksDB folder whose content is always a prefix of its changelog."""
+"""One table partition: a RocksDB folder, always at some record of its changelog, and what is newer in memory."""
 
 import logging
 import shutil
@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from streams.state.partition import NO_MARKER, Change, StateError
+from streams.state.write_buffer import WriteBuffer
 
 MARKER = b"\x00marker"
 """Key of the last applied input offset, decimal. A record of the changelog like any other."""
@@ -23,16 +25,23 @@ FENCE = b"\x00fence"
 POSITION = b"\x00position"
 """Key of `Position`; in the store only."""
 
-FIRST_KEY = b"!"
-"""What sorts before it is bookkeeping."""
+FIRST_KEY, LAST_KEY = b"!", b"\xff"
+"""What sorts before the first is bookkeeping; nothing sorts after the last."""
 
 NO_OFFSET = -1
 """The offset of a store that holds nothing yet."""
 
 CACHE_BYTES = 128 * 1024 * 1024
 MEMTABLE_BYTES = 16 * 1024 * 1024
+BUFFER_BYTES = 8 * 1024 * 1024
+BUFFER_SECONDS = 10.0
+"""What is not on disk yet, at the most: it has to be read again from the changelog after a kill."""
+
 CONDEMNED = "CONDEMNED"
 TRANSIENT = ("No space left", "Permission denied", "Too many open files", "Read-only file system", "Input/output error")
+
+SORTED = WriteOptions()
+SORTED.memtable_insert_hint_per_batch = True
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +108,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._db = self._open()
+        self._buffer = WriteBuffer()
+        self._flushed_at = time.monotonic()
         try:
             self.position = self._read_position()
         except CorruptStoreError:
@@ -113,75 +124,98 @@ class Store:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""
-        try:
+        if key in self._buffer.changes:
+            return self._buffer.changes[key]
+        with self._watched():
             value: bytes | None = self._db.get(key)
-        except Exception as error:  # noqa: BLE001  (the binding raises plain Exception for everything)
-            self._condemn(error)
         return value
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """The values of `keys`, in their order."""
-        if not keys:
-            return []
-        try:
-            return list(self._db.get(keys))
-        except Exception as error:  # noqa: BLE001  (the same)
-            self._condemn(error)
+        newest = self._buffer.changes
+        stored = iter(self._stored([key for key in keys if key not in newest]))
+        return [newest[key] if key in newest else next(stored) for key in keys]
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """At most `limit` pairs of the table from `start` on, before `end`."""
-        return [] if start >= end else self._scan(max(start, FIRST_KEY), limit, end)
+        return [] if start >= end else list(islice(self._pairs(max(start, FIRST_KEY), end), max(limit, 0)))
 
     def items(self) -> list[tuple[bytes, bytes]]:
-        """Everything in the folder, bookkeeping too: for tests and repairs of small tables."""
-        return self._scan(b"", None, None)
+        """Everything, bookkeeping too: for tests and repairs of small tables."""
+        return list(self._pairs(b"\0", LAST_KEY))
 
     def write(self, changes: Iterable[Change], position: Position) -> None:
-        """Apply changes and the new position, all or nothing."""
+        """Apply changes and the new position, all or nothing; at the latest after `BUFFER_SECONDS` on disk too."""
+        gone = self._buffer.add(changes)
+        self._buffer.forget(key for key, stored in zip(gone, self._stored(gone), strict=True) if stored is None)
+        self.position = position
+        if self._buffer.size > BUFFER_BYTES or time.monotonic() - self._flushed_at > BUFFER_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give RocksDB all that it does not have yet, all or nothing."""
+        changes = self._buffer.changes
         batch = WriteBatch(raw_mode=True)
-        for key, value in changes:
-            if value is None:
+        for key in sorted(changes):
+            if (value := changes[key]) is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        batch.put(POSITION, PACKED.pack(*position))
+        batch.put(POSITION, PACKED.pack(*self.position))
         with self._watched():
-            self._db.write(batch)
-        self.position = position
+            self._db.write(batch, SORTED)
+        self._buffer = WriteBuffer()
+        self._flushed_at = time.monotonic()
 
     def wipe(self) -> None:
         """Empty it, to be filled from the changelog's beginning."""
         self._db.close()
         shutil.rmtree(self.path)
         self._db = self._open()
+        self._buffer = WriteBuffer()
         self.position = self._read_position()
 
     def close(self) -> None:
         """Flush and let the folder go."""
         try:
+            self.flush()
             self._db.flush()
         except Exception:
-            # what could not be flushed is in RocksDB's own log, and in the changelog
+            # what could not be flushed is in the changelog
             log.warning("%s could not be flushed", self.path, exc_info=True)
         self._db.close()
 
-    def _scan(self, start: bytes, limit: int | None, end: bytes | None) -> list[tuple[bytes, bytes]]:
-        rows: list[tuple[bytes, bytes]] = []
+    def _stored(self, keys: list[bytes]) -> list[bytes | None]:
         with self._watched():
-            cursor = self._db.iter(self._until(end))
+            return list(self._db.get(keys)) if keys else []
+
+    def _pairs(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """What is newer over what is in RocksDB, in order."""
+        newest = self._buffer.changes
+        stored = self._rows(start, end)
+        row = next(stored, None)
+        for key in self._buffer.keys(start, end):
+            while row and row[0] < key:
+                yield row
+                row = next(stored, None)
+            if row and row[0] == key:
+                row = next(stored, None)
+            if (value := newest[key]) is not None:
+                yield key, value
+        if row:
+            yield row
+        yield from stored
+
+    def _rows(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        options = ReadOptions()
+        options.set_iterate_upper_bound(end)
+        with self._watched():
+            cursor = self._db.iter(options)
             cursor.seek(start)
-            while cursor.valid() and (limit is None or len(rows) < limit):
-                rows.append((cursor.key(), cursor.value()))
+            while cursor.valid():
+                yield cursor.key(), cursor.value()
                 cursor.next()
             cursor.status()  # a damaged block ends an iterator like the last row does: only this tells
-        return rows
-
-    @staticmethod
-    def _until(end: bytes | None) -> ReadOptions:
-        options = ReadOptions()
-        if end is not None:
-            options.set_iterate_upper_bound(end)
-        return options
 
     def _read_position(self) -> Position:
         packed = self.get(POSITION)

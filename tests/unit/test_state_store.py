@@ -77,3 +77,30 @@ def test_a_scan_over_a_damaged_block_raises_and_does_not_just_end(tmp_path: Path
 def test_all_stores_of_a_process_share_one_cache() -> None:
     """A cache for each partition would multiply with the partitions."""
     assert _shared_cache() is _shared_cache()
+
+
+def test_what_comes_and_goes_between_two_flushes_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    """Neither a row nor a tombstone; what was there before is taken away."""
+    store = Store(tmp_path / "t-0")
+    store.write([(b"old", b"1")], Position(0, 1, 1))
+    store.flush()
+    before = store._db.latest_sequence_number()
+    store.write([(b"short", b"1"), (b"old", b"2")], Position(1, 1, 1))
+    store.write([(b"short", None), (b"old", None)], Position(2, 1, 1))
+    store.flush()
+    assert store._db.latest_sequence_number() - before == 2  # `old`, and the position
+    assert store.scan(b"!", b"\xff", 10) == []
+    store.close()
+
+
+def test_a_full_buffer_goes_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a kill never has much to read again."""
+    monkeypatch.setattr("streams.state.store.BUFFER_BYTES", 10_000)
+    store = Store(tmp_path / "t-0")
+    for number in range(100):
+        store.write([(b"k%d" % number, bytes(1_000))], Position(number, 1, 1))
+    store._db.close()
+    store = Store(tmp_path / "t-0")
+    assert 80 < store.position.offset < 99
+    assert len(store.scan(b"k", b"l", 200)) == store.position.offset + 1
+    store.close()
