@@ -1,4 +1,4 @@
-"""A twin of the RocksDB store: what was written to it survives its process, as the page cache does a kill -9."""
+"""A twin of the RocksDB store: a kill -9 leaves what was flushed, some commits ago, and its position."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,12 +7,15 @@ from streams.state.memory import MemoryPartition
 from streams.state.partition import NO_MARKER, Change
 from streams.state.store import FIRST_KEY, MARKER, Position
 
+FLUSH_EVERY = 5
+"""Commits that a kill may lose."""
+
 
 class Folder:
     """What one folder holds."""
 
     def __init__(self) -> None:
-        self.rows = MemoryPartition()
+        self.rows: dict[bytes, bytes] = {}
         self.position = Position()
 
 
@@ -33,11 +36,9 @@ class DiskStore:
     def __init__(self, path: Path, folder: Folder) -> None:
         self.path = path
         self._folder = folder
-
-    @property
-    def position(self) -> Position:
-        """How far into the changelog it is."""
-        return self._folder.position
+        self._newest: dict[bytes, bytes | None] = {}
+        self._commits = 0
+        self._read_folder()
 
     @property
     def marker(self) -> int:
@@ -47,26 +48,47 @@ class DiskStore:
 
     def get(self, key: bytes) -> bytes | None:
         """A value, or None."""
-        return self._folder.rows.get(key)
+        return self._rows.get(key)
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """Values, in the order of their keys."""
-        return self._folder.rows.get_many(keys)
+        return self._rows.get_many(keys)
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Pairs of the table, in order."""
-        return self._folder.rows.scan(max(start, FIRST_KEY), end, limit)
+        return self._rows.scan(max(start, FIRST_KEY), end, limit)
 
     def write(self, changes: Iterable[Change], position: Position) -> None:
-        """All or nothing."""
+        """All or nothing; on disk with some later one."""
         for key, value in changes:
-            self._folder.rows._set(key, value)
-        self._folder.position = position
+            self._rows._set(key, value)
+            self._newest[key] = value
+        self.position = position
+        self._commits += 1
+        if self._commits % FLUSH_EVERY == 0:
+            self._flush()
 
     def wipe(self) -> None:
         """Empty it."""
-        self._folder.rows = MemoryPartition()
-        self._folder.position = Position()
+        self._folder.rows, self._folder.position = {}, Position()
+        self._newest.clear()
+        self._read_folder()
 
     def close(self) -> None:
-        """Nothing to flush."""
+        """All goes to disk."""
+        self._flush()
+
+    def _read_folder(self) -> None:
+        self._rows = MemoryPartition()
+        for key, value in self._folder.rows.items():
+            self._rows._set(key, value)
+        self.position = self._folder.position
+
+    def _flush(self) -> None:
+        for key, value in self._newest.items():
+            if value is None:
+                self._folder.rows.pop(key, None)
+            else:
+                self._folder.rows[key] = value
+        self._folder.position = self.position
+        self._newest.clear()
