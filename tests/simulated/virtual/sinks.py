@@ -78,6 +78,10 @@ class House:
         found = ([row[n] for n in at] for row in self.tables["executions"].values())
         return [Row(to_text(bytes.fromhex(execution)), state, attempt) for execution, state, attempt in found]
 
+    def places(self) -> dict[Place, int]:
+        """Where reading goes on."""
+        return {(str(row[0]), int(row[1])): int(row[2]) for row in self.tables["progress"].values()}
+
 
 class HouseTables(Tables):
     """See sinks.record.tables.Tables: all of it but the connection."""
@@ -87,7 +91,7 @@ class HouseTables(Tables):
 
     def places(self) -> dict[Place, int]:
         """Where reading goes on."""
-        return {(str(row[0]), int(row[1])): int(row[2]) for row in self._house.tables["progress"].values()}
+        return self._house.places()
 
     def _insert(self, table: str, lines: bytes) -> None:
         self._house.insert(table, lines)

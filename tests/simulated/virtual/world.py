@@ -160,12 +160,18 @@ class World:
         known = {row.execution: row.state for row in self.house.rows()}
         if any(a.what == "submit" and a.outcome == "ok" and known.get(a.execution) not in TERMINAL for a in self.asked):
             return False
-        return all(state in TERMINAL for state in known.values()) and self._all_told() and self._settled()
+        if any(state not in TERMINAL for state in known.values()):
+            return False
+        return self._all_recorded() and self._all_told() and self._settled()
 
     @property
     def asked(self) -> list[Asked]:
         """What clients asked for."""
         return self.people.asked
+
+    def _all_recorded(self) -> bool:
+        tp = TopicPartition(self.topics.events, 0)
+        return self.house.places().get((tp.topic, tp.partition), 0) >= len(self.broker.logs[tp])
 
     def _all_told(self) -> bool:
         tp = TopicPartition(self.topics.notifications, 0)
