@@ -215,7 +215,7 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
 
     async def on_stop(self) -> None:
         """Close the stores."""
-        self.app.room.give_up()
+        self.app.room.give_up()  # before anything is awaited
         await self.app.inputs.stop()
         await self.app.room.stop()
 

@@ -45,6 +45,7 @@ class Room:
         self._stores: dict[TopicPartition, Store] = {}
         self._actives: dict[TopicPartition, ActivePartition] = {}
         self._era = 0
+        self._changing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
         self._renewal: asyncio.Task[None] | None = None
         self._follower: asyncio.Task[None] | None = None
@@ -77,15 +78,22 @@ class Room:
         """
         era = self._era
         actives, standbys = _plain(actives), _plain(standbys)
-        await self._stop_following()
-        await self._open_stores(actives | standbys)
-        self._check(era)
-        starts = await self._open_actives(sorted(actives), era)
-        await self._follow(sorted(standbys))
-        return starts
+        async with self._changing:
+            self._check(era)
+            await self._stop_following()
+            await self._open_stores(actives | standbys)
+            self._check(era)
+            starts = await self._open_actives(sorted(actives), era)
+            await self._follow(sorted(standbys))
+            return starts
 
     async def stop(self) -> None:
-        """Close everything; what is committed is on disk."""
+        """Close everything, a `take` that goes on interrupted first; what is committed is on disk."""
+        self.give_up()
+        async with self._changing:
+            await self._close()
+
+    async def _close(self) -> None:
         await self._stop_following()
         await _cancel(self._renewal)
         await asyncio.gather(*self._background)
@@ -171,15 +179,15 @@ class Room:
         reader.start_at({tp: self._from(tp, logs[tp]) for tp in behind})
         while behind:
             async with asyncio.timeout(STALL):
-                await self._advance(reader, behind)
-            self._check(era)
+                await self._advance(reader, behind, era)
         reader.start_at({})
 
-    async def _advance(self, reader: Reader, behind: dict[TopicPartition, Extent]) -> None:
+    async def _advance(self, reader: Reader, behind: dict[TopicPartition, Extent], era: int) -> None:
         """Apply something of what is behind; waits until there is something."""
         found: dict[TopicPartition, list[object]] = {}
         while not found:
             found = await reader.read(behind, timeout_ms=1_000)
+            self._check(era)
         for tp, records in found.items():
             try:
                 self._apply(tp, records, behind[tp].end)

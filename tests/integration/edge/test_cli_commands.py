@@ -1,5 +1,4 @@
 import json
-import time
 from typing import Any
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from pipelines.ids import execution_id, to_text
 from pipelines.model import ExternalTask, PipelineModel
 from pipelines.requests import ExecutionFilter
+from tests.integration.edge.listing import until
 from ui.client import Client
 
 
@@ -123,9 +123,10 @@ def test_sql_errors_are_one_readable_line(system: Any) -> None:
         assert "In scope" not in done.stderr
 
 
-def test_a_list_fits_a_narrow_terminal(system: Any, name: str) -> None:
+def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -> None:
     """Eighty columns are enough for whole ids, whatever the names; the order of the rows is told."""
     done = system.run("submit", "external", "--id", f"{name}-{'long' * 20}", "--run", "r" * 60, "--max-latency", "60")
+    until(client, ExecutionFilter(text=name), 1)
     listed = system.run("list", "--text", name, COLUMNS="80")
     assert done.stdout.strip()[-12:] in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) <= 80
@@ -135,9 +136,10 @@ def test_a_list_fits_a_narrow_terminal(system: Any, name: str) -> None:
     assert "the longest wait first" in listed.stderr
 
 
-def test_a_name_of_something_else_is_explained(system: Any, name: str) -> None:
+def test_a_name_of_something_else_is_explained(system: Any, client: Client, name: str) -> None:
     """Who gives a task or a run where an execution's id belongs is told how to list its executions."""
     system.run("submit", "external", "--id", name, "--run", f"{name}-r")
+    until(client, ExecutionFilter(task=name), 1)
     for what, given in (("task", name), ("run", f"{name}-r")):
         for verb in ("show", "logs", "cancel", "retry"):
             done = system.run(verb, given)
@@ -217,8 +219,7 @@ def test_many_are_cancelled_by_filter(system: Any, client: Client, name: str) ->
     which = ["--pipeline", name, "--state", "running"]
     for number in range(2):
         client.submit(ExternalTask(id=f"{name}.{number}"))
-    while client.executions(ExecutionFilter(pipeline=name)).total < 2:
-        time.sleep(0.1)
+    until(client, ExecutionFilter(pipeline=name), 2)
     unasked = system.run("cancel", *which)
     assert (unasked.returncode, "Say --yes" in unasked.stderr) == (2, True)
     done = system.run("cancel", *which, "--yes", "-o", "json")

@@ -12,16 +12,8 @@ from pipelines.events import CreateEvent, SubmitEvent
 from pipelines.ids import execution_id, to_text
 from pipelines.model import ExternalTask, PipelineModel, SleepTask
 from pipelines.requests import BulkRequest, ExecutionFilter
+from tests.integration.edge.listing import until
 from ui.client import ApiError, ApiUnavailableError, Client
-
-
-def until(client: Client, which: ExecutionFilter, count: int) -> list[str]:
-    """The ids that match, once history has so many."""
-    deadline = time.monotonic() + 30
-    while (page := client.executions(which)).total != count and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert page.total == count
-    return [row.execution for row in page.items]
 
 
 def until_deleted(client: Client, task: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from streams.state.faust_fixes import Interrupted
+
 
 async def load(ground: Any, seconds: float) -> None:
     """Words on both partitions, some of them forgotten again."""
@@ -59,6 +61,22 @@ async def test_an_owner_that_was_replaced_leaves_when_it_writes(ground: Any, mon
     await ground.close(old)
     await ground.close(new)
     await ground.check("b", "a")
+
+
+@pytest.mark.parametrize("delay", [0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2])
+async def test_a_room_can_be_stopped_while_it_catches_up(ground: Any, delay: float) -> None:
+    """What goes on is interrupted before the stores close; what was applied by then stays, and the rest comes later."""
+    first = await ground.room("a")
+    await first.take({ground.tp()}, set())
+    await ground.work(first, [b"w%d" % (number % 400) for number in range(3_000)])
+    await ground.close(first)
+    late = await ground.room("b")
+    taking = asyncio.create_task(late.take({ground.tp()}, set()))
+    await asyncio.sleep(delay)
+    await ground.close(late)
+    await asyncio.wait([taking])
+    assert isinstance(taking.exception(), Interrupted | None)
+    await ground.check("b")
 
 
 @pytest.mark.parametrize("step", ["outputs", "changelog"])
