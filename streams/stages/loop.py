@@ -151,8 +151,8 @@ class Loop:
     async def _commit(self, marker: int) -> None:
         before, after = self._logic.outputs()
         await self._send(before + self._letters + self._bugs)
-        records, derived = self._logic.changes()
-        await self._partition.commit(records + self._part(), derived, marker)
+        changes = self._logic.changes()
+        await self._partition.commit(changes._replace(records=changes.records + self._part()), marker)
         self._logic.committed()
         if after:
             await self._send(after)

@@ -4,7 +4,7 @@ What is in here alone is lost with its process, and read back from the changelog
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from streams.state.partition import Change
 
@@ -21,44 +21,39 @@ class WriteBuffer:
         self.changes: dict[bytes, bytes | None] = {}
         self.size = 0
         """Bytes of memory, roughly."""
-        self._born: set[bytes] = set()
+        self._born: set[bytes] = set()  # those that nothing below knows
         self._order: dict[bytes, list[bytes]] = {}  # by a key's first byte, of those that were asked for
 
-    def add(self, changes: Iterable[Change]) -> list[bytes]:
-        """Take changes over, in their order. Returns keys that have come and gone in here, for `forget`."""
-        mine, order, size = self.changes, self._order, self.size
-        gone: list[bytes] = []
+    def add(self, changes: Iterable[Change], fresh: Container[bytes] = ()) -> None:
+        """Take changes over, in their order. What is taken away of `fresh` ones, which nothing below knows, leaves."""
+        mine, born, order, size = self.changes, self._born, self._order, self.size
         for key, value in changes:
-            if key in mine:
-                size -= len(mine[key] or b"")
-                if value is None and key in self._born:
-                    gone.append(key)
-            else:
-                size += len(key) + OVERHEAD
-                if value is not None:
-                    self._born.add(key)
-                if key[:1] in order:
+            if key not in mine:
+                size += len(key) + OVERHEAD + len(value or b"")
+                if key in fresh:
+                    born.add(key)
+                if order and key[:1] in order:
                     insort(order[key[:1]], key)
+            elif value is None and key in born:
+                size -= len(key) + OVERHEAD + len(mine[key] or b"")
+                self._forget(key)
+                continue
+            else:
+                size += len(value or b"") - len(mine[key] or b"")
             mine[key] = value
-            size += len(value or b"")
         self.size = size
-        return gone
-
-    def forget(self, keys: Iterable[bytes]) -> None:
-        """Drop keys that were taken away, and that the store below does not know either."""
-        for key in keys:
-            if key in self._born and self.changes[key] is None:
-                self._born.discard(key)
-                del self.changes[key]
-                self.size -= len(key) + OVERHEAD
-                if line := self._order.get(key[:1]):
-                    del line[bisect_left(line, key)]
 
     def keys(self, start: bytes, end: bytes) -> list[bytes]:
         """The keys from `start` on, before `end`, in order; those that were taken away too."""
         last = end[0] + (len(end) > 1)
         lines = [self._line(bytes((first,))) for first in range(start[0], last)]
         return [key for line in lines for key in line[bisect_left(line, start) : bisect_left(line, end)]]
+
+    def _forget(self, key: bytes) -> None:
+        self._born.discard(key)
+        del self.changes[key]
+        if line := self._order.get(key[:1]):
+            del line[bisect_left(line, key)]
 
     def _line(self, first: bytes) -> list[bytes]:
         if first not in self._order:

@@ -20,7 +20,7 @@ from streams.stages.incoming import Incoming, Send
 from streams.stages.loop import PART, GapError, Loop, Stage
 from streams.stages.schedule import Schedule
 from streams.state.memory import MemoryPartition
-from streams.state.partition import Change
+from streams.state.partition import Changes
 
 SETTINGS = Settings(task_partitions=1)
 
@@ -32,10 +32,10 @@ class Noted(MemoryPartition):
         super().__init__()
         self.notes: list[str] = []
 
-    async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
+    async def commit(self, changes: Changes, marker: int) -> None:
         """See Partition."""
         self.notes.append(f"commit {marker}")
-        await super().commit(changes, derived, marker)
+        await super().commit(changes, marker)
 
 
 class Rig:
