@@ -128,8 +128,10 @@ class Store:
         """The value of `key`, or None."""
         if key in self._buffer.changes:
             return self._buffer.changes[key]
-        with self._watched():
+        try:
             value: bytes | None = self._db.get(key)
+        except Exception as error:  # noqa: BLE001  (the binding raises plain Exception for everything)
+            self._condemn(error)  # not `_watched`, which costs more than the question
         return value
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
