@@ -4,7 +4,7 @@
 |---|---|
 | x + execution id | the execution's record |
 | p + execution id | call and payload, written once |
-| r + execution id | the value of a success |
+| r + execution id | the value of a success, unless it is short and stands in the record |
 | v + execution id + upstream id | the value of an upstream that lives elsewhere |
 | h + execution id | somebody is to be told when it ends |
 | h + execution id + watcher | the id by which that watcher knows it |
@@ -192,7 +192,10 @@ class TaskTable:
 
     def result(self, execution: bytes) -> bytes:
         """See View."""
-        return self._overlay.get(b"r" + execution) or b""
+        record = self.execution(execution)
+        if record is None or not record.has_result:
+            return b""
+        return record.value or self._overlay.get(b"r" + execution) or b""
 
     def kept_result(self, execution: bytes, upstream: bytes) -> bytes:
         """See View."""
@@ -251,7 +254,7 @@ class TaskTable:
         self._move_key(worker_key(old), None)
         self._overlay.delete(b"x" + old.id)
         self._overlay.delete(b"p" + old.id)
-        if self._overlay.get(b"r" + old.id) is not None:
+        if old.has_result and not old.value:
             self._overlay.delete(b"r" + old.id)
         self._watches.remove_all(old.id)
         for upstream, _, _ in old.upstream:
