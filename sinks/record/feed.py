@@ -27,6 +27,12 @@ FETCH_BYTES = 8 * 1024 * 1024
 IDLE_MS = 500
 """How long one look for messages takes at most, milliseconds."""
 
+FETCH_MIN = 256 * 1024
+"""Bytes for which the broker holds its answer back: each costs both sides the same, whatever is in it."""
+
+FETCH_MS = 100
+"""For how long at most, milliseconds."""
+
 LOOK_MS = 50
 """The same while a batch is gathered, for which somebody may ask."""
 
@@ -55,7 +61,8 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             "auto_offset_reset": "earliest",
             "fetch_max_bytes": FETCH_BYTES,
             "max_partition_fetch_bytes": max(FETCH_BYTES, MESSAGE_LIMIT),
-            "fetch_max_wait_ms": IDLE_MS,
+            "fetch_min_bytes": FETCH_MIN,
+            "fetch_max_wait_ms": FETCH_MS,
             "max_poll_interval_ms": PATIENCE_MS,
             "metadata_max_age_ms": NEWS_MS,
         }

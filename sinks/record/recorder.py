@@ -25,7 +25,7 @@ from sinks.record.feed import IDLE_MS, LOOK_MS, Feed
 from sinks.record.rollup import RollUp
 from sinks.record.rows import Batch
 from sinks.record.tables import Tables, UnreadableRowsError
-from streams.collector import settle
+from streams.collector import settle, undisturbed
 from streams.engine.events import Refused
 from streams.settings import Settings
 from streams.topics import Topics
@@ -200,6 +200,7 @@ class Recorder:
                 return answer
 
 
+@undisturbed()
 def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
     """Put messages into the tables; returns dead letters for those that cannot be read, by us or by ClickHouse."""
     batch, letters = Batch(), []

@@ -2,9 +2,13 @@
 
 Every table keeps the newest row of its sort key, so a batch can be written twice. Its place in Kafka is written last:
 whoever starts again after a crash goes on from there, and what it repeats changes nothing.
+
+Rows go in as MessagePack, value behind value: both msgspec, which writes it, and ClickHouse, which reads it, have less
+to do than with lines of JSON.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import msgspec
 from clickhouse_connect.driver.client import Client
@@ -12,17 +16,19 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.record.client import Names, open_client
 from sinks.record.migrate import migrate
-from sinks.record.rows import COLUMNS, Batch
+from sinks.record.rows import COLUMNS, Batch, Row
 from streams.settings import Settings
+
+_encode = msgspec.msgpack.Encoder().encode
 
 Place = tuple[str, int]
 """A topic and one of its partitions."""
 
 SESSION = {
     "async_insert": 0,  # batches are ours, and an insert that has returned is in the table
-    "input_format_json_named_tuples_as_objects": 0,  # tuples come as arrays
     "max_partitions_per_insert_block": 0,  # a batch that catches up may span many weeks
     "max_threads": 1,  # a batch is small; the cores are for others
+    "optimize_on_insert": 0,  # a batch has hardly any row twice, and looking for them costs as much as half its parts
 }
 
 UNREADABLE = frozenset({6, 26, 27, 33, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 407, 444})
@@ -67,21 +73,26 @@ class Tables:
         Raises UnreadableRowsError where a value is refused, ClickHouseError where ClickHouse fails.
         """
         written = {}
-        for table, count, lines in batch.lines():
-            self._insert(table, lines)
-            written[table] = count
+        for table, rows in batch.tables():
+            self._insert(table, rows)
+            written[table] = len(rows)
         return written
 
     def reached(self, places: Mapping[Place, int]) -> None:
         """All before these offsets is in the tables."""
-        rows: Iterable[tuple[str, int, int]] = [(*place, offset) for place, offset in places.items()]
-        self._insert("progress", msgspec.json.Encoder().encode_lines(rows))
+        self._insert("progress", [(*place, offset) for place, offset in places.items()])
 
-    def _insert(self, table: str, lines: bytes) -> None:
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
         name = f"{self._names.raw}.{table}"
         try:
-            self._client.raw_insert(name, COLUMNS[table], lines, fmt="JSONCompactEachRow")
+            self._client.raw_insert(name, COLUMNS[table], packed(rows), fmt="MsgPack")
         except DatabaseError as error:
             if error.code in UNREADABLE:
                 raise UnreadableRowsError(str(error)) from error
             raise
+
+
+def packed(rows: Sequence[Row]) -> bytes:
+    """Rows as ClickHouse's format MsgPack: one value behind the other, without the list that msgspec puts them in."""
+    values = list(chain.from_iterable(rows))
+    return _encode(values)[1 if len(values) < 1 << 4 else 3 if len(values) < 1 << 16 else 5 :]

@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.ids import execution_id
 from sinks.record.rows import COLUMNS, INDEX_BITS, Batch, pipeline_of
+from sinks.record.tables import packed
 from streams.engine.events import LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution, TaskDef
 
@@ -20,13 +21,10 @@ def moved(what: str, **fields: Any) -> Moved:
 
 
 def tables(*events: Any, offset: int = 3, logs: bool = False) -> dict[str, list[dict[str, Any]]]:
-    """The rows of one message as they are sent, by table, as dictionaries."""
+    """The rows of one message, by table, as dictionaries."""
     batch = Batch()
     batch.add(logs, 1, offset, msgspec.msgpack.encode(list(events)))
-    return {
-        table: [dict(zip(COLUMNS[table], msgspec.json.decode(line), strict=True)) for line in lines.splitlines()]
-        for table, _, lines in batch.lines()
-    }
+    return {table: [dict(zip(COLUMNS[table], row, strict=True)) for row in rows] for table, rows in batch.tables()}
 
 
 def test_only_the_newest_step_becomes_the_execution() -> None:
@@ -56,12 +54,12 @@ def test_positions_grow_within_and_between_messages() -> None:
     assert {row["partition"] for row in first} == {1}
 
 
-def test_times_are_seconds_and_what_is_not_known_is_none() -> None:
-    """Milliseconds survive, and 0 does not become 1970."""
+def test_times_are_milliseconds_and_what_is_not_known_is_none() -> None:
+    """They stay as they are, and 0 does not become 1970."""
     (row,) = tables(moved("created", ready_at=1_763_900_000_123))["executions"]
     assert (row["created_at"], row["ready_at"], row["started_at"], row["timeout_ms"]) == (
-        1.0,
-        1_763_900_000.123,
+        1000,
+        1_763_900_000_123,
         None,
         None,
     )
@@ -91,8 +89,8 @@ def test_a_task_that_comes_along_is_recorded_with_its_call_and_payload() -> None
         "created", 2500, first.execution, call=b'{"code":"1"}', payload=b"[1]", task_def=TaskDef("p.a", "python")
     )
     found = tables(whole)
-    assert [(t["task"], t["call"], t["payload"]) for t in found["tasks"]] == [("p.a", '{"code":"1"}', "[1]")]
-    assert [(e["call"], e["payload"]) for e in found["events"]] == [('{"code":"1"}', "[1]")]
+    assert [(t["task"], t["call"], t["payload"]) for t in found["tasks"]] == [("p.a", b'{"code":"1"}', b"[1]")]
+    assert [(e["call"], e["payload"]) for e in found["events"]] == [(b'{"code":"1"}', b"[1]")]
 
 
 def test_definitions_and_lines() -> None:
@@ -104,9 +102,9 @@ def test_definitions_and_lines() -> None:
         ("solo", "", False),
         ("p.a", "p", True),
     ]
-    assert [p["tasks"] for p in found["pipelines"]] == [["p.a"]]
+    assert [p["tasks"] for p in found["pipelines"]] == [("p.a",)]
     (line,) = tables(LogLine(ID, 1, 4, 1500, "stdout", "", 'tab\tand "quotes"\x00', "w"), logs=True)["logs"]
-    assert (line["seq"], line["at"], line["text"]) == (4, 1.5, 'tab\tand "quotes"\x00')
+    assert (line["seq"], line["at"], line["text"]) == (4, 1500, 'tab\tand "quotes"\x00')
 
 
 def test_the_pipeline_is_the_part_before_the_first_dot() -> None:
@@ -119,3 +117,22 @@ def test_garbage_is_an_error_of_the_decoder() -> None:
     for garbage in (b"", b"\xc1", b"\x00", msgspec.msgpack.encode([["mv"]]), msgspec.msgpack.encode([["zz", 1]])):
         with pytest.raises(msgspec.DecodeError):
             Batch().add(False, 0, 0, garbage)
+
+
+def test_rows_are_packed_value_behind_value() -> None:
+    """However many there are: MessagePack has three forms of a list's beginning."""
+    for count in (0, 1, 7, 8, 32_767, 32_768):
+        assert packed([("a", None)] * count) == b"\xa1a\xc0" * count
+
+
+def test_text_of_others_is_utf8() -> None:
+    """JSON goes through as it is; what is no UTF-8 does not reach a column."""
+    found = tables(moved("created"), Moved("created", 1, moved("x").execution, payload="ü".encode(), call=b"\xff"))
+    assert [(row["payload"], row["call"]) for row in found["events"]] == [(b"", b""), ("ü", "\ufffd")]
+
+
+@pytest.mark.parametrize("fields", [{"version": -1}, {"priority": 10}, {"attempt": 2**32}, {"max_latency": -5}])
+def test_a_number_that_no_column_holds_is_an_error_of_the_decoder(fields: dict[str, int]) -> None:
+    """ClickHouse would take it and wrap it around."""
+    with pytest.raises(msgspec.DecodeError, match="Expected `int`"):
+        tables(moved("created", **fields))

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sinks.notify.progress import Line as Progress
-from sinks.record.rows import Batch
+from sinks.record.rows import Batch, Row
 from streams.engine import attempt, decide, execute, trigger
 from streams.engine import commands as c
 from streams.engine.dispatch import Dispatcher
@@ -30,7 +30,7 @@ from tests.simulated.virtual.broker import Broker, Record
 from tests.simulated.virtual.sinks import House
 
 commit, keep, letter, fenced_producer = Loop._commit, House.keep, Loop._letter, kafka.fenced_producer
-lines = Batch.lines
+tables = Batch.tables
 
 
 class Bug(NamedTuple):
@@ -103,7 +103,7 @@ def nobody_silent(_self: Dispatcher, _now: int) -> list[c.Silent]:
     return []
 
 
-def keep_all(self: House, table: str, row: list[Any]) -> None:
+def keep_all(self: House, table: str, row: Row) -> None:
     """A plain MergeTree: a repeated row is one more."""
     rows = self.tables[table]
     if table == "executions" and row in rows.values():
@@ -112,10 +112,10 @@ def keep_all(self: House, table: str, row: list[Any]) -> None:
         keep(self, table, row)
 
 
-def forget_row(self: Batch) -> Iterator[tuple[str, int, bytes]]:
+def forget_row(self: Batch) -> Iterator[tuple[str, list[Row]]]:
     """Every fourth execution, by its id, gets no row."""
     self._newest = {execution: step for execution, step in self._newest.items() if execution[0] % 4}
-    return lines(self)
+    return tables(self)
 
 
 def read_is_told(self: Progress) -> tuple[int, str] | None:
@@ -169,7 +169,7 @@ BUGS: dict[str, Bug] = {
     "swapped priority": Bug(lambda: patch("streams.engine.dispatch.place_of", lowest_first), frozenset({"I5"})),
     "forgotten lease": _instead(Dispatcher, "silent", nobody_silent, "I10"),
     "repeated row": _instead(House, "keep", keep_all, "I7"),
-    "forgotten row": _instead(Batch, "lines", forget_row, "I7"),
+    "forgotten row": _instead(Batch, "tables", forget_row, "I7"),
     "lost notification": _instead(Progress, "commit", read_is_told, "I8"),
     "resurrected state": _processing(c.Execute, execute_again, "I9"),
     "forgotten takeover": _instead(Schedule, "first", first_says_nothing, "I10"),

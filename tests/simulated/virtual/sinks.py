@@ -3,11 +3,9 @@
 import asyncio
 import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
-
-import msgspec
 
 from pipelines.ids import to_text
 from sinks.notify.addresses import Undelivered
@@ -15,6 +13,7 @@ from sinks.notify.notifier import Notifier
 from sinks.record.client import ClickHouseAwayError
 from sinks.record.recorder import Recorder
 from sinks.record.rows import COLUMNS
+from sinks.record.rows import Row as TableRow
 from sinks.record.tables import Place, Tables
 from streams.engine.events import Notification
 from streams.settings import Settings
@@ -48,23 +47,22 @@ class House:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self.tables: dict[str, dict[Key, list[Any]]] = {table: {} for table in KEYS}
+        self.tables: dict[str, dict[Key, TableRow]] = {table: {} for table in KEYS}
         self.away_until = 0.0
         self.fragile = 0.0
 
-    def insert(self, table: str, lines: bytes) -> None:
+    def insert(self, table: str, rows: Sequence[TableRow]) -> None:
         """One insert, whole or not at all."""
         if self._broker.loop.now < self.away_until:
             raise ClickHouseAwayError("ClickHouse is away")
-        for line in lines.splitlines():
-            row = msgspec.json.decode(line)
+        for row in rows:
             self.keep(table, row)
         process = CURRENT.get()
         if process and self._broker.chance.random() < self.fragile:
             process.kill()
             raise DiedError
 
-    def keep(self, table: str, row: list[Any]) -> None:
+    def keep(self, table: str, row: TableRow) -> None:
         """A row replaces an older one of its key."""
         columns = COLUMNS[table]
         key = tuple(row[columns.index(name)] for name in KEYS[table])
@@ -93,8 +91,8 @@ class HouseTables(Tables):
         """Where reading goes on."""
         return self._house.places()
 
-    def _insert(self, table: str, lines: bytes) -> None:
-        self._house.insert(table, lines)
+    def _insert(self, table: str, rows: Sequence[TableRow]) -> None:
+        self._house.insert(table, rows)
 
 
 async def run_recorder(settings: Settings, producer: Producer, house: House) -> None:
