@@ -14,6 +14,9 @@ from streams.local.supervisor import Role, Supervisor, role
 from streams.local.topics_admin import answers, ensure_topics
 from streams.settings import Settings
 
+BEHIND = 5
+"""How nice the edge is: what ClickHouse does in it can wait for what decides and runs, and comes in bursts."""
+
 EXAMPLES = Path(pipelines.__file__).with_name("examples")
 
 
@@ -38,7 +41,7 @@ def roles(settings: Settings) -> list[Role]:
     """The roles that Kafka is for. They wait for their topics, so that all may start at once."""
     return [
         role("scheduler", settings),
-        role("edge", settings),
+        replace(role("edge", settings), nice=BEHIND),
         role("worker", settings, patience=settings.drain_timeout + 5),
     ]
 

@@ -30,7 +30,10 @@ TICK = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A program that has to run. `patience`: seconds in which it ends by itself when asked to."""
+    """A program that has to run.
+
+    `patience`: seconds in which it ends by itself when asked to; `nice`: how far others go before it on a full machine.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -39,6 +42,7 @@ class Role:
     env: dict[str, str] | None = None
     ready_file: Path | None = None
     patience: float = 10.0
+    nice: int = 0
 
 
 def role(name: str, settings: Settings, patience: float = 10.0) -> Role:
@@ -88,7 +92,7 @@ class Child:
         if self.role.ready_file:
             self.role.ready_file.parent.mkdir(parents=True, exist_ok=True)
             self.role.ready_file.unlink(missing_ok=True)
-        self.process = children.start(self.role.command, self.role.log, self.role.env)
+        self.process = children.start(self.role.command, self.role.log, self.role.env, self.role.nice)
 
     def _died(self, status: int, now: float) -> None:
         pause = min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE)  # more would not fit into a float
