@@ -103,14 +103,22 @@ def chain(*, executions: Count = 50_000, length: Count = 5, runs: Count = 1, out
 
 
 @app.command
-def priority(*, backlog: Count = 100_000, repeats: Count = 20, runs: Count = 1, output: Output = "table") -> None:
-    """Submit critical tasks while a long line of low ones waits, each of which takes 10 ms.
+def priority(
+    *,
+    backlog: Count = 100_000,
+    nap: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 0.01,
+    repeats: Count = 20,
+    runs: Count = 1,
+    output: Output = "table",
+) -> None:
+    """Submit critical tasks while a long line of low ones waits.
 
     The figures, over the critical ones of a run: milliseconds from submission to start of the code; and from the logs,
     how many low ones were dispatched while it stood in line, and how many its worker had already and started before it.
 
     Args:
         backlog: How many low ones wait.
+        nap: Seconds that each of them takes.
         repeats: How many critical ones come during the same backlog, half a second apart.
         runs: How often, each time in a fresh system.
         output: A table for people, or JSON for programs.
@@ -118,7 +126,7 @@ def priority(*, backlog: Count = 100_000, repeats: Count = 20, runs: Count = 1, 
     from streams.bench import run  # noqa: PLC0415  (other commands need none of it)
     from streams.bench.priority import measure_priority  # noqa: PLC0415  (the same)
 
-    run.measure_each(settings(), lambda here: measure_priority(here, backlog, repeats), output, runs, own=True)
+    run.measure_each(settings(), lambda here: measure_priority(here, backlog, nap, repeats), output, runs, own=True)
 
 
 @app.command

@@ -17,9 +17,6 @@ from streams.envelope import ready_commands, task_commands
 from streams.topics import Topics, pool_partition
 
 LOW, CRITICAL = 1, 9
-NAP = 0.01
-"""Seconds that each low one takes."""
-
 POOL = "default"
 ANY = "1"
 """All rows, in whatever state."""
@@ -28,11 +25,11 @@ EVERY = 0.5
 """Seconds between two critical ones."""
 
 
-def measure_priority(here: System, backlog: int, repeats: int) -> Figures:
+def measure_priority(here: System, backlog: int, nap: float, repeats: int) -> Figures:
     """Submit the backlog, then critical ones one by one; the line must not be empty before the last one has left."""
     topics, run = Topics.under(here.settings.namespace), fresh_run()
     place = logs.ends(here.settings, topics.ready, topics.tasks)
-    asyncio.run(load.at_once(here.settings, list(_low(run, backlog)), run))
+    asyncio.run(load.at_once(here.settings, list(_low(run, backlog, nap)), run))
     with progress(backlog, "in line") as step:
         measure.wait_for_rows(here.client, [run], backlog, step, which=ANY)
     say(f"{backlog:,} wait; {repeats} critical ones follow ...")
@@ -42,11 +39,11 @@ def measure_priority(here: System, backlog: int, repeats: int) -> Figures:
     return _figures(here, place, submitted, backlog)
 
 
-def _low(run: str, count: int) -> Iterator[TaskDef]:
+def _low(run: str, count: int, nap: float) -> Iterator[TaskDef]:
     noise = load.noise()
     call = b'{"function":"headrace.nap"}'
     for number in range(count):
-        payload = b'{"seconds":%g,"noise":%b}' % (NAP, noise[number % load.DISTINCT])
+        payload = b'{"seconds":%g,"noise":%b}' % (nap, noise[number % load.DISTINCT])
         yield TaskDef(f"bench-{run}-{number}", "function", call, payload, priority=LOW, owner="bench")
 
 

@@ -28,6 +28,7 @@ LEAST = 0.5
 TICKS = os.sysconf("SC_CLK_TCK")
 CLIENT = "client"
 WARM = "warm process"
+MAIN = "main thread"
 ALL = "all"
 
 
@@ -88,7 +89,11 @@ def _threads(pid: int) -> Iterator[tuple[int, str, float]]:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 text = (folder / "stat").read_text()
                 name, rest = text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2 :].split()
-                yield int(folder.name), name, (int(rest[11]) + int(rest[12])) / TICKS
+                yield (
+                    int(folder.name),
+                    MAIN if folder.name == str(pid) else name,
+                    (int(rest[11]) + int(rest[12])) / TICKS,
+                )
 
 
 class _Watch:

@@ -51,8 +51,7 @@ def _after(here: System, what: str, end: Callable[[], None], *, start: bool = Tr
     probes = asyncio.run(_leave_probes(here))
     if start:
         begun = time.monotonic()
-        _supervise(here)
-    seen = asyncio.run(_watch(here, place, probes))
+    seen = asyncio.run(_watch(here, place, probes, here.supervisor.tick if start and here.supervisor else None))
     found = {step: round(max(at[step] for at in seen.values()) - begun, 2) for step in ("created", "assigned")}
     say(f"{what}: decides after {found['created']} s, dispatches after {found['assigned']} s")
     return {"first_decision_s": found["created"], "first_dispatch_s": found["assigned"]}
@@ -62,11 +61,6 @@ def _stop(here: System, *, wipe: bool = False) -> None:
     here.child(SCHEDULER).stop()
     if wipe:
         shutil.rmtree(here.settings.home / "state")
-
-
-def _supervise(here: System) -> None:
-    if here.supervisor:
-        here.supervisor.tick()
 
 
 async def _leave_probes(here: System) -> set[bytes]:
@@ -82,10 +76,14 @@ async def _leave_probes(here: System) -> set[bytes]:
         return set(map(bytes, await client.submit_many(by_home.values(), run)))
 
 
-async def _watch(here: System, place: logs.Place, probes: set[bytes]) -> dict[bytes, dict[str, float]]:
-    """When each probe took each of its steps, as the monotonic clock of who reads the events."""
+async def _watch(
+    here: System, place: logs.Place, probes: set[bytes], tick: Callable[[], None] | None
+) -> dict[bytes, dict[str, float]]:
+    """When each probe took each of its steps, by our monotonic clock. `tick` starts what is to be started."""
     seen: dict[bytes, dict[str, float]] = {which: {} for which in probes}
     until = time.monotonic() + PATIENCE
+    if tick:
+        tick()
     async with AIOKafkaConsumer(bootstrap_servers=here.settings.kafka) as consumer:
         consumer.assign(list(place))
         for tp, offset in place.items():
@@ -95,6 +93,8 @@ async def _watch(here: System, place: logs.Place, probes: set[bytes]) -> dict[by
                 for event in (event for record in records for event in recorded_events(record.value)):
                     if isinstance(event, Moved) and event.execution.id in seen:
                         seen[event.execution.id].setdefault(event.what, time.monotonic())
+            if tick:
+                tick()
             if time.monotonic() > until:
                 raise measure.MeasurementError(f"no scheduler decided within {PATIENCE:.0f} s")
     return seen
@@ -123,7 +123,7 @@ def _owned(here: System) -> dict[int, list[int]]:
     topic = Topics.under(here.settings.namespace).status
     records = logs.since(here.settings, {TopicPartition(topic, 0): 0})
     words = [_word(r.value) for found in records.values() for r in found if r.key and r.key.startswith(b"role/sched")]
-    return {word["pid"]: sorted(word.get("partitions", {}).get("schedule", [])) for word in words if word}
+    return {word["pid"]: sorted(word.get("partitions", {}).get("tasks", [])) for word in words if word}
 
 
 def _word(value: bytes | None) -> dict[str, Any]:

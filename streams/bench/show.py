@@ -69,16 +69,18 @@ def plain(one: Figures) -> None:
 def table(title: str, rows: list[Row]) -> None:
     """Least, median and most of each figure, with bars of the medians; bars of one unit share a scale."""
     shown = Table(title=title, title_justify="left")
-    for column in ("figure", "unit"):
-        shown.add_column(column)
-    for column in ("min", "median", "max"):
+    once = all(len(values) == 1 for _, _, values in rows)
+    shown.add_column("figure")
+    shown.add_column("unit")
+    for column in ("value",) if once else ("min", "median", "max"):
         shown.add_column(column, justify="right")
-    shown.add_column("median", width=WIDTH)
+    shown.add_column("", width=WIDTH)
     longest = {unit: max(statistics.median(v) for _, u, v in rows if u == unit) for _, unit, _ in rows}
     for name, unit, values in rows:
         middle = statistics.median(values)
         line = bar(middle, longest[unit]) if unit else ""
-        shown.add_row(name, unit, _text(min(values)), _text(middle), _text(max(values)), line)
+        spread = [middle] if once else [min(values), middle, max(values)]
+        shown.add_row(name, unit, *map(_text, spread), line)
     Console(width=None if sys.stdout.isatty() else 110).print(shown)
 
 
@@ -91,7 +93,7 @@ def bar(value: float, longest: float) -> str:
 def spreads(found: list[Figures]) -> dict[str, dict[str, float]]:
     """Least, median and most of every number."""
     return {
-        name: {"min": min(values), "median": statistics.median(values), "max": max(values)}
+        name: {"min": min(values), "median": round(statistics.median(values), 4), "max": max(values)}
         for name, values in numbers(found)
     }
 
@@ -119,5 +121,5 @@ def _text(value: object) -> str:
         case list():
             return ", ".join(map(_text, value))
         case float() | int():
-            return f"{value:,}"
+            return f"{round(value, 3):,.15g}"
     return str(value)

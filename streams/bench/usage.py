@@ -1,6 +1,8 @@
 """What the processes of a system of ours take: memory by role, sampled while something is measured, and disk."""
 
 import contextlib
+import re
+import stat
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,9 @@ from streams.bench.system import System
 MB = 1_000_000
 LEAST_FREE = 10_000_000_000
 """Bytes of disk at which a measurement stops by itself."""
+
+PART = re.compile(r"^(.+)_(\d+)_(\d+)_(\d+)(?:_\d+)?$")
+"""A part's folder: its partition, the first and the last block in it, and how often it was merged."""
 
 
 class Memory(NamedTuple):
@@ -79,20 +84,35 @@ def as_figures(sizes: dict[str, Memory]) -> dict[str, dict[str, int]]:
 
 
 def disk(here: System) -> dict[str, int]:
-    """Bytes on disk by part: each Kafka topic, RocksDB, ClickHouse."""
+    """Bytes on disk by part: each Kafka topic, RocksDB (a standby's too), ClickHouse."""
     home, found = here.settings.home, dict[str, int]()
     for folder in sorted((home / "kafka").rglob(f"{here.settings.namespace}.*-[0-9]*")):
         name = f"kafka {folder.name.rpartition('-')[0].partition('.')[2]}"
         found[name] = found.get(name, 0) + _size(folder)
-    state = sorted(home.rglob("state"))
-    return found | {"rocksdb": sum(map(_size, state)), "clickhouse": _size(home / "clickhouse")}
+    state = [home / "state", home / "second" / "state"]
+    return found | {"rocksdb": sum(map(_size, state)), "clickhouse": _clickhouse(home / "clickhouse")}
+
+
+def _clickhouse(folder: Path) -> int:
+    """Without the parts that were merged into others, which stay some minutes longer."""
+    parts = [part for part in folder.glob("store/*/*/*") if PART.match(part.name)]
+    return _size(folder) - sum(_size(part) for part in parts if any(_covers(other, part) for other in parts))
+
+
+def _covers(other: Path, part: Path) -> bool:
+    mine, others = PART.match(part.name), PART.match(other.name)
+    if other.parent != part.parent or not mine or not others or mine[1] != others[1]:
+        return False
+    (low, high, level), (first, last, deeper) = (tuple(map(int, found.groups()[1:4])) for found in (mine, others))
+    return first <= low and high <= last and level < deeper
 
 
 def _size(folder: Path) -> int:
     total = 0
     for file in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):
-            total += file.lstat().st_blocks * 512
+            found = file.lstat()
+            total += found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else 0
     return total
 
 
