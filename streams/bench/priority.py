@@ -21,6 +21,9 @@ POOL = "default"
 ANY = "1"
 """All rows, in whatever state."""
 
+WARM_UP = 200
+"""Low ones before the backlog: a worker holds as many as it believes to start soon, by how long the last ones took."""
+
 EVERY = 0.5
 """Seconds between two critical ones."""
 
@@ -28,6 +31,9 @@ EVERY = 0.5
 def measure_priority(here: System, backlog: int, nap: float, repeats: int) -> Figures:
     """Submit the backlog, then critical ones one by one; the line must not be empty before the last one has left."""
     topics, run = Topics.under(here.settings.namespace), fresh_run()
+    warm = f"{run}-warm"
+    asyncio.run(load.at_once(here.settings, list(_low(warm, WARM_UP, nap)), warm))
+    measure.wait_for_rows(here.client, [warm], WARM_UP, lambda _: None)
     place = logs.ends(here.settings, topics.ready, topics.tasks)
     asyncio.run(load.at_once(here.settings, list(_low(run, backlog, nap)), run))
     with progress(backlog, "in line") as step:

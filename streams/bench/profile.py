@@ -43,13 +43,13 @@ class Thread(NamedTuple):
 def measure_profile(here: System, executions: int, functions: int) -> Figures:
     """`throughput`, and the microseconds of CPU that an execution costs in each thread of each role."""
     processes = _processes(here)
-    with _functions(processes if functions else {}) as folder:
-        before = _spent(processes)
-        with _Watch(processes) as watch:
+    with tempfile.TemporaryDirectory(prefix="headrace-profile-") as folder:
+        with _spies(processes if functions else {}, Path(folder)), _Watch(processes) as watch:
+            before = _spent(processes)
             measured = once(here, load.throughput(executions))
-        spent = watch.last
+        samples = {file.name: _samples(file) for file in sorted(Path(folder).iterdir())}
     used = defaultdict[tuple[str, str], float](float)
-    for thread, seconds in spent.items():
+    for thread, seconds in watch.last.items():
         used[thread.role, thread.name] += (seconds - before.get(thread, 0.0)) * 1e6 / executions
     found: Figures = {
         "executions": executions,
@@ -57,7 +57,7 @@ def measure_profile(here: System, executions: int, functions: int) -> Figures:
         "us_each": _by_role(used),
     }
     if functions:
-        found["functions_us_each"] = _by_function(folder, found["us_each"], functions)
+        found["functions_us_each"] = _by_function(samples, found["us_each"], functions)
     return found | {"machine": measure.machine()}
 
 
@@ -139,42 +139,46 @@ def _cost(one: tuple[str, float]) -> float:
 
 
 @contextmanager
-def _functions(processes: dict[str, list[int]]) -> Iterator[Path]:
-    """py-spy beside each Python role while inside; what it wrote stands in the folder, a file a role."""
+def _spies(processes: dict[str, list[int]], folder: Path) -> Iterator[None]:
+    """py-spy beside each Python role while inside; what it saw stands in the folder, a file a role."""
     spy = shutil.which("py-spy")
     if processes and not spy:
         raise measure.MeasurementError("--functions needs py-spy: `uv pip install py-spy`, and its folder in PATH")
-    with tempfile.TemporaryDirectory(prefix="headrace-profile-") as name:
-        folder, running = Path(name), list[subprocess.Popen[bytes]]()
-        try:
-            for role, pids in processes.items():
-                if spy and role not in {"kafka", CLIENT}:
-                    running.append(_spy(spy, pids[0], folder / role))
-            yield folder
-        finally:
-            for one in running:
-                one.send_signal(signal.SIGINT)
-            for one in running:
-                one.wait(30)
+    roles = [role for role in processes if role not in {"kafka", CLIENT}]
+    running = [_spy(spy, processes[role][0], folder / role) for role in roles if spy]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.send_signal(signal.SIGINT)
+        for one in running:
+            one.wait(30)
 
 
 def _spy(command: str, pid: int, out: Path) -> subprocess.Popen[bytes]:
     words = [command, "record", "--pid", str(pid), "--duration", "3600", "--format", "raw", "--output", str(out)]
     return subprocess.Popen(  # noqa: S603  (the program that we looked up)
-        [*words, "--rate", "200", "--nonblocking"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*words, "--rate", "200", "--function", "--nonblocking"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
-def _by_function(folder: Path, roles: dict[str, dict[str, float]], most: int) -> dict[str, dict[str, float]]:
-    """Each role's own microseconds, shared out as the samples are: where its threads were, not who called them."""
+def _samples(file: Path) -> Counter[str]:
+    """How often a thread was in each function, not who called it."""
+    found = Counter[str]()
+    for line in file.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        found[stack.rpartition(";")[2]] += int(count)
+    return found
+
+
+def _by_function(
+    samples: dict[str, Counter[str]], roles: dict[str, dict[str, float]], most: int
+) -> dict[str, dict[str, float]]:
+    """Each role's microseconds, shared out as its samples are."""
     found = {}
-    for file in sorted(folder.iterdir()):
-        samples = Counter[str]()
-        for line in file.read_text().splitlines():
-            stack, _, count = line.rpartition(" ")
-            samples[stack.rpartition(";")[2]] += int(count)
-        each = roles[file.name][ALL] / max(samples.total(), 1)
-        found[file.name] = {name: round(count * each, 1) for name, count in samples.most_common(most)}
+    for role, functions in samples.items():
+        each = roles[role][ALL] / max(functions.total(), 1)
+        found[role] = {name: round(count * each, 1) for name, count in functions.most_common(most)}
     return found
 
 

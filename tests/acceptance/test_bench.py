@@ -71,7 +71,7 @@ def test_a_paced_load_is_submitted_in_groups(up: tuple[Whole, Client]) -> None:
 
 def test_i5_a_critical_one_is_measured_in_a_backlog(tmp_path: Path) -> None:
     """The log says that none of a lower priority was given away while it stood in line."""
-    found = _bench("priority", "--backlog", "1500", "--nap", "0.1", "--repeats", "3", home=tmp_path)
+    found = _bench("priority", "--backlog", "800", "--nap", "0.1", "--repeats", "3", home=tmp_path)
     assert found["critical"] == 3
     assert found["left_in_line"] > 0
     assert found["low_dispatched_while_it_was_in_line"]["max"] == 0
