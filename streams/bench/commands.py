@@ -1,6 +1,7 @@
 """`headrace bench`: end to end, through Kafka, the tables, a worker and ClickHouse."""
 
-from typing import Annotated, Literal
+import sys
+from typing import Annotated, Literal, NoReturn
 
 import cyclopts
 from cyclopts import Parameter, validators
@@ -43,14 +44,17 @@ def throughput(
         executions: How many, with payloads of 1 KB.
         by: `client`: the Python client, which sends envelopes past the public topic; `events`: plain JSON events, one
             a message, by a stock Kafka client with acks=all.
-        per_task: Tasks are created first, and executed so many times each; 1: created and executed in one.
+        per_task: Tasks are created first, and executed so many times each; 1: created and executed in one. What is
+            left over is left out.
         runs: How often, each time in a fresh system unless one runs already.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
 
     if by == "events" and per_task > 1:
-        raise ValueError("--by events and --per-task are two measurements: give one of them")
+        _refuse("--by events and --per-task are two measurements: give one of them")
+    if executions < per_task:
+        _refuse(f"--executions {executions} does not give one task its {per_task} (--per-task)")
     if per_task > 1:
         measured = load.repeated(executions, per_task)
     else:
@@ -216,6 +220,11 @@ def profile(
     else:
         title = f"{executions:,} executions, {found['executions_per_second']:,} a second: CPU of each"
         show.table(title, measured.as_rows(found))
+
+
+def _refuse(why: str) -> NoReturn:
+    sys.stderr.write(f"headrace bench: {why}\n")
+    sys.exit(2)
 
 
 def register(parent: cyclopts.App) -> None:

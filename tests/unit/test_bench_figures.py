@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.bench import load, show, usage
+from streams.bench import commands, load, show, usage
 
 
 def test_one_run_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +47,12 @@ def test_what_was_merged_into_another_part_is_not_counted(tmp_path: Path) -> Non
     one = usage._size(table / "20261123_1_1_0")
     assert whole == 4 * one
     assert usage._clickhouse(tmp_path / "clickhouse") == 2 * one
+
+
+@pytest.mark.parametrize("words", [["--by", "events", "--per-task", "2"], ["--executions", "5", "--per-task", "10"]])
+def test_what_does_not_fit_together_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is started, with a sentence and the status of wrong usage."""
+    with pytest.raises(SystemExit) as ended:
+        commands.app(["throughput", *words])
+    assert ended.value.code == 2
+    assert "--per-task" in capsys.readouterr().err
