@@ -12,6 +12,9 @@ from collections.abc import Callable
 import redis
 
 URL = os.environ["PEER_REDIS"]
+RESULTS = f"{URL.rpartition('/')[0]}/1"
+"""A database of its own for results, so that each key in it is one."""
+
 PAYLOAD = 1_000
 """Bytes as JSON, random: as Headrace's own measurement has them."""
 
@@ -26,10 +29,17 @@ def payloads(count: int) -> list[str]:
     return [some[number % DISTINCT] for number in range(count)]
 
 
-def main(submit: Callable[[list[str]], None], results: Callable[[redis.Redis], int]) -> None:
+def each_key(connection: redis.Redis) -> int:
+    """Results where each is a key."""
+    return connection.dbsize()
+
+
+def main(
+    submit: Callable[[list[str]], None], results: Callable[[redis.Redis], int] = each_key, where: str = RESULTS
+) -> None:
     """Submit as many as the first argument says, wait until Redis holds a result of each, and print what it took."""
     count = int(sys.argv[1])
-    connection = redis.Redis.from_url(URL)
+    connection = redis.Redis.from_url(where)
     before, work = results(connection), payloads(count)
     start, cpu = time.perf_counter(), sum(os.times()[:2])
     submit(work)

@@ -27,4 +27,4 @@ def results(connection: redis.Redis) -> int:
 if __name__ == "__main__":
     import huey_app  # a task is known by its module, and here this one has another name
 
-    main(huey_app.submit, results)
+    main(huey_app.submit, results, URL)

@@ -2,11 +2,10 @@
 
 import asyncio
 
-import redis
-from common import URL, main
+from common import RESULTS, URL, main
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
-broker = RedisStreamBroker(URL).with_result_backend(RedisAsyncResultBackend(URL, prefix_str="result"))
+broker = RedisStreamBroker(URL).with_result_backend(RedisAsyncResultBackend(RESULTS))
 TOGETHER = 100
 
 
@@ -23,10 +22,5 @@ async def _submit(work: list[str]) -> None:
     await broker.shutdown()
 
 
-def results(connection: redis.Redis) -> int:
-    """Every key but the queue's is a result."""
-    return connection.dbsize() - connection.exists("taskiq")
-
-
 if __name__ == "__main__":
-    main(lambda work: asyncio.run(_submit(work)), results)
+    main(lambda work: asyncio.run(_submit(work)))
