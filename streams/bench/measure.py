@@ -15,7 +15,7 @@ SHORTEST, LONGEST = 0.1, 2.0
 """Seconds between two looks at the history: half the time that seems to be left, as looking costs what is measured."""
 
 SHARE = 10
-"""A look that took long is followed by a pause so many times as long."""
+"""After a look that took long the pause may be so many times as long, but never more than half of what is left."""
 
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
@@ -61,7 +61,7 @@ def wait_for_rows(
         if now - seen_at > patience:
             raise MeasurementError(f"{count - distinct} of {count} executions did not reach the history")
         left = (now - begun) * (count - distinct) / max(distinct, 1)
-        time.sleep(max(min(max(SHORTEST, left / 2), LONGEST), SHARE * (now - asked) if left > LONGEST else 0))
+        time.sleep(max(SHORTEST, min(left / 2, max(LONGEST, SHARE * (now - asked)))))
 
 
 def rows_of(client: Client, runs: list[str], which: str = ENDED) -> tuple[int, int]:
