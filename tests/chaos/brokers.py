@@ -29,6 +29,9 @@ from tests.simulated.virtual.life import quietly
 COUNT, CHUNK, CROWD = 100_000, 100, 4
 """Submissions, how many go together, and how many clients submit side by side."""
 
+RATE = 1_000
+"""Submissions a second at most, so that several leaders die meanwhile."""
+
 PATIENCE = 30.0
 """Seconds after which a client that heard nothing submits again."""
 
@@ -62,6 +65,7 @@ class Crowd:
             while not await self._submit(client, chunk):
                 self.unknown += len(chunk)
             self.acknowledged += [time.monotonic()] * len(chunk)
+            await asyncio.sleep(CROWD * CHUNK / RATE)
 
     @staticmethod
     async def _submit(client: KafkaClient, chunk: list[TaskDef]) -> bool:
