@@ -23,7 +23,7 @@ from tests.history.facts import Violation
 SHOWN = 10
 """Violations of one promise that are printed."""
 
-SCENES = {"brokers": three_brokers}
+SCENES = {"leaders": three_brokers}
 """Faults that have a play of their own, and take as long as they take."""
 
 
