@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -131,9 +132,16 @@ def _home(settings: Settings) -> Iterator[Check]:
         yield Check(name="home", status="fail", detail=str(error), mend="set HEADRACE_HOME to a folder of yours")
         return
     yield Check(name="home", status="ok", detail=f"{settings.home} can be written")
-    free = shutil.disk_usage(settings.home).free
-    mend = "free some, or set HEADRACE_HOME to a folder on another disk"
-    yield _grade("disk", free, preflight.LEAST_FREE, COMFORTABLE_DISK, what="free", mend=mend)
+    for folder in _disks(settings.home):
+        free = shutil.disk_usage(folder).free
+        mend = "free some, or set HEADRACE_HOME to a folder on another disk; what stopped goes on by itself"
+        yield _grade("disk", free, preflight.LEAST_FREE, COMFORTABLE_DISK, what=f"free for {folder}", mend=mend)
+
+
+def _disks(home: Path) -> list[Path]:
+    """`home`, and those of its folders that lie on another disk."""
+    own = home.stat().st_dev
+    return [home, *(path for path in sorted(home.iterdir()) if path.is_dir() and path.stat().st_dev != own)]
 
 
 def _pipelines(settings: Settings) -> Iterator[Check]:

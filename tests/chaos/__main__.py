@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="for so long; 2 where no kills are named")
     parser.add_argument("--kills", type=int, help="until schedulers and workers were killed so often each")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="let the folder with all logs stay, whatever came of it")
     parser.add_argument("--output", "-o", choices=("table", "json"), default="table")
     asked = parser.parse_args()
     try:
@@ -48,7 +49,7 @@ def _played(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, list[V
     """Figures, and what breaks each promise."""
     if scene := SCENES.get(asked.fault):
         return scene(_say), {}
-    report: Report = chaos(Trial(_goal(asked.minutes, asked.kills), asked.seed, asked.fault), _say)
+    report: Report = chaos(Trial(_goal(asked.minutes, asked.kills), asked.seed, asked.fault, asked.keep), _say)
     return report.figures, report.evidence()
 
 

@@ -37,6 +37,7 @@ class Trial(NamedTuple):
     goal: Goal
     seed: int
     weather: str = "kills"
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def chaos(trial: Trial, say: Callable[[str], None]) -> Report:
     """Torment a system of its own. Raises SetupError where it does not come up, or not again after a fault."""
     with quietly(), Receiver() as receiver, WEATHERS[trial.weather].opened(say) as tormented:
         report = _once(Stage(tormented, say), receiver, trial)
-        tormented.keep = bool(report.verdict.violations)
+        tormented.keep = trial.keep or bool(report.verdict.violations)
         return report
 
 
