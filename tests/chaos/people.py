@@ -36,7 +36,7 @@ HAPPENINGS = ("completed", "failed", "lost")
 NOISE = 0.03
 """How often somebody also submits again, cancels, sends what nobody can read, or asks for a later time."""
 
-LATEST = 20.0
+LATEST = 5.0
 """Seconds until then, at most."""
 
 
