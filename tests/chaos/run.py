@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
+from resource import RUSAGE_SELF, getrusage
 from typing import Any, NamedTuple
 
 from streams.bench.measure import machine
@@ -71,9 +72,11 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
     minutes, strikes = (time.monotonic() - stage.begun) / 60, stage.strikes
     say("No more faults; waiting for the end of everything ...")
     drained = _drain(tormented, people)
+    begun = time.monotonic()
     found = asyncio.run(collect(tormented, people, receiver.told, say))
     say("Judging ...")
     verdict = judge(found.history)
+    cost = {"seconds": round(time.monotonic() - begun), "memory_mb": getrusage(RUSAGE_SELF).ru_maxrss // 1024}
     return Report(
         {
             "weather": trial.weather,
@@ -91,6 +94,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
             **_standstills(tormented.settings, strikes, found),
             **weather.figures(stage, found),
             "judged": " ".join(verdict.judged),
+            "judge": cost,
             "violations": dict(Counter(violation.promise for violation in verdict.violations)),
             "machine": machine(),
         },
