@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tests.apps.clickhouse_server import Server
-from tests.chaos import clocks, disks
+from tests.chaos import clocks, disks, poison
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Hunt, Pace, Stage, hunt, note, rolling, visits, wait
 from tests.chaos.figures import rate
@@ -121,5 +121,6 @@ WEATHERS: dict[str, Weather] = {
     "clocks": Weather(clocks.jumps),
     "clickhouse": Weather(absence, beside_a_server, _rates),
     "disks": Weather(disks.full, disks.on_small_disks, disks.what_was_answered),
+    "poison": Weather(poison.half_of_it, figures=poison.compared),
     "brokers": Weather(brokers, on_three_brokers),
 }
