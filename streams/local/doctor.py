@@ -196,7 +196,12 @@ def _ports(settings: Settings) -> Iterator[Check]:
 
 def _kafka(settings: Settings) -> Iterator[Check]:
     if not answers(settings.kafka):
-        yield Check(name="kafka", status="warn", detail=f"nobody answers at {settings.kafka}", mend=START)
+        detail, ours = (
+            f"nobody answers at {settings.kafka}",
+            holder(settings.home) and preflight.kafka_is_ours(settings),
+        )
+        again = f"{settings.home}/logs/kafka.log says why; it is started again until it comes up"
+        yield Check(name="kafka", status="fail" if ours else "warn", detail=detail, mend=again if ours else START)
         return
     yield Check(name="kafka", status="ok", detail=f"a broker answers at {settings.kafka}")
     with admin(settings.kafka) as client:
