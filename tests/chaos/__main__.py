@@ -17,13 +17,14 @@ from streams.local.errors import SetupError
 from tests.chaos.brokers import three_brokers
 from tests.chaos.faults import Goal
 from tests.chaos.run import Report, Trial, chaos
+from tests.chaos.throughput import storm_rate
 from tests.chaos.weather import WEATHERS
 from tests.history.facts import Violation
 
 SHOWN = 10
 """Violations of one promise that are printed."""
 
-SCENES = {"leaders": three_brokers}
+SCENES = {"leaders": three_brokers, "storm-rate": storm_rate}
 """Faults that have a play of their own, and take as long as they take."""
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -14,7 +14,7 @@ from streams.local.errors import SetupError
 from streams.local.supervisor import TICK, Child
 from tests.chaos.system import System
 
-Hunt = Iterator[None]
+Hunt = Generator[None, None, None]
 """One role's torment: goes on a step with each `next`."""
 
 COUNTED = ("scheduler", "worker")
