@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pipelines
@@ -13,6 +14,9 @@ from streams.local.ports import listens
 from streams.local.supervisor import Role, Supervisor, role
 from streams.local.topics_admin import answers, ensure_topics
 from streams.settings import Settings
+
+HANGS_AFTER = 15.0
+"""Seconds: a broker that meets a full disk while it starts hangs in its own shutdown, also when there is room again."""
 
 EXAMPLES = Path(pipelines.__file__).with_name("examples")
 
@@ -31,7 +35,8 @@ def kafka_role(settings: Settings) -> Role:
     port = preflight.kafka_port(settings)
     broker = Broker(settings.home / "kafka", port, port + 1)
     log = settings.home / "logs" / "kafka.log"
-    return Role("kafka", tuple(broker.prepare()), log, lambda: answers(broker.bootstrap), patience=STOP_WITHIN)
+    ready, command = partial(answers, broker.bootstrap), tuple(broker.prepare())
+    return Role("kafka", command, log, ready, patience=STOP_WITHIN, may_idle=HANGS_AFTER)
 
 
 def roles(settings: Settings) -> list[Role]:

@@ -180,12 +180,12 @@ def _sandbox(settings: Settings) -> Iterator[Check]:
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
-    running = holder(settings.home)
+    running, log = holder(settings.home), f"look at its log in {settings.home}/logs"
     for port in preflight.ports(settings):
         name = f"port {port.number}"
         free = is_free(port.number)
         if running and free:
-            yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend="look at its log")
+            yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend=log)
         elif free or running:
             detail = f"{port.use}: listening" if running else f"free for {port.use}"
             yield Check(name=name, status="ok", detail=detail)
@@ -230,8 +230,12 @@ def _edge(settings: Settings) -> Iterator[Check]:
     mend = problem and "what waits goes on by itself once that is mended; the log of the edge says more"
     status: Status = "warn" if problem else "ok"
     yield Check(name="api", status=status, detail=problem or f"{settings.edge_url} serves", mend=mend)
-    yield from _roles(health)
-    yield _workers(workers)
+    if answers(settings.kafka):
+        yield from _roles(health)
+        yield _workers(workers)
+    else:
+        detail = "what scheduler, workers and edge say goes through Kafka, which is away"
+        yield Check(name="roles", status="warn", detail=detail, mend="they go on by themselves when it is back")
     yield _clock(health)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from streams.bench.system import settings_in
 from streams.local.broker import Broker
 from streams.local.broker import brokers as brokers_in
-from streams.local.cluster import local_settings, running
+from streams.local.cluster import HANGS_AFTER, local_settings, running
 from streams.local.ports import free_ports
 from streams.local.supervisor import Child, Role, Supervisor, role
 from streams.local.topics_admin import answers
@@ -120,7 +120,7 @@ def _cluster(settings: Settings, supervisor: Supervisor, count: int) -> Settings
 def _broker_role(node: Broker) -> Role:
     ready = partial(answers, node.bootstrap)
     # the last ones have no majority to say goodbye to, and nobody needs their data any more
-    return Role(f"kafka-{node.node}", tuple(node.prepare()), node.log, ready, patience=2)
+    return Role(f"kafka-{node.node}", tuple(node.prepare()), node.log, ready, patience=2, may_idle=HANGS_AFTER)
 
 
 def _another(name: str, settings: Settings, home: str) -> Role:
