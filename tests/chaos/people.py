@@ -50,10 +50,14 @@ class People:
     asked: list[Asked] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
     _recent: list[str] = field(default_factory=list)
+    _given_up: bool = False
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """They submit, in a thread of their own, while inside; when left, each of them knows or has given up."""
+        """They submit, in a thread of their own, while inside; when left, each of them knows or has given up.
+
+        Where it is left by an error they give up at once: nobody may be there to answer.
+        """
         stop = threading.Event()
         failed: list[BaseException] = []
 
@@ -67,6 +71,9 @@ class People:
         thread.start()
         try:
             yield
+        except BaseException:
+            self._given_up = True
+            raise
         finally:
             stop.set()
             thread.join()
@@ -130,7 +137,7 @@ class People:
 
     async def _submit(self, names: list[str], door: Callable[[], Awaitable[Any]], later: float) -> None:
         """Until it is acknowledged, as whoever relies on it has to: the same submission twice is one execution."""
-        while await self._ask("submit", names, door(), later) != "ok":
+        while not self._given_up and await self._ask("submit", names, door(), later) != "ok":
             later = 1.0
 
     async def _ask(self, what: str, names: list[str], work: Awaitable[Any], later: float) -> str:
