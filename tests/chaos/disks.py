@@ -28,7 +28,7 @@ from tests.chaos.system import System, system
 DISKS = {"kafka": 400, "state": 150, "clickhouse": 400}
 """Folders of `home`, and megabytes."""
 
-CALM, FULL = 8.0, 25.0
+CALM, FULL = 6.0, 20.0
 """Seconds before a disk is full, and for which it stays so."""
 
 PATIENCE = 20.0
