@@ -25,7 +25,7 @@ SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "restart": signal.SI
 UP_WITHIN = 120.0
 """Seconds in which a role has to be up again."""
 
-RESTS = 0.2
+RESTS = 0.1
 """How often a role is left in peace for longer."""
 
 NOTICED = 0.2
@@ -37,7 +37,7 @@ class Pace:
     """What befalls a role in each round, in an order that is drawn anew, and how soon.
 
     `between`: seconds from the moment when all processes of the role are up to its next fault; the first one comes
-    sooner. `rest`: the same, every fifth time. `silence`: seconds that a pause must exceed to be noticed.
+    sooner. `rest`: the same, every tenth time. `silence`: seconds that a pause must exceed to be noticed.
     """
 
     round: tuple[str, ...]

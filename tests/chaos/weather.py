@@ -33,7 +33,7 @@ def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     """
     lease, session = stage.system.settings.lease, stage.system.settings.session_timeout
     paces = {
-        "scheduler": Pace(("kill",) * 12 + ("pause",), (0.5, 5.5), session, rest=(2 * lease, 3 * lease)),
+        "scheduler": Pace(("kill",) * 12 + ("pause",), (0.5, 5.0), session, rest=(2 * lease, 3 * lease)),
         "worker": Pace(("kill",) * 12 + ("pause",), (0.5, 7.0), lease),
         "edge": Pace(("kill", "pause"), (20.0, 60.0), 2.0),
         "kafka": Pace(("kill", "pause"), (40.0, 100.0), 2.0),
