@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -159,7 +160,8 @@ def what_was_answered(stage: Stage, _found: Evidence) -> dict[str, Any]:
     """HTTP statuses by phase, and how long each disk's return took."""
     caller: Caller = stage.extras["caller"]
     answers = {phase: dict(counted) for phase, counted in caller.answers.items()}
-    return {
-        "answers": answers,
-        "back_after_s": {s.name: round((s.over - s.at) / 1000, 1) for s in stage.strikes if s.what == "empty"},
-    }
+    returns: dict[str, list[float]] = {name: [] for name in DISKS}
+    for strike in stage.strikes:
+        if strike.what == "empty" and strike.over < inf:
+            returns[strike.name].append(round((strike.over - strike.at) / 1000, 1))
+    return {"answers": answers, "back_after_s": returns}
