@@ -42,3 +42,5 @@ def log_to_stderr() -> None:
     handler.addFilter(Seldom())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("streams").setLevel(logging.INFO)
+    # there Faust's services tell of each of their steps
+    logging.getLogger("streams.state.faust_fixes").setLevel(logging.WARNING)
