@@ -1,4 +1,4 @@
-"""How long things stood still, by the log's own times."""
+"""How long things stood still, by the times of the messages in the logs."""
 
 from bisect import bisect_right
 from collections import Counter, defaultdict

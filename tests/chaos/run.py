@@ -91,7 +91,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
             "operations": dict(Counter(f"{asked.what} {asked.outcome}" for asked in people.asked)),
             "notifications": len(receiver.told),
             "drained_after_s": round(drained, 1),
-            **_standstills(tormented.settings, strikes, found),
+            **(_standstills(tormented.settings, strikes, found) if weather.timed else {}),
             **weather.figures(stage, found),
             "judged": " ".join(verdict.judged),
             "judge": cost,

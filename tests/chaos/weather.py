@@ -18,11 +18,15 @@ Say = Callable[[str], None]
 
 
 class Weather(NamedTuple):
-    """Hunts by role, for a stage, a seed and the seconds it lasts; the system that is tormented; and what is told."""
+    """Hunts by role, for a stage, a seed and the seconds it lasts; the system that is tormented; and what is told.
+
+    `timed`: whether the times of messages can be compared; dispatches carry those of the scheduler that sent them.
+    """
 
     hunts: Callable[[Stage, int, float], dict[str, Hunt]]
     opened: Callable[[Say], AbstractContextManager[System]] = system
     figures: Callable[[Stage, Evidence], dict[str, Any]] = lambda stage, found: {}  # noqa: ARG005  (none)
+    timed: bool = True
 
 
 def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
@@ -118,7 +122,7 @@ WEATHERS: dict[str, Weather] = {
     "restarts": Weather(restarts),
     "joins": Weather(joins),
     "storm": Weather(storm),
-    "clocks": Weather(clocks.jumps),
+    "clocks": Weather(clocks.jumps, timed=False),
     "clickhouse": Weather(absence, beside_a_server, _rates),
     "disks": Weather(disks.full, disks.on_small_disks, disks.what_was_answered),
     "poison": Weather(poison.half_of_it, figures=poison.compared),
