@@ -15,7 +15,7 @@ from tests.chaos.faults import Hunt, Stage, visits, wait
 from tests.chaos.system import system
 from tests.simulated.virtual.life import quietly
 
-COUNT = 30_000
+COUNT = 150_000
 """Executions in each half."""
 
 LEAST = 0.3
@@ -29,7 +29,7 @@ def storm_rate(say: Callable[[str], None], count: int = COUNT) -> dict[str, Any]
     """Executions a second in peace and in the storm. Raises SetupError."""
     with quietly(), system(say) as tormented:
         stage = Stage(tormented, say)
-        _rate(stage, "warm", count // 10, wait(inf))
+        _rate(stage, "warm", count // 50, wait(inf))
         peace = _rate(stage, "peace", count, wait(inf))
         storm = _rate(stage, "storm", count, visits(stage, (0.0, 2.0), Random(1)))
         rebalances = len(stage.strikes)
