@@ -15,6 +15,9 @@ from tests.history.facts import Step
 ON_ITS_WAY = 20
 """Milliseconds for which a message of a killed process may still arrive."""
 
+RECENT = 60_000
+"""Milliseconds for which what a process said of itself counts: numbers of processes come again within hours."""
+
 GAP_WITHIN = 10_000
 """Milliseconds after the last fault in which a gap is its own."""
 
@@ -49,10 +52,10 @@ def takeovers(strikes: list[Strike], found: Evidence, settings: Settings) -> lis
 
 def losses(strikes: list[Strike], found: Evidence) -> list[Loss]:
     """What each of these kills of workers took along, in the order of how long it waited for another worker."""
-    names: defaultdict[int, set[str]] = defaultdict(set)
+    beats: defaultdict[int, dict[str, int]] = defaultdict(dict)
     for command in (command for message in found.history.ready or () for command in message):
         if isinstance(command, Beat):
-            names[command.pid].add(command.worker)
+            beats[command.pid][command.worker] = command.at
     given: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
     for at, execution, attempt, _ in found.times.dispatched:
         given[execution].append((at, attempt))
@@ -61,7 +64,8 @@ def losses(strikes: list[Strike], found: Evidence) -> list[Loss]:
         taken[worker].append(step)
     found_lost = []
     for strike in strikes:
-        for step in (step for name in names[strike.pid] for step in taken[name] if step.at > strike.at):
+        names = [name for name, at in beats[strike.pid].items() if strike.at - RECENT < at <= strike.at]
+        for step in (step for name in names for step in taken[name] if step.at > strike.at):
             again = [at for at, number in given[step.execution] if number > step.attempt]
             waited = (min(again) - strike.at) / 1000 if again else None
             found_lost.append(Loss(step.execution, (step.at - strike.at) / 1000, waited))
@@ -155,4 +159,5 @@ def _words(times: Times) -> defaultdict[int, list[tuple[float, list[Owned]]]]:
 
 def _owned(words: list[tuple[float, list[Owned]]], at: float) -> list[Owned]:
     """The partitions that a scheduler said were its own, in its last word before."""
-    return max((word for word in words if word[0] <= at), default=(0.0, []), key=lambda word: word[0])[1]
+    recent = (word for word in words if at - RECENT < word[0] <= at)
+    return max(recent, default=(0.0, []), key=lambda word: word[0])[1]

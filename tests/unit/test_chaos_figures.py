@@ -1,5 +1,6 @@
 """The figures of a run under fire, from made-up times; milliseconds in, seconds out."""
 
+from streams.engine.commands import Beat
 from streams.settings import Settings
 from tests.chaos import figures
 from tests.chaos.evidence import Dispatched, Evidence, Times
@@ -48,6 +49,20 @@ def test_what_a_worker_took_along_is_known_and_dispatched_again() -> None:
         Step("e", 2, "retrying", "retrying", 1, 6_000, "w", losses=1),
     ]
     assert [(worker, step.at) for worker, step in figures.lost(steps)] == [("w", 6_000)]
+
+
+def test_a_number_of_a_process_that_comes_again_is_another_process() -> None:
+    """What a kill took along is what its own process had, and no later one of the same number."""
+    steps = [
+        Step(name, version, what, what, 1, at, worker, losses=version - 1)
+        for name, worker, lost in (("e", "first", 105_000), ("f", "second", 905_000))
+        for version, what, at in ((1, "running", 90_000), (2, "retrying", lost))
+    ]
+    said = [[Beat(worker, "p", 4, 4, 0, 0, pid=7, at=at)] for worker, at in (("first", 99_500), ("second", 899_500))]
+    again = [Dispatched(106_000, "e", 2, 0), Dispatched(906_000, "f", 2, 0)]
+    run = Evidence(History(steps=steps, ready=said), Times(again, [], []))
+    kills = [strike(100_000, role="worker", pid=7), strike(900_000, role="worker", pid=7)]
+    assert figures.losses(kills, run) == [figures.Loss("e", 5.0, 6.0), figures.Loss("f", 5.0, 6.0)]
 
 
 def test_a_goal_is_reached_by_time_or_by_kills_of_both_roles() -> None:
