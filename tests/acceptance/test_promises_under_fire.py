@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from tests.chaos.faults import Goal
 from tests.chaos.run import Report, Trial, chaos
+from tests.chaos.stage import Goal
 from tests.history.judge import CHECKS
 
 pytestmark = pytest.mark.timeout(600)

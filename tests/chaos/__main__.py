@@ -15,8 +15,8 @@ from rich.table import Table
 
 from streams.local.errors import SetupError
 from tests.chaos.brokers import three_brokers
-from tests.chaos.faults import Goal
 from tests.chaos.run import Report, Trial, chaos
+from tests.chaos.stage import Goal
 from tests.chaos.throughput import storm_rate
 from tests.chaos.weather import WEATHERS
 from tests.history.facts import Violation

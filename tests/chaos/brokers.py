@@ -15,8 +15,9 @@ from streams.local.supervisor import TICK
 from streams.local.topics_admin import admin
 from streams.topics import Topics
 from tests.chaos.crowd import Crowd, drained
-from tests.chaos.faults import Hunt, Stage, kill, until_up, wait
+from tests.chaos.faults import Hunt, kill, until_up, wait
 from tests.chaos.figures import spread
+from tests.chaos.stage import Stage
 from tests.chaos.system import System, system
 from tests.simulated.virtual.life import quietly
 

@@ -6,7 +6,8 @@ from random import Random
 
 from streams.local.errors import SetupError
 from streams.local.supervisor import Child
-from tests.chaos.faults import Hunt, Stage, kill, note, until_up, wait
+from tests.chaos.faults import Hunt, kill, until_up, wait
+from tests.chaos.stage import Stage, note
 
 LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 JUMPS = ("+3600", "+0", "-3600", "+0")

@@ -23,7 +23,8 @@ from pipelines.model import SleepTask
 from streams.local.errors import SetupError
 from streams.token import read_token
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import Hunt, Stage, Strike, note, until_up, wait
+from tests.chaos.faults import Hunt, until_up, wait
+from tests.chaos.stage import Stage, Strike, note
 from tests.chaos.system import System, system
 
 DISKS = {"kafka": 400, "state": 150, "clickhouse": 400}

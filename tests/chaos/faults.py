@@ -3,98 +3,23 @@
 import os
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf
+from collections.abc import Generator, Mapping, Sequence
 from random import Random
-from typing import Any, NamedTuple
 
 from streams.local.errors import SetupError
 from streams.local.supervisor import TICK, Child
-from tests.chaos.system import System
+from tests.chaos.stage import Goal, Pace, Stage, Strike, note
 
 Hunt = Generator[None, None, None]
 """One role's torment: goes on a step with each `next`."""
-
-COUNTED = ("scheduler", "worker")
-"""The roles of which so and so many kills are wanted."""
 
 SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "restart": signal.SIGTERM}
 
 UP_WITHIN = 120.0
 """Seconds in which a role has to be up again."""
 
-RESTS = 0.1
-"""How often a role is left in peace for longer."""
-
 NOTICED = 0.2
 """Seconds after which the supervisor knows of a kill."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What befalls a role in each round, in an order that is drawn anew, and how soon.
-
-    `between`: seconds from the moment when all processes of the role are up to its next fault; the first one comes
-    sooner. `rest`: the same, every tenth time. `silence`: seconds that a pause must exceed to be noticed.
-    """
-
-    round: tuple[str, ...]
-    between: tuple[float, float]
-    silence: float
-    rest: tuple[float, float] | None = None
-
-    def next(self, chance: Random) -> float:
-        """Seconds until the next fault."""
-        return chance.uniform(*(self.rest if self.rest and chance.random() < RESTS else self.between))
-
-
-class Goal(NamedTuple):
-    """When it is enough: after so many seconds, or so many kills of each role that counts."""
-
-    seconds: float = inf
-    kills: float = inf
-
-    def spares(self, role: str, strikes: list["Strike"]) -> bool:
-        """Whether the role has had its kills."""
-        return role in COUNTED and kills(strikes)[role] >= self.kills
-
-    def reached(self, seconds: float, strikes: list["Strike"]) -> bool:
-        """Whether all is done."""
-        return seconds >= self.seconds or all(self.spares(role, strikes) for role in COUNTED)
-
-
-@dataclass
-class Strike:
-    """What happened, and when all processes of the role were up again: epoch milliseconds."""
-
-    at: float
-    what: str
-    role: str
-    name: str
-    pid: int = 0
-    over: float = inf
-
-    def end(self) -> None:
-        """All is up again now."""
-        self.over = time.time() * 1000
-
-
-@dataclass
-class Stage:
-    """Where it plays: the system, whom to tell, and what has happened so far."""
-
-    system: System
-    tell: Callable[[str], None]
-    strikes: list[Strike] = field(default_factory=list)
-    begun: float = field(default_factory=time.monotonic)
-    extras: dict[str, Any] = field(default_factory=dict)
-
-    def say(self, line: str) -> None:
-        """A fault, with its time and the kills so far."""
-        done = " ".join(f"{kills(self.strikes)[role]}" for role in COUNTED)
-        self.tell(f"{time.monotonic() - self.begun:7.1f} s  [{done}]  {line}")
 
 
 def rage(stage: Stage, hunts: Mapping[str, Hunt], goal: Goal) -> None:
@@ -151,11 +76,6 @@ def visits(stage: Stage, between: tuple[float, float], chance: Random) -> Hunt:
         yield from _until_gone(visitor, pid)
 
 
-def kills(strikes: list[Strike]) -> Counter[str]:
-    """How many there were of each role."""
-    return Counter(strike.role for strike in strikes if strike.what == "kill")
-
-
 def kill(stage: Stage, role: str, victim: Child) -> Hunt:
     """End it at once."""
     _strike(stage, "kill", role, victim)
@@ -175,13 +95,7 @@ def pause(stage: Stage, role: str, victim: Child, length: float) -> Hunt:
 def restart(stage: Stage, role: str, victim: Child) -> Hunt:
     """Ask it to end, as whoever brings a new version does; its supervisor starts it again."""
     yield from _until_gone(victim, _strike(stage, "restart", role, victim))
-
-
-def note(stage: Stage, what: str, role: str, name: str, pid: int = 0) -> Strike:
-    """Write down what happens now."""
-    stage.strikes.append(Strike(time.time() * 1000, what, role, name, pid))
-    stage.say(f"{what} {name}")
-    return stage.strikes[-1]
+    yield from wait(NOTICED)
 
 
 def _strike(stage: Stage, what: str, role: str, victim: Child) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from streams.engine.commands import Beat
 from streams.settings import Settings
 from tests.chaos.evidence import Evidence, Times
-from tests.chaos.faults import Strike
+from tests.chaos.stage import Strike
 from tests.history.facts import Step
 
 ON_ITS_WAY = 20

@@ -10,8 +10,9 @@ from kafka import KafkaProducer
 
 from streams.topics import Topics
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import Hunt, Stage, note, wait
+from tests.chaos.faults import Hunt, wait
 from tests.chaos.figures import spread
+from tests.chaos.stage import Stage, note
 
 RATE = 50.0
 """Messages a second."""

@@ -14,9 +14,10 @@ from streams.bench.measure import machine
 from streams.settings import Settings
 from tests.chaos import figures
 from tests.chaos.evidence import Evidence, collect
-from tests.chaos.faults import Goal, Stage, Strike, rage
+from tests.chaos.faults import rage
 from tests.chaos.people import People
 from tests.chaos.receiver import Receiver
+from tests.chaos.stage import Goal, Stage, Strike
 from tests.chaos.system import System
 from tests.chaos.weather import WEATHERS
 from tests.history.facts import TERMINAL, Violation

@@ -11,7 +11,8 @@ from streams.bench import load
 from streams.bench.measure import machine
 from streams.local.supervisor import TICK
 from tests.chaos.crowd import Crowd
-from tests.chaos.faults import Hunt, Stage, visits, wait
+from tests.chaos.faults import Hunt, visits, wait
+from tests.chaos.stage import Stage
 from tests.chaos.system import system
 from tests.simulated.virtual.life import quietly
 

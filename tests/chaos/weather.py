@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from tests.apps.clickhouse_server import Server
 from tests.chaos import clocks, disks, poison
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import Hunt, Pace, Stage, hunt, note, rolling, visits, wait
+from tests.chaos.faults import Hunt, hunt, rolling, visits, wait
 from tests.chaos.figures import rate
+from tests.chaos.stage import Pace, Stage, note
 from tests.chaos.system import System, system
 
 Say = Callable[[str], None]

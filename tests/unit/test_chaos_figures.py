@@ -4,7 +4,7 @@ from streams.engine.commands import Beat
 from streams.settings import Settings
 from tests.chaos import figures
 from tests.chaos.evidence import Dispatched, Evidence, Times
-from tests.chaos.faults import Goal, Strike
+from tests.chaos.stage import Goal, Strike
 from tests.history.facts import History, Step
 
 SETTINGS = Settings(session_timeout=1.5, lease=5)
