@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pipelines
@@ -16,6 +17,9 @@ from streams.settings import Settings
 
 BEHIND = 5
 """How nice the edge is: what ClickHouse does in it can wait for what decides and runs, and comes in bursts."""
+
+HANGS_AFTER = 15.0
+"""Seconds: a broker that meets a full disk while it starts hangs in its own shutdown, also when there is room again."""
 
 EXAMPLES = Path(pipelines.__file__).with_name("examples")
 
@@ -34,7 +38,8 @@ def kafka_role(settings: Settings) -> Role:
     port = preflight.kafka_port(settings)
     broker = Broker(settings.home / "kafka", port, port + 1)
     log = settings.home / "logs" / "kafka.log"
-    return Role("kafka", tuple(broker.prepare()), log, lambda: answers(broker.bootstrap), patience=STOP_WITHIN)
+    ready, command = partial(answers, broker.bootstrap), tuple(broker.prepare())
+    return Role("kafka", command, log, ready, patience=STOP_WITHIN, may_idle=HANGS_AFTER)
 
 
 def roles(settings: Settings) -> list[Role]:
