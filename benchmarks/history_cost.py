@@ -1,8 +1,8 @@
 """What history costs on disk, and what a question costs: `python benchmarks/history_cost.py [executions] [runs]`.
 
 Each execution is created with its task (a payload of 1 KB) and ends a flush later, as under load. Two kinds of payload:
-`json`, events as programs write them (names and structure repeat, values differ), and `random`, hex digits that nothing
-compresses below a half, the worst case. Merges are let end before anything is counted. Kafka is not part of it.
+`json`, events as programs write them (names and structure repeat, values differ), and `random`, random bytes in base64,
+the worst case. Merges are let end before anything is counted. Kafka is not part of it.
 """
 
 import json
@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +76,7 @@ def event(chance: random.Random) -> bytes:
 
 def noise(chance: random.Random) -> bytes:
     """A payload of random bytes, as JSON can hold them."""
-    return b'"' + chance.randbytes((PAYLOAD - 2) // 2).hex().encode() + b'"'
+    return b'"' + b64encode(chance.randbytes((PAYLOAD - 2) // 4 * 3)) + b'"'
 
 
 def begins(number: int, at: int, payload: bytes) -> Moved:
