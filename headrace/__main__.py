@@ -82,7 +82,9 @@ def _run(role: Role, with_settings: "Settings") -> None:
     import uvloop  # noqa: PLC0415  (other commands need none of it)
 
     from streams.kafka_there import topics_there  # noqa: PLC0415  (the same)
+    from streams.log import log_to_stderr  # noqa: PLC0415  (the same)
 
+    log_to_stderr()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(topics_there(with_settings))
         runner.run(role(with_settings))

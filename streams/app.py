@@ -10,7 +10,7 @@ from streams.collector import settle
 from streams.pulse import pulse, say_ready
 from streams.settings import Settings
 from streams.stages.dispatch import Dispatch
-from streams.stages.feed import Feed
+from streams.stages.feed import Feed, Nearby
 from streams.stages.incoming import Logic, Send
 from streams.stages.loop import Stage
 from streams.stages.schedule import Schedule
@@ -44,13 +44,15 @@ def plans(settings: Settings) -> list[Plan]:
     ]
 
 
-def scheduler_app(settings: Settings, senders: list[Sender], fail: Callable[[str], None]) -> tuple[App, list[Feed]]:
+def scheduler_app(
+    settings: Settings, senders: list[Sender], nearby: Nearby, fail: Callable[[str], None]
+) -> tuple[App, list[Feed]]:
     """The Faust app of the role `scheduler`, and the feeds of its stages; each has a sender."""
     app = make_app(settings, "scheduler")
     tables = Tables(app, settings)
     feeds = []
     for plan, sender in zip(plans(settings), senders, strict=True):
-        feed = Feed(_stage(plan, settings), sender, fail)
+        feed = nearby.feeds[plan.source] = Feed(_stage(plan, settings), sender, fail)
         source = tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
         app.agent(source, name=plan.table)(feed.agent)
         feeds.append(feed)
@@ -80,8 +82,9 @@ async def run_scheduler(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        senders = [await stack.enter_async_context(Sender(settings)) for _ in plans(settings)]
-        app, feeds = scheduler_app(settings, senders, fail)
+        nearby = Nearby()
+        senders = [await stack.enter_async_context(Sender(settings, nearby)) for _ in plans(settings)]
+        app, feeds = scheduler_app(settings, senders, nearby, fail)
         telling = asyncio.create_task(_tell(settings, senders[0], app, feeds))
         stack.callback(telling.cancel)
         await run_app(app, stop)

@@ -11,21 +11,30 @@ from streams.topics import ENVELOPE_BYTES
 
 T = TypeVar("T")
 
+PROBE = 32
+"""Items whose size tells how many go into one envelope."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
 def pack(items: Iterable[msgspec.Struct], limit: int = ENVELOPE_BYTES) -> Iterator[bytes]:
     """Envelopes of at most `limit` bytes, in order; an item that is larger has an envelope of its own."""
     together = list(items)
-    if not together:
-        return
+    share = len(together)
+    if share > PROBE:  # what will not fit is not encoded twice
+        share = max(min(share, limit * PROBE * 9 // (10 * len(_encode(together[:PROBE])))), 1)
+    for start in range(0, len(together), share or 1):
+        yield from _split(together[start : start + share], limit)
+
+
+def _split(together: list[msgspec.Struct], limit: int) -> Iterator[bytes]:
     packed = _encode(together)
     if len(packed) <= limit or len(together) == 1:
         yield packed
-        return
-    share = -(-len(together) // (len(packed) // limit + 1))
-    for start in range(0, len(together), share):
-        yield from pack(together[start : start + share], limit)
+    else:
+        half = len(together) // 2
+        yield from _split(together[:half], limit)
+        yield from _split(together[half:], limit)
 
 
 def _reader(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:

@@ -1,60 +1,230 @@
 """`headrace bench`: end to end, through Kafka, the tables, a worker and ClickHouse."""
 
-from typing import Annotated, Literal
+import sys
+from typing import Annotated, Literal, NoReturn
 
 import cyclopts
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
-from streams.settings import Settings, settings
+from streams.settings import settings
 
 Output = Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Rate = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 
 app = cyclopts.App(name="bench", help="Measure the whole system: the running one, or one of its own.")
 
 
+@app.default
+def short_set(*, executions: Count = 50_000, runs: Count = 1, output: Output = "table") -> None:
+    """Throughput, chain and latency in one system, in a minute; one table with bars.
+
+    Args:
+        executions: Of `throughput`; `chain` has half of it, and `latency` at 50 a second a hundredth.
+        runs: How often; then each figure has its least, median and most.
+        output: A table for people, or JSON for programs.
+    """
+    from streams.bench import run  # noqa: PLC0415  (other commands need none of it)
+
+    run.short_set(settings(), output, runs, executions)
+
+
 @app.command
-def throughput(*, executions: int = 100_000, output: Output = "table") -> None:
+def throughput(
+    *,
+    executions: Count = 100_000,
+    by: Literal["client", "events"] = "client",
+    per_task: Count = 1,
+    runs: Count = 1,
+    output: Output = "table",
+) -> None:
     """Submit as fast as the client can; done when every execution's row stands in ClickHouse.
 
     Args:
         executions: How many, with payloads of 1 KB.
+        by: `client`: the Python client, which sends envelopes past the public topic; `events`: plain JSON events, one
+            a message, by a stock Kafka client with acks=all.
+        per_task: Tasks are created first, and executed so many times each; 1: created and executed in one. What is
+            left over is left out.
+        runs: How often, each time in a fresh system unless one runs already.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
 
-    run.measure_and_show(settings(), lambda name: list(load.tasks(name, executions)), load.at_once, output)
+    if by == "events" and per_task > 1:
+        _refuse("--by events and --per-task are two measurements: give one of them")
+    if executions < per_task:
+        _refuse(f"--executions {executions} does not give one task its {per_task} (--per-task)")
+    if per_task > 1:
+        measured = load.repeated(executions, per_task)
+    else:
+        measured = load.by_events(executions) if by == "events" else load.throughput(executions)
+    run.measure_and_show(settings(), measured, output, runs)
 
 
 @app.command
-def latency(*, executions: int = 1_000, rate: float = 50.0, output: Output = "table") -> None:
+def latency(
+    *,
+    executions: Count | None = None,
+    rate: Rate = 50.0,
+    load: Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1))] = None,
+    runs: Count = 1,
+    output: Output = "table",
+) -> None:
     """Submit one by one at a rate; the figure is the time from submission to the start of the task's code.
 
     Args:
-        executions: How many.
+        executions: How many; none: 1,000, and with `--load` 50,000 to find the throughput.
         rate: Submissions a second.
+        load: Instead of a rate, a share of the throughput: it is measured first, and then so much of it is submitted
+            for 10 s, what is due within 10 ms at once. 0.5: at half of it.
+        runs: How often, each time in a fresh system unless one runs already.
         output: A table for people, or JSON for programs.
     """
-    from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
-    from streams.engine.records import TaskDef  # noqa: PLC0415  (the same)
+    from streams.bench import load as loads  # noqa: PLC0415  (other commands need none of it)
+    from streams.bench import run  # noqa: PLC0415  (the same)
 
-    async def paced(here: Settings, work: list[TaskDef], name: str) -> None:
-        await load.at_rate(here, work, name, rate)
-
-    run.measure_and_show(settings(), lambda name: list(load.tasks(name, executions)), paced, output)
+    if load is None:
+        run.measure_and_show(settings(), loads.paced(executions or 1_000, rate), output, runs)
+    else:
+        share, first = load, executions or 50_000
+        run.measure_each(settings(), lambda here: run.at_share(here, share, first), output, runs)
 
 
 @app.command
-def chain(*, executions: int = 50_000, length: int = 5, output: Output = "table") -> None:
+def chain(*, executions: Count = 50_000, length: Count = 5, runs: Count = 1, output: Output = "table") -> None:
     """Chains in which each task waits for the one before it, submitted as fast as the client can.
 
     Args:
         executions: How many in all.
         length: Tasks of a chain.
+        runs: How often, each time in a fresh system unless one runs already.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
 
-    run.measure_and_show(settings(), lambda name: list(load.chains(name, executions, length)), load.at_once, output)
+    run.measure_and_show(settings(), load.chain(executions, length), output, runs)
+
+
+@app.command
+def priority(
+    *,
+    backlog: Count = 100_000,
+    nap: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 0.01,
+    repeats: Count = 20,
+    runs: Count = 1,
+    output: Output = "table",
+) -> None:
+    """Submit critical tasks while a long line of low ones waits.
+
+    The figures, over the critical ones of a run: milliseconds from submission to start of the code; and from the logs,
+    how many low ones were dispatched while it stood in line, and how many its worker had already and started before it.
+
+    Args:
+        backlog: How many low ones wait.
+        nap: Seconds that each of them takes.
+        repeats: How many critical ones come during the same backlog, half a second apart.
+        runs: How often, each time in a fresh system.
+        output: A table for people, or JSON for programs.
+    """
+    from streams.bench import run  # noqa: PLC0415  (other commands need none of it)
+    from streams.bench.priority import measure_priority  # noqa: PLC0415  (the same)
+
+    run.measure_each(settings(), lambda here: measure_priority(here, backlog, nap, repeats), output, runs, own=True)
+
+
+@app.command
+def backlog(
+    *,
+    size: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 1_000_000,
+    due: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 100_000,
+    executions: Count = 50_000,
+    repeats: Count = 3,
+    output: Output = "table",
+) -> None:
+    """The same load with nothing waiting, with executions due tomorrow, and with a long line in another pool as well.
+
+    Always in a system of its own. Memory is the most while the load ran, of all processes of a role.
+
+    Args:
+        size: How many wait in line, in a pool without a worker, with payloads of 1 KB.
+        due: How many are due later.
+        executions: Of the load, as in `throughput`.
+        repeats: How often the load comes at each stage.
+        output: A table for people, or JSON for programs.
+    """
+    from streams.bench import backlog as measured  # noqa: PLC0415  (other commands need none of it)
+    from streams.bench import run, show  # noqa: PLC0415  (the same)
+
+    found = run.measured_once(
+        settings(), lambda here: measured.measure_backlog(here, size, due, executions, repeats), own=True
+    )
+    if output == "json":
+        show.as_json(found)
+        return
+    show.table("The same load, with more and more waiting", measured.show(found))
+    show.plain({"ratio_to_empty": found["ratio_to_empty"]})
+
+
+@app.command
+def running(
+    *,
+    size: Annotated[int, Parameter(validator=validators.Number(gte=2))] = 3_000_000,
+    payload: Annotated[int, Parameter(validator=validators.Number(gte=10))] = 1_000,
+    restart: bool = True,
+    output: Output = "table",
+) -> None:
+    """Executions that need no worker, all running at once: half of them `external`, half of them `sleep`.
+
+    Always in a system of its own. All are ended in the end. With 3 million it takes an hour, and tens of GB of disk.
+
+    Args:
+        size: How many.
+        payload: Bytes of each one's payload.
+        restart: While they run, restart the scheduler with and without its folder, and kill it beside a standby.
+        output: A table for people, or JSON for programs.
+    """
+    from streams.bench import run, show  # noqa: PLC0415  (other commands need none of it)
+    from streams.bench.running import measure_running  # noqa: PLC0415  (the same)
+
+    found = run.measured_once(settings(), lambda here: measure_running(here, size, payload, restart=restart), own=True)
+    if output == "json":
+        show.as_json(found)
+    else:
+        show.plain({name: value for name, value in found.items() if name != "way_up"})
+
+
+@app.command
+def profile(
+    *,
+    executions: Count = 100_000,
+    functions: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    output: Output = "table",
+) -> None:
+    """`throughput`, and what it costs: microseconds of CPU for an execution, by role and thread.
+
+    Always in a system of its own. Threads have the names that the kernel knows.
+
+    Args:
+        executions: As in `throughput`.
+        functions: So many Python functions of each role as well, by samples of py-spy (which must be in PATH, and
+            takes time itself); 0: none.
+        output: A table for people, or JSON for programs.
+    """
+    from streams.bench import profile as measured  # noqa: PLC0415  (other commands need none of it)
+    from streams.bench import run, show  # noqa: PLC0415  (the same)
+
+    found = run.measured_once(settings(), lambda here: measured.measure_profile(here, executions, functions), own=True)
+    if output == "json":
+        show.as_json(found)
+    else:
+        title = f"{executions:,} executions, {found['executions_per_second']:,} a second: CPU of each"
+        show.table(title, measured.as_rows(found))
+
+
+def _refuse(why: str) -> NoReturn:
+    sys.stderr.write(f"headrace bench: {why}\n")
+    sys.exit(2)
 
 
 def register(parent: cyclopts.App) -> None:

@@ -1,13 +1,20 @@
-"""The load: no-op executions with 1 KB payloads, submitted by the Python client and acknowledged by the broker."""
+"""The load: no-op executions with 1 KB payloads, acknowledged by the broker, and the ways to submit them."""
 
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, NamedTuple
 
-from streams.client import KafkaClient
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from pipelines.ids import execution_id, home_of, home_of_task
+from streams.client import KafkaClient, Placed
+from streams.engine.commands import CreateTask, Execute
 from streams.engine.records import TaskDef
 from streams.settings import Settings
+from streams.topics import Topics
 
 PAYLOAD = 1_000
 """Bytes of each payload as JSON: random, so that nothing compresses them away."""
@@ -15,10 +22,60 @@ PAYLOAD = 1_000
 DISTINCT = 256
 CALL = b'{"function":"headrace.noop"}'
 
+TICK = 0.01
+"""Seconds whose submissions go out together, at rates at which one by one would measure the client."""
+
+
+class Load(NamedTuple):
+    """`make` prepares what `submit` sends, in a run or several; `executions`: how many that are."""
+
+    executions: int
+    make: Callable[[str], list[Any]]
+    submit: Callable[[Settings, list[Any], str], Coroutine[Any, Any, None]]
+    runs: Callable[[str], list[str]] = lambda run: [run]
+
+
+def throughput(executions: int) -> Load:
+    """Independent tasks, as fast as the client can."""
+    return Load(executions, lambda run: list(tasks(run, executions)), at_once)
+
+
+def by_events(executions: int) -> Load:
+    """The same as JSON events, one a message, on the public topic."""
+    return Load(executions, lambda run: list(events(run, executions)), send_events)
+
+
+def chain(executions: int, length: int) -> Load:
+    """Chains in which each task waits for the one before it."""
+    return Load(executions, lambda run: list(chains(run, executions, length)), at_once)
+
+
+def repeated(executions: int, per_task: int) -> Load:
+    """Tasks that are created once and executed `per_task` times, each time in another run."""
+    count = executions // per_task
+
+    def runs(run: str) -> list[str]:
+        return [f"{run}-{number}" for number in range(per_task)]
+
+    def make(run: str) -> list[list[TaskDef]]:
+        work = list(tasks(run, count))
+        return [work] * per_task
+
+    return Load(count * per_task, make, create_and_execute, runs)
+
+
+def paced(executions: int, rate: float, together: float = 0.0) -> Load:
+    """Independent tasks at a rate: one by one, or all of `together` seconds at once."""
+
+    async def submit(settings: Settings, work: list[TaskDef], run: str) -> None:
+        await at_rate(settings, work, run, rate, max(round(rate * together), 1))
+
+    return Load(executions, lambda run: list(tasks(run, executions)), submit)
+
 
 def tasks(run: str, count: int) -> Iterator[TaskDef]:
     """Independent tasks, all priorities in turn."""
-    payloads = _payloads()
+    payloads = noise()
     for number in range(count):
         yield TaskDef(
             f"bench-{run}-{number}", "function", CALL, payloads[number % DISTINCT], priority=number % 10, owner="bench"
@@ -27,7 +84,7 @@ def tasks(run: str, count: int) -> Iterator[TaskDef]:
 
 def chains(run: str, count: int, length: int) -> Iterator[TaskDef]:
     """`count` tasks in chains of `length`; each one but the first of a chain waits for the one before it."""
-    payloads = _payloads()
+    payloads = noise()
     for number in range(count):
         chain, place = divmod(number, length)
         name = f"bench-{run}-{chain}"
@@ -37,24 +94,63 @@ def chains(run: str, count: int, length: int) -> Iterator[TaskDef]:
         )
 
 
+def events(run: str, count: int) -> Iterator[bytes]:
+    """What anyone may send: each event is the JSON of one of `tasks`."""
+    for task in tasks(run, count):
+        fields = {"id": task.id, "kind": task.kind, "priority": task.priority, "owner": task.owner}
+        function = {"function": "headrace.noop", "payload": msgspec.Raw(task.payload)}
+        yield msgspec.json.encode({"type": "submit", "run": run, "task": fields | function})
+
+
 async def at_once(settings: Settings, work: list[TaskDef], run: str) -> None:
     """Submit as fast as the client can; returns when all are acknowledged."""
     async with KafkaClient(settings) as client:
         await client.submit_many(work, run)
 
 
-async def at_rate(settings: Settings, work: list[TaskDef], run: str, rate: float) -> None:
-    """Submit one by one, `rate` a second, each on its own; returns when all are acknowledged."""
+async def send_events(settings: Settings, work: list[bytes], run: str) -> None:  # noqa: ARG001  (it stands in each event)
+    """Send plain messages by a stock Kafka client with `acks=all`; returns when all are acknowledged."""
+    topic = Topics.under(settings.namespace).submit
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", linger_ms=5, max_batch_size=250_000
+    ) as producer:
+        acknowledged = [await producer.send(topic, event) for event in work]
+        await asyncio.gather(*acknowledged)
+
+
+async def create_and_execute(settings: Settings, work: list[list[TaskDef]], run: str) -> None:
+    """Create the tasks, then execute each of them once a round; returns when all is acknowledged."""
+    partitions = settings.task_partitions
+    async with KafkaClient(settings) as client:
+        await client.send((home_of_task(task.id, partitions), CreateTask(task, now_ms())) for task in work[0])
+        for number, round_of_it in enumerate(work):
+            name = f"{run}-{number}"
+            await client.send(_execution(task, name, partitions) for task in round_of_it)
+
+
+async def at_rate(settings: Settings, work: list[TaskDef], run: str, rate: float, together: int = 1) -> None:
+    """Submit `rate` a second, `together` at a time, each such group on its own; returns when all are acknowledged."""
     async with KafkaClient(settings) as client:
         start = time.perf_counter()
         sent = []
-        for number, task in enumerate(work):
+        for number in range(0, len(work), together):
             pause = start + number / rate - time.perf_counter()
             if pause > 0:
                 await asyncio.sleep(pause)
-            sent.append(asyncio.create_task(client.submit_many([task], run)))
+            sent.append(asyncio.create_task(client.submit_many(work[number : number + together], run)))
         await asyncio.gather(*sent)
 
 
-def _payloads() -> list[bytes]:
-    return [b'"' + os.urandom((PAYLOAD - 2) // 2).hex().encode() + b'"' for _ in range(DISTINCT)]
+def noise(size: int = PAYLOAD) -> list[bytes]:
+    """Payloads of `size` bytes as JSON."""
+    return [b'"' + os.urandom((size - 2) // 2).hex().encode() + b'"' for _ in range(DISTINCT)]
+
+
+def now_ms() -> int:
+    """Epoch milliseconds."""
+    return round(time.time() * 1000)
+
+
+def _execution(task: TaskDef, run: str, partitions: int) -> Placed:
+    which = execution_id(task.id, run)
+    return home_of(which, partitions), Execute(which, task.id, run, now_ms(), payload=task.payload)

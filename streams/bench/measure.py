@@ -14,13 +14,19 @@ from ui.client import Client
 SHORTEST, LONGEST = 0.1, 2.0
 """Seconds between two looks at the history: half the time that seems to be left, as looking costs what is measured."""
 
+SHARE = 10
+"""After a look that took long the pause may be so many times as long, but never more than half of what is left."""
+
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
 
-COUNT = "SELECT count(), uniqExact(execution) FROM executions WHERE run = {run:String} AND state = 'succeeded'"
+COUNT = "SELECT count(), uniqExact(execution) FROM executions WHERE run IN {{runs:Array(String)}} AND {which}"
+ENDED = "state = 'succeeded'"
 LATENCY = """
 SELECT quantileExact(0.5)(ms), quantileExact(0.99)(ms), max(ms)
-FROM (SELECT date_diff('millisecond', created_at, started_at) AS ms FROM executions WHERE run = {run:String})
+FROM (
+    SELECT date_diff('millisecond', created_at, started_at) AS ms FROM executions WHERE run IN {runs:Array(String)}
+)
 """
 
 
@@ -28,30 +34,45 @@ class MeasurementError(Exception):
     """What was submitted did not all arrive."""
 
 
-def wait_for_rows(client: Client, run: str, count: int, progress: Callable[[int], None]) -> int:
-    """Wait until `count` executions of the run stand in the history, each once; returns the rows.
+def wait_for_rows(
+    client: Client,
+    runs: list[str],
+    count: int,
+    progress: Callable[[int], None],
+    *,
+    which: str = ENDED,
+    patience: float = GIVE_UP,
+) -> int:
+    """Wait until `count` executions of the runs stand in the history, each once, `which` they are; returns the rows.
 
-    Raises MeasurementError where they do not arrive.
+    Raises MeasurementError where none arrives for `patience` seconds.
     """
     begun = seen_at = time.monotonic()
     seen = -1
     while True:
-        rows, distinct = (int(str(n)) for n in client.sql(COUNT, {"run": run}).rows[0])
+        asked = time.monotonic()
+        rows, distinct = rows_of(client, runs, which)
         progress(rows)
         if distinct >= count:
             return rows
         now = time.monotonic()
         if rows > seen:
             seen, seen_at = rows, now
-        if now - seen_at > GIVE_UP:
+        if now - seen_at > patience:
             raise MeasurementError(f"{count - distinct} of {count} executions did not reach the history")
         left = (now - begun) * (count - distinct) / max(distinct, 1)
-        time.sleep(min(max(SHORTEST, left / 2), LONGEST))
+        time.sleep(max(SHORTEST, min(left / 2, max(LONGEST, SHARE * (now - asked)))))
 
 
-def latency(client: Client, run: str) -> dict[str, float]:
+def rows_of(client: Client, runs: list[str], which: str = ENDED) -> tuple[int, int]:
+    """How many rows of the runs the history has, and of how many executions."""
+    rows, distinct = client.sql(COUNT.format(which=which), {"runs": list(runs)}).rows[0]
+    return int(str(rows)), int(str(distinct))
+
+
+def latency(client: Client, runs: list[str]) -> dict[str, float]:
     """Milliseconds from submission to the start of the task's code."""
-    p50, p99, top = client.sql(LATENCY, {"run": run}).rows[0]
+    p50, p99, top = client.sql(LATENCY, {"runs": list(runs)}).rows[0]
     return {"p50": float(str(p50)), "p99": float(str(p99)), "max": float(str(top))}
 
 

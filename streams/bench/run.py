@@ -1,84 +1,137 @@
 """One measurement: warm up, submit, wait for the history, and read what it took."""
 
 import asyncio
-import json
 import sys
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streams.bench import load, measure
-from streams.bench.system import system
-from streams.engine.records import TaskDef
+from streams.bench import load, measure, show
+from streams.bench.load import Load
+from streams.bench.system import System, say, system
 from streams.local.errors import SetupError
 from streams.settings import Settings
-from ui.client import Client
+from ui.client import ApiError, ApiUnavailableError
 
-Submit = Callable[[Settings, list[TaskDef], str], Coroutine[Any, Any, None]]
+Figures = dict[str, Any]
 
 WARM_UP = 2_000
 """Executions before the measured ones, so that connections, caches and processes are warm."""
 
-
-def measure_and_show(settings: Settings, make: Callable[[str], list[TaskDef]], submit: Submit, output: str) -> None:
-    """Measure once and print the figures, as a table or as JSON. Ends the process with a sentence where that fails."""
-    try:
-        with system(settings) as (here, client):
-            _once(here, client, lambda run: list(load.tasks(run, WARM_UP)), load.at_once)
-            figures = _once(here, client, make, submit)
-    except (SetupError, measure.MeasurementError) as error:
-        sys.exit(f"headrace bench: {error}")
-    _show(figures, output)
+SECONDS = 10
+"""How long a load at a share of the throughput lasts."""
 
 
-def _once(here: Settings, client: Client, make: Callable[[str], list[TaskDef]], submit: Submit) -> dict[str, Any]:
-    run = f"bench-{uuid.uuid4().hex[:12]}"
-    work = make(run)
-    before = measure.cpu_by_role(client)
+def measure_and_show(settings: Settings, measured: Load, output: str, runs: int = 1) -> None:
+    """Measure and print the figures, as a table or as JSON. Ends the process with a sentence where that fails."""
+    measure_each(settings, lambda here: once(here, measured), output, runs)
+
+
+def measure_each(
+    settings: Settings, measured: Callable[[System], Figures], output: str, runs: int, *, own: bool = False
+) -> None:
+    """The same for any measurement. Each run has a system of its own, where none runs that is to be measured."""
+    with explained():
+        found = [_warm(settings, measured, own=own) for _ in _counted(runs)]
+    show.figures(found, output)
+
+
+def measured_once(settings: Settings, measured: Callable[[System], Figures], *, own: bool) -> Figures:
+    """One measurement's figures. Ends the process with a sentence where it fails."""
+    with explained():
+        return _warm(settings, measured, own=own)
+
+
+def short_set(settings: Settings, output: str, runs: int, executions: int) -> None:
+    """Throughput, chain and latency, one after the other in one system, and one table of all."""
+    loads = {
+        "throughput": load.throughput(executions),
+        "chain": load.chain(executions // 2, 5),
+        "latency": load.paced(max(executions // 100, 10), 50.0),
+    }
+    with explained():
+        found = [_warm(settings, lambda here: _all_of(here, loads)) for _ in _counted(runs)]
+    show.short_set(found, output)
+
+
+def once(here: System, measured: Load) -> Figures:
+    """Submit a load and wait until every execution's row stands in ClickHouse."""
+    run = fresh_run()
+    work, runs, count = measured.make(run), measured.runs(run), measured.executions
+    before = measure.cpu_by_role(here.client)
     start = time.perf_counter()
-    asyncio.run(submit(here, work, run))
+    asyncio.run(measured.submit(here.settings, work, run))
     submitted = time.perf_counter() - start
-    with _progress(len(work)) as progress:
-        rows = measure.wait_for_rows(client, run, len(work), progress)
+    with progress(count) as step:
+        rows = measure.wait_for_rows(here.client, runs, count, step)
     seconds = time.perf_counter() - start
-    after = measure.cpu_by_role(client)
+    after = measure.cpu_by_role(here.client)
     return {
-        "executions": len(work),
+        "executions": count,
         "seconds": round(seconds, 3),
-        "executions_per_second": round(len(work) / seconds),
-        "submitted_per_second": round(len(work) / submitted),
+        "executions_per_second": round(count / seconds),
+        "submitted_per_second": round(count / submitted),
         "rows_in_history": rows,
-        "latency_ms": measure.latency(client, run),
-        "cpu_seconds_per_1000": measure.per_thousand(before, after, len(work)),
+        "latency_ms": measure.latency(here.client, runs),
+        "cpu_seconds_per_1000": measure.per_thousand(before, after, count),
         "machine": measure.machine(),
     }
 
 
-class _progress:  # noqa: N801  (reads as a statement)
+def at_share(here: System, share: float, executions: int) -> Figures:
+    """Latency at a share of the throughput, which is measured just before with `executions`."""
+    top = once(here, load.throughput(executions))["executions_per_second"]
+    rate = top * share
+    say(f"Throughput is {top:,}/s; now {rate:,.0f}/s for {SECONDS} s ...")
+    found = once(here, load.paced(max(round(rate * SECONDS), 1), rate, load.TICK))
+    return {"throughput_before": top, "rate": round(rate), **found}
+
+
+def fresh_run() -> str:
+    """A name that no other measurement has."""
+    return f"bench-{uuid.uuid4().hex[:12]}"
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What goes wrong ends the process with a sentence."""
+    try:
+        yield
+    except (SetupError, measure.MeasurementError, ApiError, ApiUnavailableError) as error:
+        sys.exit(f"headrace bench: {error}")
+
+
+@contextmanager
+def progress(total: int, what: str = "in history") -> Iterator[Callable[[int], None]]:
     """A bar on standard error, on a terminal only."""
-
-    def __init__(self, total: int) -> None:
-        console = Console(stderr=True)
-        columns = TextColumn("in history"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("rows", total=total)
-
-    def __enter__(self) -> Callable[[int], None]:
-        self._bar.start()
-        return lambda rows: self._bar.update(self._task, completed=rows)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    console = Console(stderr=True)
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("rows", total=total)
+        yield lambda rows: bar.update(task, completed=rows)
 
 
-def _show(figures: dict[str, Any], output: str) -> None:
-    if output == "json":
-        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
-        return
-    for name, value in figures.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else f"{value:,}"
-        sys.stdout.write(f"{name.replace('_', ' '):24} {shown}\n")
+def _warm(settings: Settings, measured: Callable[[System], Figures], *, own: bool = False) -> Figures:
+    with system(settings, own=own) as here:
+        once(here, load.throughput(WARM_UP))
+        return measured(here)
+
+
+def _all_of(here: System, loads: dict[str, Load]) -> Figures:
+    found = {}
+    for name, one in loads.items():
+        say(f"{name}: {one.executions:,} executions ...")
+        found[name] = once(here, one)
+    return found
+
+
+def _counted(runs: int) -> Iterator[int]:
+    for number in range(1, runs + 1):
+        if runs > 1:
+            say(f"Run {number} of {runs}")
+        yield number

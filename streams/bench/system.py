@@ -4,30 +4,47 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from streams.local.cluster import local_settings, running
 from streams.local.ports import free_ports, is_free
-from streams.local.supervisor import Supervisor
+from streams.local.supervisor import Child, Supervisor
 from streams.settings import Settings
 from streams.token import read_token
 from ui.client import ApiUnavailableError, Client
 
 
+@dataclass(frozen=True)
+class System:
+    """What is measured: its settings, a client of its API, and its processes where they are ours."""
+
+    settings: Settings
+    client: Client
+    supervisor: Supervisor | None = None
+
+    def child(self, name: str) -> Child:
+        """One of our processes. Raises ValueError where the system is not ours."""
+        for child in self.supervisor.children if self.supervisor else []:
+            if child.role.name == name:
+                return child
+        raise ValueError(f"no process {name!r} of ours runs")
+
+
 @contextmanager
-def system(settings: Settings) -> Iterator[tuple[Settings, Client]]:
-    """Settings of, and a client for, what runs; nothing runs: start it, and remove it when left. Raises SetupError."""
+def system(settings: Settings, *, own: bool = False) -> Iterator[System]:
+    """What runs, or (`own`: always) one that is started for it and removed when left. Raises SetupError."""
     settings = local_settings(settings)
-    if _runs(settings):
-        _say(f"Using the running system at {settings.edge_url}; all executions, warm-up included, stay in its history.")
+    if not own and _runs(settings):
+        say(f"Using the running system at {settings.edge_url}; all executions, warm-up included, stay in its history.")
         with Client(settings.edge_url, read_token(settings)) as client:
-            yield settings, client
+            yield System(settings, client)
         return
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
-        own = settings_in(Path(folder), settings)
-        supervisor = Supervisor(_say, lambda: None)
-        with running(own, _say, supervisor), Client(own.edge_url, read_token(own)) as client:
-            yield own, client
+        mine = settings_in(Path(folder), settings)
+        supervisor = Supervisor(say, lambda: None)
+        with running(mine, say, supervisor), Client(mine.edge_url, read_token(mine), timeout=120) as client:
+            yield System(mine, client, supervisor)
 
 
 def _runs(settings: Settings) -> bool:
@@ -61,5 +78,6 @@ def _ports() -> list[int]:
             return [kafka, kafka + 1, edge, dashboard]
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """A line for people, beside the figures."""
     sys.stderr.write(f"{line}\n")

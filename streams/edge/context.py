@@ -1,5 +1,6 @@
 """What the routes work with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,6 +20,8 @@ class Context:
     live: Live
     reads: Reads
     orders: Orders
+    trouble: Callable[[], str | None]
+    """What ClickHouse said when it last did not take what had happened; none: it took it."""
 
 
 def _context(request: Request) -> Context:

@@ -8,12 +8,14 @@ from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board, now_ms
 from streams.edge.live import Live
 
 
-def view(live: Live) -> HealthView:
-    """Degraded means that what the edge shows may be old."""
+def view(live: Live, trouble: str | None) -> HealthView:
+    """Degraded means that the edge's own tables may be old. `trouble`: why nothing new reaches the history."""
     roles = tuple(_roles(live.board, now_ms()))
     problems = [] if live.following else ["the live tail of Kafka has stopped"]
     if not any(one.role == "scheduler" and one.silent_ms <= SILENT_AFTER for one in roles):
         problems.append(f"no scheduler has been heard of for {SILENT_AFTER // 1000} s")
+    if trouble:
+        problems.append(f"the history falls behind, what happens waits in Kafka for it; ClickHouse: {trouble}")
     return HealthView(
         status="ok" if live.following else "degraded",
         version=version("headrace"),

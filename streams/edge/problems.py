@@ -19,6 +19,11 @@ from sinks.record.filters import BadCursorError
 
 FAULTS_SHOWN = 20
 
+KAFKA_AWAY = (
+    "Kafka did not confirm it, and may have taken it all the same; send it again when Kafka is back: "
+    "the same task in the same run is executed once"
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -69,7 +74,7 @@ async def _http(_: Request, error: HTTPException) -> Response:
 
 async def _kafka(_: Request, error: KafkaError) -> Response:
     log.warning("Kafka did not take a command", error=str(error))
-    return answer(HTTPStatus.SERVICE_UNAVAILABLE, "Kafka does not answer; nothing was changed, try again")
+    return answer(HTTPStatus.SERVICE_UNAVAILABLE, KAFKA_AWAY)
 
 
 async def _clickhouse(_: Request, error: Exception) -> Response:

@@ -20,7 +20,7 @@ def _moved(table: Table, event: e.Moved) -> None:
     table.put_execution(table.execution(record.id), record)
     if event.what == "created":
         table.put_body(record.id, event.call, event.payload)
-    if event.result and record.state in TERMINAL:
+    if event.result and not record.value and record.state in TERMINAL:
         table.put_result(record.id, event.result)
 
 

@@ -6,7 +6,7 @@ from streams.engine import commands as c
 from streams.engine.backoff import LOSS_DELAY, LOSS_LIMIT, retry_delay
 from streams.engine.events import WorkerBanned
 from streams.engine.place import ended, enter
-from streams.engine.records import ON_WORKER, Execution, State
+from streams.engine.records import ON_WORKER, SHORT, Execution, State
 from streams.engine.step import Partition, Step
 from streams.engine.timers import late_at
 from streams.engine.view import View
@@ -80,7 +80,7 @@ def finish(step: Step, command: c.Finish) -> None:
     if command.attempt not in {0, record.attempt}:
         return step.reject(f"attempt {record.attempt} runs: attempt {command.attempt} has ended already", command.id)
     if command.state == State.SUCCEEDED:
-        done = {**ended(State.SUCCEEDED, step.now, ""), "error": "", "has_result": bool(command.result)}
+        done = {**ended(State.SUCCEEDED, step.now, ""), "error": "", **_value(command.result)}
         step.move(record, "succeeded", result=command.result, **done)
     else:
         fail(step, record, command.error or "finished as failed", {"finished_at": step.now})
@@ -136,12 +136,16 @@ def _take_back(step: Step, record: Execution) -> None:
 def _end_attempt(step: Step, record: Execution, command: c.Finished, seen: dict[str, Any]) -> None:
     match command.outcome:
         case "succeeded":
-            done = {"state": State.SUCCEEDED, "reason": "", "error": "", "has_result": bool(command.result)}
+            done = {"state": State.SUCCEEDED, "reason": "", "error": "", **_value(command.result)}
             step.move(record, "succeeded", result=command.result, cut=command.cut, **done, **seen)
         case "skipped":
             step.move(record, "skipped", state=State.SKIPPED, reason=command.error or "its code skipped it", **seen)
         case outcome:
             fail(step, record, command.error, seen, final=outcome == "refused")
+
+
+def _value(result: bytes) -> dict[str, Any]:
+    return {"has_result": bool(result), "value": result if len(result) <= SHORT else b""}
 
 
 def _retry_at(step: Step, record: Execution, moment: int, **changes: Any) -> None:

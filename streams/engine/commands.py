@@ -193,7 +193,7 @@ TaskCommand = (
     | Sweep
 )
 
-OfExecution = Execute | Cancel | Retry | Finish | Assign | Started | Finished | UpstreamFinished | Tell | Wake
+OF_EXECUTION = frozenset({Execute, Cancel, Retry, Finish, Assign, Started, Finished, UpstreamFinished, Tell, Wake})
 """Commands about one execution, which their `id` names."""
 
 # --- to DISPATCH, on headrace.ready, by pool ---------------------------------------------------------------

@@ -42,5 +42,6 @@ def decide(
     """
     step = Step(table, partition, now, position)
     _PROCESSORS[type(command)](step, command)
-    upstream.tell_all(step)
+    if step.ended_some:
+        upstream.tell_all(step)
     return step.out

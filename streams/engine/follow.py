@@ -41,17 +41,6 @@ class Outbox:
     stale: int = 0
 
 
-def follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> None:
-    """Add to `out` what `event` means to others."""
-    match event:
-        case e.Moved():
-            if event.what not in e.UNRECORDED:
-                out.events.append(event)
-                _follow_move(out, view, partition, event)
-        case e.TaskCreated() | e.PipelineCreated() | e.TaskDeleted():
-            out.events.append(event)
-
-
 def refuse(out: Outbox, command: c.TaskCommand, rejection: Rejection) -> None:
     """Add to `out` what a rejection means: a void for the lane's count, a dead letter where somebody did wrong."""
     if isinstance(command, c.Assign):
@@ -98,16 +87,27 @@ def _dispatch(out: Outbox, view: View, partition: Partition, record: Execution) 
     lanes.setdefault(record.lane, []).append(c.Run(job_of(view, partition, record)))
 
 
+def _follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> None:
+    """Add to `out` what `event` means to others."""
+    if type(event) is e.Moved:
+        if event.what not in e.UNRECORDED:
+            out.events.append(event)
+            _follow_move(out, view, partition, event)
+    elif isinstance(event, e.TaskCreated | e.PipelineCreated | e.TaskDeleted):
+        out.events.append(event)
+
+
 def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) -> None:
-    record = event.execution
+    record, what = event.execution, event.what
     if record.notify:
         out.notifications.extend(_notifications(event))
-    if event.what == "created" and record.upstream:
+    if record.upstream and what == "created":
         _watch_others(out, partition, record)
-    if record.state == State.WAITING and event.what != "late":
-        out.ready.setdefault(record.pool, []).append(_ready(record))
-    elif event.what == "assigned":
+    if what == "assigned":
         _dispatch(out, view, partition, record)
+    elif record.state == State.WAITING:
+        if what != "late":
+            out.ready.setdefault(record.pool, []).append(_ready(record))
     elif record.state in TERMINAL:
         _leave(out, record)
     elif record.state == State.RETRYING and record.lane >= 0:
@@ -158,11 +158,13 @@ def handle(  # noqa: PLR0917  (a decision and all it hangs on)
 ) -> None:
     """Decide on one command, apply what happens, and add to `out` what others must hear."""
     for item in decide(table, partition, command, now, position):
-        if isinstance(item, Rejection):
+        if type(item) is e.Moved:  # nearly all: the others' questions cost more than the answer
+            _follow(out, table, partition, item)
+        elif isinstance(item, Rejection):
             refuse(out, command, item)
         elif isinstance(item, Sent):
             here = partition.number
             home = here if isinstance(item, c.WorkerLost | c.Sweep) else home_of(item.id, partition.count)
             out.homes.setdefault(home, []).append(item)
         else:
-            follow(out, table, partition, item)
+            _follow(out, table, partition, item)

@@ -33,6 +33,10 @@ TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.LOST, State.CANCELLED
 ON_WORKER = frozenset({State.DISPATCHED, State.RUNNING})
 
 
+SHORT = 64
+"""Bytes of the longest value that stands in its execution's record."""
+
+
 class Rule(Struct, frozen=True, array_like=True, gc=False):
     """A notify rule: happenings, Apprise addresses, templates (empty: the standard ones)."""
 
@@ -125,6 +129,7 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
     sleep: int = 0  # milliseconds, kind `sleep` only
     seq: int = 0  # of the assignment, as its lane counts
     arrival: int = 0  # where in its partition's log it last entered the line: first come, first served within a moment
+    value: bytes = b""  # JSON of a success that is short; a longer one has a record of its own
 
 
 class Mark(Struct, frozen=True, gc=False):

@@ -14,7 +14,6 @@ from streams.engine.records import TERMINAL, Execution, State
 from streams.engine.rejections import Rejection
 from streams.engine.timers import wake_time
 from streams.engine.view import Table
-from streams.engine.weight import weigh
 
 STEP_LIMIT = 4 * 1024 * 1024
 """Bytes of changed records after which a step leaves what follows to commands of its own."""
@@ -37,15 +36,19 @@ class Partition:
         return home_of(execution, self.count) == self.number
 
 
-def position_of(offset: int, index: int) -> int:
-    """The place of a command in its partition's log, with room for a thousand executions that it lets into line."""
-    return (offset << 24) + (index << 10)
+ROOM = 1 << 10
+"""Places between two commands of a message: for a thousand executions that the first one lets into line."""
+
+
+def position_of(offset: int, index: int = 0) -> int:
+    """The place of a command in its partition's log."""
+    return (offset << 24) + index * ROOM
 
 
 class Step:
     """Collects events and rejections; `now` is the log's time of the command, in epoch milliseconds."""
 
-    __slots__ = ("_arrival", "_ended", "_weight", "now", "out", "partition", "table")
+    __slots__ = ("_arrival", "_begun_at", "_ended", "_sent", "now", "out", "partition", "table")
 
     def __init__(self, table: Table, partition: Partition, now: int, position: int = 0) -> None:
         self._arrival = position
@@ -53,8 +56,9 @@ class Step:
         self.partition = partition
         self.now = now
         self.out: list[Event | Rejection | Sent] = []
-        self._weight = 0
-        self._ended: deque[bytes] = deque()
+        self._begun_at = table.weight()
+        self._sent = 0
+        self._ended: deque[bytes] | None = None
 
     def emit(self, event: Event) -> None:
         """Let something have happened."""
@@ -79,18 +83,17 @@ class Step:
 
     def send(self, command: Sent, weight: int = 0) -> None:
         """Send a command to its home, of so many bytes that others gave it."""
-        self._weight += weight
+        self._sent += weight
         self.out.append(command)
 
     @property
     def full(self) -> bool:
         """Whether what else follows is to be left to later commands."""
-        return self._weight > STEP_LIMIT
+        return self.table.weight() - self._begun_at + self._sent > STEP_LIMIT
 
     def create(self, record: Execution, call: bytes, payload: bytes, **event: Any) -> Execution:
         """Let an execution begin to exist, in whatever state it has."""
         record = self._settled(record, entered=record.state == State.WAITING)
-        self._weight += weigh(record)
         self.emit(Moved("created", self.now, record, call=call, payload=payload, **event))
         if record.state in TERMINAL:
             self._end(record)
@@ -104,11 +107,15 @@ class Step:
             raise AssertionError(f"{record.state} is terminal; {what} cannot leave it")
         new = replace(record, version=record.version + 1, **changes)
         new = self._settled(new, entered=new.state == State.WAITING != record.state)
-        self._weight += weigh(new)
-        self.emit(Moved(what, self.now, new, result=result, cut=cut))
+        self.emit(Moved(what, self.now, new, result, cut))
         if new.state in TERMINAL and record.state not in TERMINAL:
             self._end(new)
         return new
+
+    @property
+    def ended_some(self) -> bool:
+        """Whether something ended in this step for which others wait."""
+        return bool(self._ended)
 
     def ended(self) -> bytes | None:
         """The next one that ended in this step, and for which others wait; none: all of them were taken."""
@@ -125,6 +132,7 @@ class Step:
     def _end(self, record: Execution) -> None:
         """Others may wait for it; it waits for nobody any more."""
         if record.watched:
+            self._ended = self._ended or deque()
             self._ended.append(record.id)
         for upstream, _, outcome in record.upstream:
             if not outcome:

@@ -25,13 +25,15 @@ def die_with(parent: int) -> Callable[[], None]:
     return arm
 
 
-def start(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, nice: int = 0
+) -> subprocess.Popen[bytes]:
     """Start a child in a process group of its own, its output in `log`; the log before is kept as `.1`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(f"{log.suffix}.1"))
     with log.open("wb") as output:
-        return subprocess.Popen(  # noqa: S603  (our own programs)
+        process = subprocess.Popen(  # noqa: S603  (our own programs)
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -40,6 +42,9 @@ def start(command: Sequence[str], log: Path, env: Mapping[str, str] | None = Non
             start_new_session=True,
             preexec_fn=die_with(os.getpid()),  # noqa: PLW1509  (one prctl call, prepared beforehand)
         )
+    if nice:
+        os.setpriority(os.PRIO_PROCESS, process.pid, nice)  # its threads, which come later, inherit it
+    return process
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

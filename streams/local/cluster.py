@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pipelines
@@ -13,6 +14,12 @@ from streams.local.ports import listens
 from streams.local.supervisor import Role, Supervisor, role
 from streams.local.topics_admin import answers, ensure_topics
 from streams.settings import Settings
+
+BEHIND = 5
+"""How nice the edge is: what ClickHouse does in it can wait for what decides and runs, and comes in bursts."""
+
+HANGS_AFTER = 15.0
+"""Seconds: a broker that meets a full disk while it starts hangs in its own shutdown, also when there is room again."""
 
 EXAMPLES = Path(pipelines.__file__).with_name("examples")
 
@@ -31,14 +38,15 @@ def kafka_role(settings: Settings) -> Role:
     port = preflight.kafka_port(settings)
     broker = Broker(settings.home / "kafka", port, port + 1)
     log = settings.home / "logs" / "kafka.log"
-    return Role("kafka", tuple(broker.prepare()), log, lambda: answers(broker.bootstrap), patience=STOP_WITHIN)
+    ready, command = partial(answers, broker.bootstrap), tuple(broker.prepare())
+    return Role("kafka", command, log, ready, patience=STOP_WITHIN, may_idle=HANGS_AFTER)
 
 
 def roles(settings: Settings) -> list[Role]:
     """The roles that Kafka is for. They wait for their topics, so that all may start at once."""
     return [
         role("scheduler", settings),
-        role("edge", settings),
+        replace(role("edge", settings), nice=BEHIND),
         role("worker", settings, patience=settings.drain_timeout + 5),
     ]
 

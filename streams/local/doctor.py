@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -131,9 +132,16 @@ def _home(settings: Settings) -> Iterator[Check]:
         yield Check(name="home", status="fail", detail=str(error), mend="set HEADRACE_HOME to a folder of yours")
         return
     yield Check(name="home", status="ok", detail=f"{settings.home} can be written")
-    free = shutil.disk_usage(settings.home).free
-    mend = "free some, or set HEADRACE_HOME to a folder on another disk"
-    yield _grade("disk", free, preflight.LEAST_FREE, COMFORTABLE_DISK, what="free", mend=mend)
+    for folder in _disks(settings.home):
+        free = shutil.disk_usage(folder).free
+        mend = "free some, or set HEADRACE_HOME to a folder on another disk; what stopped goes on by itself"
+        yield _grade("disk", free, preflight.LEAST_FREE, COMFORTABLE_DISK, what=f"free for {folder}", mend=mend)
+
+
+def _disks(home: Path) -> list[Path]:
+    """`home`, and those of its folders that lie on another disk."""
+    own = home.stat().st_dev
+    return [home, *(path for path in sorted(home.iterdir()) if path.is_dir() and path.stat().st_dev != own)]
 
 
 def _pipelines(settings: Settings) -> Iterator[Check]:
@@ -172,12 +180,12 @@ def _sandbox(settings: Settings) -> Iterator[Check]:
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
-    running = holder(settings.home)
+    running, log = holder(settings.home), f"look at its log in {settings.home}/logs"
     for port in preflight.ports(settings):
         name = f"port {port.number}"
         free = is_free(port.number)
         if running and free:
-            yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend="look at its log")
+            yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend=log)
         elif free or running:
             detail = f"{port.use}: listening" if running else f"free for {port.use}"
             yield Check(name=name, status="ok", detail=detail)
@@ -188,7 +196,12 @@ def _ports(settings: Settings) -> Iterator[Check]:
 
 def _kafka(settings: Settings) -> Iterator[Check]:
     if not answers(settings.kafka):
-        yield Check(name="kafka", status="warn", detail=f"nobody answers at {settings.kafka}", mend=START)
+        detail, ours = (
+            f"nobody answers at {settings.kafka}",
+            holder(settings.home) and preflight.kafka_is_ours(settings),
+        )
+        again = f"{settings.home}/logs/kafka.log says why; it is started again until it comes up"
+        yield Check(name="kafka", status="fail" if ours else "warn", detail=detail, mend=again if ours else START)
         return
     yield Check(name="kafka", status="ok", detail=f"a broker answers at {settings.kafka}")
     with admin(settings.kafka) as client:
@@ -214,10 +227,15 @@ def _edge(settings: Settings) -> Iterator[Check]:
         yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {error}"[:160], mend=START)
         return
     problem = "; ".join(health.problems)
-    status: Status = "ok" if health.status == "ok" else "warn"
-    yield Check(name="api", status=status, detail=problem or f"{settings.edge_url} serves", mend=problem and "see logs")
-    yield from _roles(health)
-    yield _workers(workers)
+    mend = problem and "what waits goes on by itself once that is mended; the log of the edge says more"
+    status: Status = "warn" if problem else "ok"
+    yield Check(name="api", status=status, detail=problem or f"{settings.edge_url} serves", mend=mend)
+    if answers(settings.kafka):
+        yield from _roles(health)
+        yield _workers(workers)
+    else:
+        detail = "what scheduler, workers and edge say goes through Kafka, which is away"
+        yield Check(name="roles", status="warn", detail=detail, mend="they go on by themselves when it is back")
     yield _clock(health)
 
 

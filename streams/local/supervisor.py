@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from streams.local import children
 from streams.local.errors import SetupError, last_lines
+from streams.local.idle import Idle
 from streams.pulse import READY_FILE
 from streams.settings import Settings
 from streams.state.exits import REFUSED
@@ -30,7 +32,12 @@ TICK = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A program that has to run. `patience`: seconds in which it ends by itself when asked to."""
+    """A program that has to run.
+
+    `patience`: seconds in which it ends by itself when asked to; `nice`: how far others go before it on a full machine.
+    `may_idle`: seconds for which it may do nothing before it is ready; then it hangs, and is killed. Only who waits for
+    nobody can be told by this.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -39,6 +46,8 @@ class Role:
     env: dict[str, str] | None = None
     ready_file: Path | None = None
     patience: float = 10.0
+    may_idle: float = inf
+    nice: int = 0
 
 
 def role(name: str, settings: Settings, patience: float = 10.0) -> Role:
@@ -67,16 +76,21 @@ class Child:
         self.was_ready = False
         self.failures = 0
         self.next_start = 0.0
+        self._idle: Idle | None = None
 
     def tick(self, now: float) -> None:
         """Start, look after, or start again. `now`: monotonic seconds."""
         if self.process is None:
             if now >= self.next_start:
-                self._start()
+                self._idle = Idle(self._start(), now)
         elif (status := self.process.poll()) is not None:
             self._died(status, now)
         elif not self.ready and self.role.is_ready():
             self._came_up()
+        elif not self.ready and self._idle and self._idle.seconds(now) > self.role.may_idle:
+            self.say(f"{self.role.name} has not come up and does nothing: it hangs, and is killed; see {self.role.log}")
+            self.process.kill()
+            self.process.wait()
 
     def _came_up(self) -> None:
         if self.was_ready:
@@ -84,11 +98,12 @@ class Child:
         self.ready = self.was_ready = True
         self.failures = 0
 
-    def _start(self) -> None:
+    def _start(self) -> int:
         if self.role.ready_file:
             self.role.ready_file.parent.mkdir(parents=True, exist_ok=True)
             self.role.ready_file.unlink(missing_ok=True)
-        self.process = children.start(self.role.command, self.role.log, self.role.env)
+        self.process = children.start(self.role.command, self.role.log, self.role.env, self.role.nice)
+        return self.process.pid
 
     def _died(self, status: int, now: float) -> None:
         pause = min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE)  # more would not fit into a float

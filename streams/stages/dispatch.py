@@ -11,7 +11,7 @@ from streams.settings import Settings
 from streams.stages.clock import LogClock
 from streams.stages.incoming import BugError, Incoming, PoisonError, Send
 from streams.stages.overlay import Overlay
-from streams.state.partition import Change, Partition
+from streams.state.partition import Changes, Partition
 from streams.topics import Topics
 
 STATUS_EVERY = 1_000
@@ -71,7 +71,7 @@ class Dispatch:
         self._out = Proposals()
         return sends, []
 
-    def changes(self) -> tuple[list[Change], list[Change]]:
+    def changes(self) -> Changes:
         """See Logic."""
         self._dispatcher.save()
         return self._overlay.changes()

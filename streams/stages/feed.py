@@ -14,6 +14,18 @@ from streams.state.partition import ClosedError, Partition
 log = structlog.get_logger("headrace.stage")
 
 
+class Nearby:
+    """The stages of this process: what one of them has written into another's log need not be fetched first."""
+
+    def __init__(self) -> None:
+        self.feeds: dict[str, Feed] = {}
+
+    def __call__(self, topic: str, partition: int, message: Incoming) -> None:
+        """See `Near`."""
+        if feed := self.feeds.get(topic):
+            feed.near(partition, message)
+
+
 class Feed:
     """The loops of one stage, one for each partition that this process owns."""
 
@@ -39,6 +51,11 @@ class Feed:
         """A partition is no longer ours: what it had not made durable is done again by its next owner."""
         if found := self._loops.pop(number, None):
             found[1].cancel()
+
+    def near(self, number: int, message: Incoming) -> None:
+        """A message that this process has just written into a partition's log, which comes by the agent as well."""
+        if found := self._loops.get(number):
+            found[0].near(message)
 
     async def agent(self, stream: Any) -> None:
         """The Faust agent; an event is what one fetch brought of a partition. It waits for no loop."""

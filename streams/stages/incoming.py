@@ -4,7 +4,7 @@ from collections.abc import Container
 from typing import NamedTuple, Protocol
 
 from streams.engine.events import Refused
-from streams.state.partition import Change
+from streams.state.partition import Changes
 
 WEIGHT_LIMIT = 6_000_000
 """Changed bytes after which a batch ends: a record batch of the changelog is appended whole or not at all."""
@@ -68,8 +68,8 @@ class Logic(Protocol):
         """What to send before the changelog is written, and what after it."""
         ...
 
-    def changes(self) -> tuple[list[Change], list[Change]]:
-        """Records and derived keys to commit."""
+    def changes(self) -> Changes:
+        """What to commit."""
         ...
 
     def committed(self) -> None:

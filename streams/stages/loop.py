@@ -54,6 +54,7 @@ class Loop:
         self._stage, self._partition, self._send = stage, partition, send
         self._logic = stage.logic(partition)
         self._queue: deque[Incoming] = deque()
+        self._next = partition.marker + 1
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._held: list[Callable[[], None]] = []
@@ -66,11 +67,22 @@ class Loop:
 
     def put(self, messages: list[Incoming], accepted: Callable[[], None]) -> None:
         """Queue messages, and call `accepted` as soon as there is room for more."""
-        self._queue.extend(messages)
-        self._bytes += sum(len(message.value) for message in messages)
+        for message in messages:
+            if message.offset >= self._next:
+                self._enqueue(message)
         self._held.append(accepted)
-        self._arrived.set()
         self._accept()
+
+    def near(self, message: Incoming) -> None:
+        """Queue a message that was not read but written here, where it is the very next one."""
+        if message.offset == self._next:
+            self._enqueue(message)
+
+    def _enqueue(self, message: Incoming) -> None:
+        self._queue.append(message)
+        self._next = message.offset + 1
+        self._bytes += len(message.value)
+        self._arrived.set()
 
     async def run(self) -> None:
         """Work batch by batch, for ever. Raises what is no single message's fault."""
@@ -151,8 +163,8 @@ class Loop:
     async def _commit(self, marker: int) -> None:
         before, after = self._logic.outputs()
         await self._send(before + self._letters + self._bugs)
-        records, derived = self._logic.changes()
-        await self._partition.commit(records + self._part(), derived, marker)
+        changes = self._logic.changes()
+        await self._partition.commit(changes._replace(records=changes.records + self._part()), marker)
         self._logic.committed()
         if after:
             await self._send(after)

@@ -2,7 +2,7 @@
 
 from heapq import merge
 
-from streams.state.partition import RECORD_OVERHEAD, Change, Partition
+from streams.state.partition import RECORD_OVERHEAD, Changes, Partition
 
 
 class Overlay:
@@ -34,7 +34,7 @@ class Overlay:
         self.weight += len(value)
 
     def add(self, key: bytes, value: bytes) -> None:
-        """Set a record whose key is surely new: deleted in the same batch, it leaves no trace."""
+        """Set a record whose key is surely new: deleted in the same batch, or soon, it leaves no trace."""
         if key not in self._records:
             self._fresh.add(key)
         self.put(key, value)
@@ -56,7 +56,17 @@ class Overlay:
 
     def derive(self, key: bytes, value: bytes | None) -> None:
         """Set or take away a derived key."""
-        self._derived[key] = value
+        if value is None and key in self._fresh:
+            self._fresh.discard(key)
+            del self._derived[key]
+        else:
+            self._derived[key] = value
+
+    def derive_new(self, key: bytes) -> None:
+        """Set a derived key, without a value, that is surely not there."""
+        if key not in self._derived:
+            self._fresh.add(key)
+        self._derived[key] = b""
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Pairs in order as they will be, `end` exclusive."""
@@ -68,9 +78,9 @@ class Overlay:
         added = sorted((k, v) for k, v in own.items() if v is not None)
         return list(merge(stored, added))[:limit]
 
-    def changes(self) -> tuple[list[Change], list[Change]]:
-        """Records and derived keys to commit."""
-        return list(self._records.items()), list(self._derived.items())
+    def changes(self) -> Changes:
+        """What is to be committed."""
+        return Changes(list(self._records.items()), list(self._derived.items()), frozenset(self._fresh))
 
     def clear(self) -> None:
         """Forget the changes: they are durable now."""

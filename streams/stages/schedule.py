@@ -1,14 +1,15 @@
 """SCHEDULE: the truth of executions. One partition is one totally ordered log of decisions."""
 
 from collections.abc import Container
+from typing import Any
 
 import msgspec
 
 from pipelines.ids import to_text
 from streams.engine import commands as c
 from streams.engine.follow import Outbox, handle, undelivered
+from streams.engine.step import ROOM, position_of
 from streams.engine.step import Partition as Home
-from streams.engine.step import position_of
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages.clock import LogClock
@@ -16,7 +17,7 @@ from streams.stages.ends import NEVER
 from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
 from streams.stages.readable import readable
 from streams.stages.task_table import TaskTable
-from streams.state.partition import Change, Partition
+from streams.state.partition import Changes, Partition
 from streams.topics import Topics, pool_partition
 
 RING_LIMIT = 2_000
@@ -79,7 +80,7 @@ class Schedule:
         self._out, self._letters = Outbox(), []
         return sends, late
 
-    def changes(self) -> tuple[list[Change], list[Change]]:
+    def changes(self) -> Changes:
         """See Logic."""
         return self._table.changes()
 
@@ -121,21 +122,24 @@ class Schedule:
             self._table.rewind(at)
 
     def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
-        known = [command for command in commands if isinstance(command, c.OfExecution)]
-        self._table.expect([k.id for k in known], [k.id for k in known if isinstance(k, c.Assign)])
-        for index, command in enumerate(commands):
-            if index in skip:
-                continue
-            if self._table.weight() > WEIGHT_LIMIT:
-                return index
-            self._decide(index, command, message)
-        return None
-
-    def _decide(self, index: int, command: c.TaskCommand, message: Incoming) -> None:
+        self._expect(commands)
+        out, table, home, at, index = self._out, self._table, self._home, message.at, 0
+        position = position_of(message.offset)
         try:
-            handle(self._out, self._table, self._home, command, message.at, position_of(message.offset, index))
+            for index, command in enumerate(commands):
+                if index in skip:
+                    continue
+                if table.weight() > WEIGHT_LIMIT:
+                    return index
+                handle(out, table, home, command, at, position + index * ROOM)
         except Exception as error:
             raise BugError(index, error) from error
+        return None
+
+    def _expect(self, commands: list[c.TaskCommand]) -> None:
+        known: list[Any] = [k.id for k in commands if type(k) in c.OF_EXECUTION]  # type: ignore[union-attr]  # see there
+        made = [k.id for k in commands if type(k) is c.Execute]
+        self._table.expect(known, made, [k.id for k in commands if type(k) is c.Assign])
 
     def _lanes(self, lanes: dict[int, list[c.LaneMessage]]) -> list[Send]:
         return [Send(self._topics.dispatch, lane, value) for lane, jobs in lanes.items() for value in pack(jobs)]

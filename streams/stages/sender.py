@@ -4,20 +4,27 @@ aiokafka has one request under way to a broker for each producer: stages that sh
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Self
 
 from aiokafka import AIOKafkaProducer
 
 from streams.settings import Settings
-from streams.stages.incoming import Send
+from streams.stages.incoming import Incoming, Send
 from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT
+
+APPEND_TIME = 1
+"""The type of a timestamp that the broker made."""
+
+Near = Callable[[str, int, Incoming], None]
+"""Hears of a message as its topic and partition now have it."""
 
 
 class Sender:
-    """One idempotent producer. Use as `async with Sender(settings) as send: await send([...])`."""
+    """One idempotent producer. Use as `async with Sender(settings, near) as send: await send([...])`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, near: Near) -> None:
+        self._settings, self._near = settings, near
         self._producer: AIOKafkaProducer | None = None
 
     async def __aenter__(self) -> Self:
@@ -48,4 +55,6 @@ class Sender:
         futures = [
             await self._producer.send(send.topic, send.value, key=send.key, partition=send.partition) for send in sends
         ]
-        await asyncio.gather(*futures)
+        for send, sent in zip(sends, await asyncio.gather(*futures), strict=True):
+            if sent.timestamp_type == APPEND_TIME:
+                self._near(send.topic, send.partition, Incoming(sent.offset, sent.timestamp, send.value or b""))

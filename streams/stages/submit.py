@@ -12,7 +12,7 @@ from streams.envelope import pack
 from streams.settings import Settings
 from streams.stages.ends import NEVER
 from streams.stages.incoming import BugError, Incoming, PoisonError, Send
-from streams.state.partition import Change, Partition
+from streams.state.partition import Changes, Partition
 from streams.topics import Topics
 from streams.translate import to_command
 
@@ -62,9 +62,9 @@ class Submit:
         self._homes = {}
         return sends, []
 
-    def changes(self) -> tuple[list[Change], list[Change]]:
+    def changes(self) -> Changes:
         """See Logic."""
-        return [], []
+        return Changes([], [])
 
     def committed(self) -> None:
         """See Logic."""

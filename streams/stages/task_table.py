@@ -4,7 +4,7 @@
 |---|---|
 | x + execution id | the execution's record |
 | p + execution id | call and payload, written once |
-| r + execution id | the value of a success |
+| r + execution id | the value of a success, unless it is short and stands in the record |
 | v + execution id + upstream id | the value of an upstream that lives elsewhere |
 | h + execution id | somebody is to be told when it ends |
 | h + execution id + watcher | the id by which that watcher knows it |
@@ -28,7 +28,7 @@ from streams.engine.weight import weigh
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
 from streams.stages.overlay import Overlay
 from streams.stages.watches import Watches
-from streams.state.partition import Change, Partition
+from streams.state.partition import Change, Changes, Partition
 
 CACHE = 50_000
 """Records kept decoded."""
@@ -69,7 +69,9 @@ def _time_of(key: bytes) -> int:
 
 def worker_key(record: Execution) -> bytes | None:
     """The derived key of the worker that has a record; attempts without a worker have none."""
-    return b"W" + record.worker.encode() + b"\0" + record.id if record.state in ON_WORKER and record.worker else None
+    if record.state not in ON_WORKER or not record.worker:
+        return None
+    return b"W" + record.worker.encode() + b"\0" + record.id
 
 
 def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
@@ -118,22 +120,24 @@ class TaskTable:
             found = self._remember(_execution(stored))
         return found
 
-    def expect(self, executions: list[bytes], given_out: list[bytes]) -> None:
-        """Read what will be asked for, all at once, a third of what it costs one by one: records, and bodies."""
-        missing = [which for which in executions if which not in self._cache]
-        stored = self._overlay.get_many([b"x" + which for which in missing])
-        absent = []
-        for which, record in zip(missing, stored, strict=True):
+    def expect(self, executions: list[bytes], made: list[bytes], given_out: list[bytes]) -> None:
+        """Read what will be asked for, all at once, a third of what it costs one by one.
+
+        Records of `executions`, marks of those that may be `made` now, bodies of those that may be `given_out`.
+        """
+        cache, bodies = self._cache, self._bodies
+        missing = [which for which in executions if which not in cache]
+        unmade = [which for which in made if which not in cache]
+        far = [which for which in given_out if which not in bodies]
+        keys = [b"x" + w for w in missing] + [b"d" + w for w in unmade] + [b"p" + w for w in far]
+        stored = iter(self._overlay.get_many(keys))
+        for which, record in zip(missing, stored, strict=False):
             if record is None:
-                absent.append(which)
+                self._absent.add(which)
             else:
                 self._remember(_execution(record))
-        self._absent.update(absent)
-        marks = self._overlay.get_many([b"d" + which for which in absent])
-        self._unmarked.update(which for which, mark in zip(absent, marks, strict=True) if mark is None)
-        far = [which for which in given_out if which not in self._bodies]
-        bodies = self._overlay.get_many([b"p" + which for which in far])
-        self._far.update((which, _body(body)) for which, body in zip(far, bodies, strict=True) if body)
+        self._unmarked.update(which for which, mark in zip(unmade, stored, strict=False) if mark is None)
+        self._far.update((which, _body(body)) for which, body in zip(far, stored, strict=True) if body)
 
     def mark(self, execution: bytes) -> Mark | None:
         """See View."""
@@ -188,7 +192,10 @@ class TaskTable:
 
     def result(self, execution: bytes) -> bytes:
         """See View."""
-        return self._overlay.get(b"r" + execution) or b""
+        record = self.execution(execution)
+        if record is None or not record.has_result:
+            return b""
+        return record.value or self._overlay.get(b"r" + execution) or b""
 
     def kept_result(self, execution: bytes, upstream: bytes) -> bytes:
         """See View."""
@@ -228,12 +235,15 @@ class TaskTable:
 
     def put_execution(self, old: Execution | None, new: Execution) -> None:
         """See Table."""
-        self._dirty[new.id] = self._remember(new)
+        which = new.id
+        self._cache[which] = self._dirty[which] = new
         self._dirty_weight += weigh(new)
-        self._move_key(timer_key(old) if old else None, timer_key(new))
+        wake_at = new.wake_at
+        if (old.wake_at if old else 0) != wake_at:
+            self._move_key(timer_key(old) if old else None, timer_key(new))
+            if wake_at:
+                self._set_timer(wake_at)
         self._move_key(worker_key(old) if old else None, worker_key(new))
-        if new.wake_at:
-            self._set_timer(new.wake_at)
 
     def forget(self, old: Execution) -> None:
         """See Table."""
@@ -244,7 +254,7 @@ class TaskTable:
         self._move_key(worker_key(old), None)
         self._overlay.delete(b"x" + old.id)
         self._overlay.delete(b"p" + old.id)
-        if self._overlay.get(b"r" + old.id) is not None:
+        if old.has_result and not old.value:
             self._overlay.delete(b"r" + old.id)
         self._watches.remove_all(old.id)
         for upstream, _, _ in old.upstream:
@@ -306,8 +316,8 @@ class TaskTable:
 
     # --- the batch ----------------------------------------------------------------------------------------------
 
-    def changes(self) -> tuple[list[Change], list[Change]]:
-        """Records and derived keys of the batch, for one commit."""
+    def changes(self) -> Changes:
+        """What the batch changed, for one commit."""
         for execution, record in self._dirty.items():
             self._overlay.put(b"x" + execution, _encode(record))
         return self._overlay.changes()
@@ -343,4 +353,4 @@ class TaskTable:
         if old:
             self._overlay.derive(old, None)
         if new:
-            self._overlay.derive(new, b"")
+            self._overlay.derive_new(new)

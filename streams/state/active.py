@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from streams.state.exits import CRASHED, FENCED, stop_process
-from streams.state.partition import Change, ClosedError, check_commit
+from streams.state.partition import Changes, ClosedError, check_commit
 from streams.state.store import MARKER, NO_OFFSET, CorruptStoreError, Store
 from streams.state.writer import FencedError, Writer
 
@@ -38,13 +38,13 @@ class ActivePartition:
         """See `Partition.scan`."""
         return self._sound(self._store.scan, start, end, limit)
 
-    async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
+    async def commit(self, changes: Changes, marker: int) -> None:
         """See `Partition.commit`. Where the changelog or the disk fails, the process ends: memory is ahead of both."""
         async with self._turn:
             self._check_open()
-            check_commit(self.marker, changes, derived, marker)
+            check_commit(self.marker, changes, marker)
             try:
-                await self._write(changes, derived, marker)
+                await self._write(changes, marker)
             except ClosedError:
                 raise
             except FencedError as error:
@@ -72,11 +72,11 @@ class ActivePartition:
         self._open = False
         return self._writer
 
-    async def _write(self, changes: list[Change], derived: list[Change], marker: int) -> None:
+    async def _write(self, changes: Changes, marker: int) -> None:
         mark = (MARKER, b"%d" % marker)
-        position = await self._writer.append([*changes, mark])
+        position = await self._writer.append([*changes.records, mark])
         self._check_open()
-        self._store.write([*changes, *derived, mark], position)
+        self._store.write([*changes.records, *changes.derived, mark], position, changes.fresh)
         self.marker = marker
         if marker != NO_OFFSET:
             self._applied(marker + 1)

@@ -28,7 +28,7 @@ def make_app(settings: Settings, name: str) -> App:
         key_serializer="raw",
         value_serializer="raw",
         broker_session_timeout=settings.session_timeout,
-        broker_heartbeat_interval=settings.session_timeout / 4,
+        broker_heartbeat_interval=settings.session_timeout / 6,  # those who live hear of a death by their next one
         broker_rebalance_timeout=max(5.0, settings.session_timeout * 2),
         broker_max_poll_interval=FOR_EVER,
         broker_commit_interval=1.0,

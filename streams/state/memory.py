@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 
-from streams.state.partition import NO_MARKER, Change, ClosedError, check_commit
+from streams.state.partition import NO_MARKER, Change, Changes, ClosedError, check_commit
 
 
 class MemoryPartition:
@@ -35,12 +35,14 @@ class MemoryPartition:
         first, last = bisect_left(self._keys, start), bisect_left(self._keys, end)
         return [(key, self._values[key]) for key in self._keys[first : min(last, first + max(limit, 0))]]
 
-    async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
-        """See `Partition.commit`."""
+    async def commit(self, changes: Changes, marker: int) -> None:
+        """See `Partition.commit`. Raises AssertionError for a key that is called fresh and is not."""
         self._check_open()
-        check_commit(self.marker, changes, derived, marker)
-        self.log.append((list(changes), marker))
-        for key, value in (*changes, *derived):
+        check_commit(self.marker, changes, marker)
+        if known := changes.fresh & self._values.keys():
+            raise AssertionError(f"{min(known)!r} is in the table already")
+        self.log.append((list(changes.records), marker))
+        for key, value in (*changes.records, *changes.derived):
             self._set(key, value)
         self.marker = marker
 

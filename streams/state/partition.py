@@ -1,9 +1,10 @@
 """The port of one table partition, and the rules that every implementation of it keeps."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain
 from operator import itemgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streams.topics import MESSAGE_LIMIT
 
@@ -12,6 +13,16 @@ Change = tuple[bytes, bytes | None]
 
 Derive = Callable[[bytes, bytes | None, bytes | None], list[Change]]
 """derive(key, old value, new value): the changes of secondary keys that follow from one change of a record."""
+
+
+class Changes(NamedTuple):
+    """What a commit makes durable: records, which go into the changelog too, and keys derived from them."""
+
+    records: list[Change]
+    derived: list[Change]
+    fresh: AbstractSet[bytes] = frozenset()
+    """Keys of either that are surely not in the table yet: taken away soon, they never meet the disk."""
+
 
 NO_MARKER = -1
 """The marker of a partition that has applied no input yet."""
@@ -59,10 +70,10 @@ class Partition(Protocol):
         """At most `limit` pairs in the order of their keys, from `start` on, before `end`."""
         ...
 
-    async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
-        """Make changes durable: `changes` and `marker` in the changelog, then these and `derived` in the store.
+    async def commit(self, changes: Changes, marker: int) -> None:
+        """Make changes durable: records and `marker` in the changelog, then these and derived keys in the store.
 
-        A tick commits with the marker as it is. Raises BatchTooLargeError and changes nothing where `changes`
+        A tick commits with the marker as it is. Raises BatchTooLargeError and changes nothing where the records
         pass `BATCH_BYTES`; ClosedError after the partition has been given up.
         """
         ...
@@ -74,12 +85,13 @@ def batch_bytes(changes: Sequence[Change]) -> int:
     return sum(map(len, keys)) + sum(map(len, values)) + RECORD_OVERHEAD * len(changes)
 
 
-def check_commit(current: int, changes: Sequence[Change], derived: Sequence[Change], marker: int) -> None:
+def check_commit(current: int, changes: Changes, marker: int) -> None:
     """Refuse what no partition may commit. Raises BatchTooLargeError, or ValueError for bad keys and markers."""
     if marker < current:
         raise ValueError(f"marker {marker} is behind {current}: inputs are applied in order, once")
-    least = min(map(_KEY, chain(changes, derived)), default=b"!")
+    least = min(map(_KEY, chain(changes.records, changes.derived)), default=b"!")
     if least < b"!":
         raise ValueError(f"key {least[:32]!r} is reserved: a table's keys begin with a printable character")
-    if (size := batch_bytes(changes)) > BATCH_BYTES:
-        raise BatchTooLargeError(f"{len(changes)} changes of {size} bytes: at most {BATCH_BYTES}; split the input")
+    if (size := batch_bytes(changes.records)) > BATCH_BYTES:
+        count = len(changes.records)
+        raise BatchTooLargeError(f"{count} changes of {size} bytes: at most {BATCH_BYTES}; split the input")

@@ -4,7 +4,7 @@ import logging
 import shutil
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
@@ -83,6 +83,8 @@ def _options() -> Options:
     options.set_block_based_table_factory(blocks)
     options.set_write_buffer_size(MEMTABLE_BYTES)
     options.set_max_write_buffer_number(3)
+    options.set_memtable_whole_key_filtering(True)  # most keys that are asked for are new: a filter knows that quickest
+    options.set_memtable_prefix_bloom_ratio(0.05)
     options.set_compression_type(DBCompressionType.lz4())
     options.set_max_open_files(512)
     options.set_keep_log_file_num(2)
@@ -126,8 +128,10 @@ class Store:
         """The value of `key`, or None."""
         if key in self._buffer.changes:
             return self._buffer.changes[key]
-        with self._watched():
+        try:
             value: bytes | None = self._db.get(key)
+        except Exception as error:  # noqa: BLE001  (the binding raises plain Exception for everything)
+            self._condemn(error)  # not `_watched`, which costs more than the question
         return value
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
@@ -144,10 +148,12 @@ class Store:
         """Everything, bookkeeping too: for tests and repairs of small tables."""
         return list(self._pairs(b"\0", LAST_KEY))
 
-    def write(self, changes: Iterable[Change], position: Position) -> None:
-        """Apply changes and the new position, all or nothing; at the latest after `BUFFER_SECONDS` on disk too."""
-        gone = self._buffer.add(changes)
-        self._buffer.forget(key for key, stored in zip(gone, self._stored(gone), strict=True) if stored is None)
+    def write(self, changes: Iterable[Change], position: Position, fresh: Container[bytes] = ()) -> None:
+        """Apply changes and the new position, all or nothing; at the latest after `BUFFER_SECONDS` on disk too.
+
+        `fresh` are keys among the changes that it does not hold yet, as far as anybody has made sure of that.
+        """
+        self._buffer.add(changes, fresh)
         self.position = position
         if self._buffer.size > BUFFER_BYTES or time.monotonic() - self._flushed_at > BUFFER_SECONDS:
             self.flush()

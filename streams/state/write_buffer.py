@@ -3,8 +3,8 @@
 What is in here alone is lost with its process, and read back from the changelog.
 """
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Container, Iterable
 
 from streams.state.partition import Change
 
@@ -13,46 +13,39 @@ OVERHEAD = 150
 
 
 class WriteBuffer:
-    """The last change of each key. Keys are put in order only where they are scanned."""
+    """The last change of each key. Keys are put in order only where, and only when, they are scanned."""
 
-    __slots__ = ("_born", "_order", "changes", "size")
+    __slots__ = ("_born", "_late", "_order", "changes", "size")
 
     def __init__(self) -> None:
         self.changes: dict[bytes, bytes | None] = {}
         self.size = 0
         """Bytes of memory, roughly."""
-        self._born: set[bytes] = set()
+        self._born: set[bytes] = set()  # those that nothing below knows
         self._order: dict[bytes, list[bytes]] = {}  # by a key's first byte, of those that were asked for
+        self._late: dict[bytes, list[bytes]] = {}  # what has come to these, or left them, since then
 
-    def add(self, changes: Iterable[Change]) -> list[bytes]:
-        """Take changes over, in their order. Returns keys that have come and gone in here, for `forget`."""
-        mine, order, size = self.changes, self._order, self.size
-        gone: list[bytes] = []
+    def add(self, changes: Iterable[Change], fresh: Container[bytes] = ()) -> None:
+        """Take changes over, in their order. What is taken away of `fresh` ones, which nothing below knows, leaves."""
+        mine, born, late, size = self.changes, self._born, self._late, self.size
         for key, value in changes:
-            if key in mine:
-                size -= len(mine[key] or b"")
-                if value is None and key in self._born:
-                    gone.append(key)
+            if key not in mine:
+                size += len(key) + OVERHEAD + len(value or b"")
+                if key in fresh:
+                    born.add(key)
+                if key[:1] in late:
+                    late[key[:1]].append(key)
+            elif value is None and key in born:
+                size -= len(key) + OVERHEAD + len(mine[key] or b"")
+                born.discard(key)
+                del mine[key]
+                if key[:1] in late:
+                    late[key[:1]].append(key)
+                continue
             else:
-                size += len(key) + OVERHEAD
-                if value is not None:
-                    self._born.add(key)
-                if key[:1] in order:
-                    insort(order[key[:1]], key)
+                size += len(value or b"") - len(mine[key] or b"")
             mine[key] = value
-            size += len(value or b"")
         self.size = size
-        return gone
-
-    def forget(self, keys: Iterable[bytes]) -> None:
-        """Drop keys that were taken away, and that the store below does not know either."""
-        for key in keys:
-            if key in self._born and self.changes[key] is None:
-                self._born.discard(key)
-                del self.changes[key]
-                self.size -= len(key) + OVERHEAD
-                if line := self._order.get(key[:1]):
-                    del line[bisect_left(line, key)]
 
     def keys(self, start: bytes, end: bytes) -> list[bytes]:
         """The keys from `start` on, before `end`, in order; those that were taken away too."""
@@ -63,4 +56,9 @@ class WriteBuffer:
     def _line(self, first: bytes) -> list[bytes]:
         if first not in self._order:
             self._order[first] = sorted(key for key in self.changes if key.startswith(first))
+            self._late[first] = []
+        elif self._late[first]:
+            known = dict.fromkeys(sorted(self._order[first] + self._late[first]))
+            self._order[first] = [key for key in known if key in self.changes]
+            self._late[first] = []
         return self._order[first]

@@ -17,7 +17,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from streams.settings import Settings
-from streams.state.partition import Change, ClosedError
+from streams.state.partition import Change, Changes, ClosedError
 from streams.state.store import MARKER, Store
 from streams.state.tables import Partition, Tables, make_app, run_app
 from streams.state.writer import Writer
@@ -37,7 +37,7 @@ def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     return gone if new is None else [*gone, (b"n" + new + key, b"")]
 
 
-def decide(partition: Partition, words: list[bytes]) -> tuple[list[Change], list[Change]]:
+def decide(partition: Partition, words: list[bytes]) -> Changes:
     """Count; the word `!x` forgets x."""
     counts: dict[bytes, bytes | None] = {}
     derived: list[Change] = []
@@ -47,7 +47,7 @@ def decide(partition: Partition, words: list[bytes]) -> tuple[list[Change], list
         new = None if word.startswith(b"!") else b"%08d" % (int(old or 0) + 1)
         counts[key] = new
         derived += derive(key, old, new)
-    return list(counts.items()), derived
+    return Changes(list(counts.items()), derived)
 
 
 class Stage:
@@ -88,13 +88,13 @@ class Stage:
 
     async def apply(self, partition: Partition, words: list[bytes], marker: int) -> None:
         """One batch: outputs, then the table."""
-        changes, derived = decide(partition, words)
+        changes = decide(partition, words)
         if self.producer is None:
             self.producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka, acks="all")
             await self.producer.start()
         topic = f"{self.settings.namespace}.out"
         await asyncio.gather(*[await self.producer.send(topic, word, partition=partition.number) for word in words])
-        await partition.commit(changes, derived, marker)
+        await partition.commit(changes, marker)
 
 
 def die_at(step: str, batch: int) -> None:

@@ -1,35 +1,62 @@
-"""Torment a real system of its own and judge it: `./dev chaos --minutes 6 --seed 1 [-o json]`.
+"""Torment a real system of its own and judge it: `./dev chaos (--minutes 6 | --kills 300) --seed 1 [-o json]`.
 
-Prints each fault as it happens and then the figures. Ends with 1 where a promise was broken, with the evidence.
+Prints each fault as it happens, with the kills of schedulers and of workers so far in brackets, and then the figures.
+Ends with 1 where a promise was broken, with the evidence. `--fault NAME` chooses what happens; the default is `kills`.
 """
 
 import argparse
 import json
 import sys
+from math import inf
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from streams.local.errors import SetupError
-from tests.chaos.run import Report, chaos
+from tests.chaos.brokers import three_brokers
+from tests.chaos.run import Report, Trial, chaos
+from tests.chaos.stage import Goal
+from tests.chaos.throughput import storm_rate
+from tests.chaos.weather import WEATHERS
+from tests.history.facts import Violation
 
 SHOWN = 10
 """Violations of one promise that are printed."""
+
+SCENES = {"leaders": three_brokers, "storm-rate": storm_rate}
+"""Faults that have a play of their own, and take as long as they take."""
 
 
 def main() -> int:
     """Run, and say what came of it."""
     parser = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--fault", choices=(*WEATHERS, *SCENES), default="kills", help="what happens")
+    parser.add_argument("--minutes", type=float, help="for so long; 2 where no kills are named")
+    parser.add_argument("--kills", type=int, help="until schedulers and workers were killed so often each")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="let the folder with all logs stay, whatever came of it")
     parser.add_argument("--output", "-o", choices=("table", "json"), default="table")
     asked = parser.parse_args()
     try:
-        report = chaos(asked.minutes, asked.seed, _say)
+        figures, evidence = _played(asked)
     except SetupError as error:
         sys.exit(f"chaos: {error}")
-    _print_json(report) if asked.output == "json" else _print_table(report)
-    return 1 if report.verdict.violations else 0
+    _print_json(figures, evidence) if asked.output == "json" else _print_table(figures, evidence)
+    return 1 if figures["violations"] else 0
+
+
+def _played(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, list[Violation]]]:
+    """Figures, and what breaks each promise."""
+    if scene := SCENES.get(asked.fault):
+        return scene(_say), {}
+    report: Report = chaos(Trial(_goal(asked.minutes, asked.kills), asked.seed, asked.fault, asked.keep), _say)
+    return report.figures, report.evidence()
+
+
+def _goal(minutes: float | None, kills: int | None) -> Goal:
+    limit = minutes if minutes is not None else inf if kills else 2.0
+    return Goal(limit * 60, kills or inf)
 
 
 def _say(line: str) -> None:
@@ -37,18 +64,18 @@ def _say(line: str) -> None:
     sys.stderr.write(line.partition(". The end of its log")[0] + "\n")
 
 
-def _print_json(report: Report) -> None:
-    evidence = {name: [v._asdict() for v in found] for name, found in report.evidence().items()}
-    sys.stdout.write(json.dumps({**report.figures, "evidence": evidence}, indent=2) + "\n")
+def _print_json(figures: dict[str, Any], evidence: dict[str, list[Violation]]) -> None:
+    shown = {name: [v._asdict() for v in found] for name, found in evidence.items()}
+    sys.stdout.write(json.dumps({**figures, "evidence": shown}, indent=2) + "\n")
 
 
-def _print_table(report: Report) -> None:
+def _print_table(figures: dict[str, Any], evidence: dict[str, list[Violation]]) -> None:
     table = Table(show_header=False)
-    for name, value in report.figures.items():
+    for name, value in figures.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
         table.add_row(name.replace("_", " "), shown or "none")
     Console().print(table)
-    for name, found in report.evidence().items():
+    for name, found in evidence.items():
         lines = [f"{name} {v.execution}: {v.evidence}\n" for v in found[:SHOWN]]
         sys.stdout.writelines([*lines, f"{name}: {len(found)} in all\n"])
 

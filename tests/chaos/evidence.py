@@ -1,103 +1,130 @@
 """What is left of a run: the logs of all topics, ClickHouse's rows, the tables on disk, the witness's lines."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+import msgspec
 
-from streams.app import Plan, plans
+from pipelines.ids import home_of, to_text
+from streams.engine.commands import Assign, Run
+from streams.envelope import lane_messages, task_commands
 from streams.settings import Settings
-from streams.state.store import Store
 from streams.topics import Topics, layout
-from tests.chaos.people import RUN, People
+from tests.chaos.copies import copies
+from tests.chaos.logs import Logs, reading
+from tests.chaos.people import People
 from tests.chaos.system import System
-from tests.history import read, replay
-from tests.history.facts import Copy, Delivery, History, Row, Witnessed
-from tests.simulated.node import content
-
-Logs = dict[TopicPartition, list[Any]]
-"""All messages of each partition, as aiokafka's consumer gives them."""
+from tests.history import read
+from tests.history.facts import Delivery, History, Row, Witnessed
 
 PAGE = 5_000
 ROWS = f"""
-SELECT execution, state, attempt FROM executions WHERE run = {{run:String}}
-ORDER BY execution LIMIT {PAGE} OFFSET {{skip:UInt64}}
+SELECT execution, state, attempt FROM executions ORDER BY execution LIMIT {PAGE} OFFSET {{skip:UInt64}}
 """  # noqa: S608  (ours)
+
+
+class Dispatched(NamedTuple):
+    """An attempt that was given to a worker. `at` is the log's time, epoch milliseconds."""
+
+    at: float
+    execution: str
+    attempt: int
+    home: int
+
+
+class Times(NamedTuple):
+    """When things happened, by the logs' own times, and what schedulers said of themselves."""
+
+    dispatched: list[Dispatched]
+    proposed: list[float]
+    words: list[dict[str, Any]]
 
 
 class Evidence(NamedTuple):
     """A run, for the judge and for the figures."""
 
-    logs: Logs
-    topics: Topics
     history: History
-
-    def values(self, topic: str) -> list[bytes]:
-        """The messages of a topic."""
-        return [r.value or b"" for tp, records in sorted(self.logs.items()) if tp.topic == topic for r in records]
+    times: Times
 
 
-async def collect(system: System, people: People, told: list[Delivery]) -> Evidence:
-    """Read it all. The schedulers are stopped for it: a table has one owner."""
+async def collect(system: System, people: People, told: list[Delivery], say: Callable[[str], None]) -> Evidence:
+    """Read it all, keeping only what is judged. The schedulers are stopped for it: a table has one owner."""
+    say("Reading the history ...")
     rows = list(_rows(system))
-    for child in system.of("scheduler"):
-        child.stop()
-    logs, topics = await _logs(system.settings), Topics.under(system.settings.namespace)
-    found = Evidence(logs, topics, History(asked=people.asked, tasks=people.tasks, rows=rows, deliveries=told))
-    history = found.history
-    history.witnessed = [_witnessed(line) for line in system.witness()]
-    history.steps = read.steps_of(found.values(topics.events))
-    history.letters = read.letters_of(found.values(topics.dead_letters))
-    history.ready = read.line_of(found.values(topics.ready))
-    history.assigned = read.assigned_of(found.values(topics.tasks))
-    history.copies = list(_copies(system, logs))
+    system.stop_schedulers()
+    found = Evidence(History(asked=people.asked, tasks=people.tasks, rows=rows, deliveries=told), Times([], [], []))
+    boot = time.time() - time.monotonic()
+    found.history.witnessed = [_witnessed(line, boot) for line in system.witness()]
+    async with reading(system.settings.kafka) as logs:
+        say("Reading the logs ...")
+        await _read(logs, system.settings, found)
+        say("Comparing the tables with their logs ...")
+        found.history.copies = [copy async for copy in copies(system, logs)]
     return found
 
 
 def _rows(system: System) -> Iterator[Row]:
     for skip in range(0, 10**9, PAGE):
-        page = system.client.sql(ROWS, {"run": RUN, "skip": skip}).rows
+        page = system.client.sql(ROWS, {"skip": skip}).rows
         yield from (Row(str(execution), str(state), int(str(attempt))) for execution, state, attempt in page)
         if len(page) < PAGE:
             return
 
 
-def _witnessed(line: str) -> Witnessed:
+def _witnessed(line: str, boot: float) -> Witnessed:
     word, execution, attempt, at, worker, *outcome = line.split()
-    return Witnessed(word, execution, int(attempt), int(float(at) * 1000), worker, *outcome)
+    return Witnessed(word, execution, int(attempt), int((boot + float(at)) * 1000), worker, *outcome)
 
 
-async def _logs(settings: Settings) -> Logs:
-    widths = {name: partitions for name, (partitions, _) in layout(settings).items()}
-    widths |= {_changelog(settings, plan): plan.partitions for plan in plans(settings)}
-    tps = [TopicPartition(name, number) for name, partitions in widths.items() for number in range(partitions)]
-    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka, max_partition_fetch_bytes=2**24) as consumer:
-        consumer.assign(tps)
-        await consumer.seek_to_beginning(*tps)
-        ends = await consumer.end_offsets(tps)
-        logs: Logs = {tp: [] for tp in tps}
-        while any([await consumer.position(tp) < ends[tp] for tp in tps]):
-            for tp, records in (await consumer.getmany(timeout_ms=500)).items():
-                logs[tp] += records
-    return logs
+async def _read(logs: Logs, settings: Settings, found: Evidence) -> None:
+    history, times, topics = found.history, found.times, Topics.under(settings.namespace)
+    steps, letters = history.steps, history.letters = [], []
+    ready, assigned = history.ready, history.assigned = [], []
+    kept: dict[str, Callable[[list[Any]], None]] = {
+        topics.events: lambda records: steps.extend(read.steps_of(_values(records))),
+        topics.dead_letters: lambda records: letters.extend(read.letters_of(_values(records))),
+        topics.ready: lambda records: ready.extend(read.line_of(_values(records))),
+        topics.tasks: lambda records: assigned.extend(_proposed(records, times)),
+        topics.dispatch: lambda records: times.dispatched.extend(_dispatched(records, settings)),
+        topics.status: lambda records: times.words.extend(_said(records)),
+    }
+    for topic, keep in kept.items():
+        for number in range(layout(settings)[topic][0]):
+            async for records in logs.pieces(topic, number):
+                keep(records)
+    times.dispatched.sort()
+    times.proposed.sort()
 
 
-def _copies(system: System, logs: Logs) -> Iterator[Copy]:
-    """Every copy of every table, the standbys' too, against its input and its changelog up to where it stands."""
-    for plan in plans(system.settings):
-        for home in system.homes():
-            for path in sorted((home / "state").glob(f"*/{plan.table}-[0-9]*")):
-                number = int(path.name.rpartition("-")[2])
-                store = Store(path)
-                name, live = f"{home.name}/{path.name}", dict(content(store))
-                position, marker = store.position.offset, store.marker
-                store.close()
-                changes = logs[TopicPartition(_changelog(system.settings, plan), number)]
-                folded = replay.from_changelog(plan, [r for r in changes if r.offset <= position])
-                yield Copy(f"{name} and its changelog", live, folded)
-                taken = [r for r in logs[TopicPartition(plan.source, number)] if r.offset <= marker]
-                yield Copy(f"{name} and its input", live, replay.from_input(plan, system.settings, number, taken))
+def _values(records: list[Any]) -> Iterator[bytes]:
+    return (record.value or b"" for record in records)
 
 
-def _changelog(settings: Settings, plan: Plan) -> str:
-    return f"{settings.namespace}.{plan.table}-changelog"
+def _proposed(records: list[Any], times: Times) -> list[Assign]:
+    found = [(r, c) for r, c in _commands(records, task_commands) if isinstance(c, Assign)]
+    times.proposed.extend(record.timestamp for record, _ in found)
+    return [command for _, command in found]
+
+
+def _dispatched(records: list[Any], settings: Settings) -> Iterator[Dispatched]:
+    for record, command in _commands(records, lane_messages):
+        if isinstance(command, Run):
+            which = command.job.execution
+            home = home_of(which, settings.task_partitions)
+            yield Dispatched(record.timestamp, to_text(which), command.job.attempt, home)
+
+
+def _said(records: list[Any]) -> list[dict[str, Any]]:
+    """The words of schedulers."""
+    words = (r.value for r in records if r.value and (r.key or b"").startswith(b"role/scheduler-"))
+    return [msgspec.json.decode(word) for word in words]
+
+
+def _commands(records: list[Any], opened: Callable[[bytes], list[Any]]) -> Iterator[tuple[Any, Any]]:
+    """Each command with the message in which it came; what cannot be read is somebody's poison."""
+    for record in records:
+        try:
+            yield from ((record, command) for command in opened(record.value or b""))
+        except msgspec.MsgspecError:
+            continue

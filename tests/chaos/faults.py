@@ -1,88 +1,136 @@
-"""The faults: which, of whom and when follows from the seed; how long anything takes is the machine's to say."""
+"""The faults: what befalls each role and in which order follows from the seed; when, and how long, is the machine's."""
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Mapping, Sequence
 from random import Random
-from typing import NamedTuple
 
-from streams.settings import Settings
-from tests.chaos.system import System
+from streams.local.errors import SetupError
+from streams.local.supervisor import TICK, Child
+from tests.chaos.stage import Goal, Pace, Stage, Strike, note
 
-ROUND = (
-    *[("kill", "scheduler"), ("kill", "worker")] * 3,
-    *(("pause", "scheduler"), ("pause", "worker"), ("kill", "edge"), ("pause", "edge")),
-    *(("kill", "kafka"), ("pause", "kafka")),
-)
-"""What happens in each round, in an order that is drawn anew."""
+Hunt = Generator[None, None, None]
+"""One role's torment: goes on a step with each `next`."""
 
-BETWEEN = 0.5, 8.0
-"""Seconds from the moment when all is up again to the next fault: within a lease of the last one, and behind it."""
+SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "restart": signal.SIGTERM}
 
+UP_WITHIN = 120.0
+"""Seconds in which a role has to be up again."""
 
-class Fault(NamedTuple):
-    """What will happen. `which` is a number that chooses among the processes of the role; times are seconds."""
-
-    after: float
-    what: str
-    role: str
-    which: int
-    length: float
+NOTICED = 0.2
+"""Seconds after which the supervisor knows of a kill."""
 
 
-class Strike(NamedTuple):
-    """What happened. `at` is epoch milliseconds."""
-
-    at: float
-    what: str
-    role: str
-    name: str
-    pid: int
-
-
-def plan(seed: int, settings: Settings) -> Iterator[Fault]:
-    """Faults without end."""
-    chance = Random(seed)
-    silence = {"scheduler": settings.session_timeout, "worker": settings.lease}
-    while True:
-        for what, role in chance.sample(ROUND, len(ROUND)):
-            length = silence.get(role, 2.0) * chance.uniform(1.2, 2.5)
-            yield Fault(chance.uniform(*BETWEEN), what, role, chance.randrange(100), length)
-
-
-def rage(system: System, seed: int, seconds: float, say: Callable[[str], None]) -> list[Strike]:
-    """Carry out faults for so long; returns when all is up again. Raises SetupError where something stays down."""
-    begun, strikes = time.monotonic(), []
-    for fault in plan(seed, system.settings):
-        system.supervisor.pause(fault.after)
-        if time.monotonic() > begun + seconds:
-            return strikes
-        strikes.append(_strike(system, fault))
-        length = f" for {fault.length:.1f} s" if fault.what == "pause" else ""
-        say(f"{time.monotonic() - begun:6.1f} s  {fault.what} {strikes[-1].name}{length} (pid {strikes[-1].pid})")
-        _endure(system, fault, strikes[-1].pid)
-        system.supervisor.wait(system.supervisor.children)
-    raise AssertionError("a plan has no end")
-
-
-def _strike(system: System, fault: Fault) -> Strike:
-    victims = system.of(fault.role)
-    child = victims[fault.which % len(victims)]
-    if child.process is None:
-        raise AssertionError(f"{child.role.name} is ready and has no process")
-    pid = child.process.pid
-    os.kill(pid, signal.SIGKILL if fault.what == "kill" else signal.SIGSTOP)
-    return Strike(time.time() * 1000, fault.what, fault.role, child.role.name, pid)
-
-
-def _endure(system: System, fault: Fault, pid: int) -> None:
-    """Until the supervisor has noticed a kill, or a paused process had the time to learn what it missed."""
-    if fault.what == "kill":
-        system.supervisor.pause(0.2)
-        return
+def rage(stage: Stage, hunts: Mapping[str, Hunt], goal: Goal) -> None:
+    """Carry out faults until it is enough; returns when all is up again. Raises SetupError where something is not."""
+    supervisor, begun = stage.system.supervisor, time.monotonic()
     try:
-        system.supervisor.pause(fault.length)
+        while not goal.reached(time.monotonic() - begun, stage.strikes):
+            supervisor.pause(TICK)
+            for role, one in hunts.items():
+                if not goal.spares(role, stage.strikes):
+                    next(one)
+    finally:
+        for one in hunts.values():
+            one.close()
+    supervisor.pause(NOTICED)
+    supervisor.wait(supervisor.children)
+
+
+def hunt(stage: Stage, role: str, pace: Pace, chance: Random) -> Hunt:
+    """One process of a role at a time, for ever; a paused one goes on when this is closed."""
+    yield from wait(chance.uniform(0.5, pace.between[0] + 2))
+    while True:
+        for what in chance.sample(pace.round, len(pace.round)):
+            victims = stage.system.of(role)
+            victim, length = victims[chance.randrange(len(victims))], pace.silence * chance.uniform(1.2, 2.5)
+            yield from until_up(victims)
+            yield from kill(stage, role, victim) if what == "kill" else pause(stage, role, victim, length)
+            yield from _until_over(stage.strikes, victim, victims)
+            yield from wait(pace.next(chance))
+
+
+def rolling(stage: Stage, roles: Sequence[str], between: tuple[float, float], chance: Random) -> Hunt:
+    """One process after the other is asked to end and starts again, all of these roles in turn, for ever."""
+    while True:
+        for role in roles:
+            for victim in stage.system.of(role):
+                yield from wait(chance.uniform(*between))
+                yield from restart(stage, role, victim)
+                yield from _until_over(stage.strikes, victim, [victim])
+
+
+def visits(stage: Stage, between: tuple[float, float], chance: Random) -> Hunt:
+    """One more scheduler joins and leaves, for ever; it is gone when this is closed."""
+    while True:
+        yield from wait(chance.uniform(*between))
+        visitor = stage.system.invite()
+        _strike(stage, "join", "scheduler", visitor)
+        try:
+            yield from _until_over(stage.strikes, visitor, [visitor])
+            yield from wait(chance.uniform(*between))
+            pid = _strike(stage, "leave", "scheduler", visitor)
+        finally:
+            stage.system.dismiss(visitor)
+        yield from _until_gone(visitor, pid)
+
+
+def kill(stage: Stage, role: str, victim: Child) -> Hunt:
+    """End it at once."""
+    _strike(stage, "kill", role, victim)
+    yield from wait(NOTICED)
+
+
+def pause(stage: Stage, role: str, victim: Child, length: float) -> Hunt:
+    """Stop it, and let it go on: then it needs a while to learn what it has missed."""
+    pid = _strike(stage, "pause", role, victim)
+    try:
+        yield from wait(length)
     finally:
         os.kill(pid, signal.SIGCONT)
-    system.supervisor.pause(system.settings.session_timeout)
+    yield from wait(stage.system.settings.session_timeout)
+
+
+def restart(stage: Stage, role: str, victim: Child) -> Hunt:
+    """Ask it to end, as whoever brings a new version does; its supervisor starts it again."""
+    yield from _until_gone(victim, _strike(stage, "restart", role, victim))
+    yield from wait(NOTICED)
+
+
+def _strike(stage: Stage, what: str, role: str, victim: Child) -> int:
+    if victim.process is None:
+        raise AssertionError(f"{victim.role.name} is ready and has no process")
+    pid = victim.process.pid
+    if number := SIGNALS.get(what):
+        os.kill(pid, number)
+    note(stage, what, role, victim.role.name, pid)
+    return pid
+
+
+def _until_gone(child: Child, pid: int) -> Hunt:
+    while child.process and child.process.pid == pid and child.process.poll() is None:
+        yield
+
+
+def _until_over(strikes: list[Strike], victim: Child, children: list[Child]) -> Hunt:
+    """Until they are up again after the last strike at `victim`."""
+    strike = next(s for s in reversed(strikes) if s.name == victim.role.name)
+    yield from until_up(children)
+    strike.end()
+
+
+def until_up(children: list[Child]) -> Hunt:
+    """Until these are ready. Raises SetupError where one is not within two minutes."""
+    deadline = time.monotonic() + UP_WITHIN
+    while late := [child for child in children if not child.ready]:
+        if time.monotonic() > deadline:
+            raise SetupError(f"{late[0].role.name} is not up again after {UP_WITHIN:.0f} s:{late[0].tail}")
+        yield
+
+
+def wait(seconds: float) -> Hunt:
+    """For so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield

@@ -1,57 +1,112 @@
-"""How long things stood still, by the log's own times."""
+"""How long things stood still, by the times of the messages in the logs."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from itertools import pairwise
+from typing import NamedTuple
 
-import msgspec
-
-from pipelines.ids import home_of, to_text
-from streams.engine.commands import Assign, Beat, Run
-from streams.envelope import lane_messages, task_commands
+from streams.engine.commands import Beat
 from streams.settings import Settings
-from tests.chaos.evidence import Evidence
-from tests.chaos.faults import Strike
+from tests.chaos.evidence import Evidence, Times
+from tests.chaos.stage import Strike
 from tests.history.facts import Step
 
 ON_ITS_WAY = 20
 """Milliseconds for which a message of a killed process may still arrive."""
 
+RECENT = 60_000
+"""Milliseconds for which what a process said of itself counts: numbers of processes come again within hours."""
+
+GAP_WITHIN = 10_000
+"""Milliseconds after the last fault in which a gap is its own."""
+
+Owned = tuple[str, int]
+"""A table and a partition of it."""
+
+
+class Loss(NamedTuple):
+    """An attempt that died with its worker: seconds from the kill until that was known, and to the next dispatch."""
+
+    execution: str
+    known: float
+    dispatched: float | None
+
+
+def dispatches(times: Times) -> dict[Owned, list[float]]:
+    """When each partition gave something away: homes an attempt to a worker, the line a place in it to a home."""
+    found: defaultdict[Owned, list[float]] = defaultdict(list)
+    for at, _, _, home in times.dispatched:
+        found["tasks", home].append(at)
+    found["ready", 0] = times.proposed
+    return found
+
 
 def takeovers(strikes: list[Strike], found: Evidence, settings: Settings) -> list[float]:
     """Seconds from the last dispatch before to the first after a scheduler's kill, on each partition that it owned."""
-    dispatched = _dispatched(found, settings)
-    proposed = [r.timestamp for r, command in _commands(found, found.topics.tasks) if isinstance(command, Assign)]
-    times = {("tasks", home): [at for at, _, _, where in dispatched if where == home] for _, _, _, home in dispatched}
-    times["ready", 0] = sorted(proposed)
+    times, words = dispatches(found.times), _words(found.times)
     killed = alone(strikes, "scheduler", settings.session_timeout)
-    gaps = (_gap(times[owned], s.at) for s in killed for owned in _owned(found, s) if owned in times)
+    gaps = (_gap(times[owned], s.at) for s in killed for owned in _owned(words[s.pid], s.at) if owned in times)
     return [gap for gap in gaps if gap is not None]
 
 
-def redispatches(strikes: list[Strike], found: Evidence, settings: Settings) -> list[float]:
-    """Seconds from a worker's kill to the next dispatch of each execution that it took with it."""
-    names: defaultdict[int, set[str]] = defaultdict(set)
+def losses(strikes: list[Strike], found: Evidence) -> list[Loss]:
+    """What each of these kills of workers took along, in the order of how long it waited for another worker."""
+    beats: defaultdict[int, dict[str, int]] = defaultdict(dict)
     for command in (command for message in found.history.ready or () for command in message):
         if isinstance(command, Beat):
-            names[command.pid].add(command.worker)
+            beats[command.pid][command.worker] = command.at
     given: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
-    for at, execution, attempt, _ in _dispatched(found, settings):
+    for at, execution, attempt, _ in found.times.dispatched:
         given[execution].append((at, attempt))
-    taken = list(lost(found.history.steps or []))
-    seconds = []
-    for strike in alone(strikes, "worker", settings.lease):
-        for execution, attempt in (before for worker, *before in taken if worker in names[strike.pid]):
-            again = [at for at, number in given[str(execution)] if number > int(attempt)]
-            seconds += [(min(again) - strike.at) / 1000] if again else []
-    return seconds
+    taken: defaultdict[str, list[Step]] = defaultdict(list)
+    for worker, step in lost(found.history.steps or []):
+        taken[worker].append(step)
+    found_lost = []
+    for strike in strikes:
+        names = [name for name, at in beats[strike.pid].items() if strike.at - RECENT < at <= strike.at]
+        for step in (step for name in names for step in taken[name] if step.at > strike.at):
+            again = [at for at, number in given[step.execution] if number > step.attempt]
+            waited = (min(again) - strike.at) / 1000 if again else None
+            found_lost.append(Loss(step.execution, (step.at - strike.at) / 1000, waited))
+    return sorted(found_lost, key=lambda loss: loss.dispatched or 0)
+
+
+def gaps(strikes: list[Strike], found: Evidence, what: str) -> list[float]:
+    """The longest time without a dispatch on each partition, from each such fault of a scheduler to the next fault."""
+    times, ends = dispatches(found.times), [strike.at for strike in strikes]
+    longest = []
+    for strike in strikes:
+        if (strike.what, strike.role) == (what, "scheduler"):
+            end = min((at for at in ends if at > strike.at), default=strike.at + GAP_WITHIN)
+            longest += [gap for those in times.values() if (gap := _longest(those, strike.at, end)) is not None]
+    return longest
 
 
 def alone(strikes: list[Strike], role: str, seconds: float) -> list[Strike]:
-    """The kills of a role that were followed by no fault of who decides within so long, and half of it again."""
-    others = [strike.at for strike in strikes if strike.role in {"scheduler", "kafka"}]
-    kills = (strike for strike in strikes if (strike.what, strike.role) == ("kill", role))
-    return [s for s in kills if not any(s.at < other < s.at + 1500 * seconds for other in others)]
+    """The kills of a role in whose way nothing else came.
+
+    No fault of who decides followed within so long, and half of it again, and the broker had been there for as long.
+    """
+    deciding = [strike.at for strike in strikes if strike.role in {"scheduler", "kafka"}]
+    away = [strike for strike in strikes if strike.role == "kafka"]
+
+    def undisturbed(kill: Strike) -> bool:
+        followed = any(kill.at < at < kill.at + 1500 * seconds for at in deciding)
+        return not followed and not any(s.at < kill.at < s.over + 1500 * seconds for s in away)
+
+    return [strike for strike in killed(strikes, role) if undisturbed(strike)]
+
+
+def killed(strikes: list[Strike], role: str) -> list[Strike]:
+    """The kills of a role."""
+    return [strike for strike in strikes if (strike.what, strike.role) == ("kill", role)]
+
+
+def rate(found: Evidence, since: float, until: float) -> float:
+    """Dispatches a second between two moments, epoch milliseconds; since the first one where that is later."""
+    times = [one.at for one in found.times.dispatched if since <= one.at < until]
+    return round(1000 * len(times) / (until - max(since, times[0])), 1) if times else 0.0
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
@@ -68,52 +123,41 @@ def counted(strikes: Iterable[Strike]) -> dict[str, int]:
     return dict(sorted(Counter(f"{strike.what} {strike.role}" for strike in strikes).items()))
 
 
-def _gap(times: list[float], at: float) -> float | None:
-    before = [t for t in times if t <= at + ON_ITS_WAY]
-    after = [t for t in times if t > at + ON_ITS_WAY]
-    return (after[0] - before[-1]) / 1000 if before and after else None
-
-
-def _owned(found: Evidence, strike: Strike) -> list[tuple[str, int]]:
-    """The partitions that a scheduler said were its own, in its last word before."""
-    words = [
-        msgspec.json.decode(record.value)
-        for tp, records in found.logs.items()
-        if tp.topic == found.topics.status
-        for record in records
-        if record.value and (record.key or b"").startswith(b"role/scheduler-")
-    ]
-    said = [word for word in words if word["pid"] == strike.pid and word["at"] <= strike.at]
-    newest = max(said, key=lambda word: word["at"], default={"partitions": {}})
-    return [(table, number) for table, numbers in newest["partitions"].items() for number in numbers]
-
-
-def lost(steps: list[Step]) -> Iterator[tuple[str, str, int]]:
-    """Worker, execution and attempt of what a worker took with it."""
+def lost(steps: list[Step]) -> Iterator[tuple[str, Step]]:
+    """What each worker took with it: its name, and the step that says so, which still names the attempt."""
     last: dict[str, Step] = {}
     for step in steps:
         before = last.get(step.execution)
         if before and step.version <= before.version:
             continue
         if before and step.losses > before.losses:
-            yield before.worker, step.execution, before.attempt
+            yield before.worker, step
         last[step.execution] = step
 
 
-def _dispatched(found: Evidence, settings: Settings) -> list[tuple[float, str, int, int]]:
-    """When, which execution, which attempt and from which partition."""
-    return sorted(
-        (record.timestamp, to_text(c.job.execution), c.job.attempt, home_of(c.job.execution, settings.task_partitions))
-        for record, c in _commands(found, found.topics.dispatch)
-        if isinstance(c, Run)
-    )
+def _gap(times: list[float], at: float) -> float | None:
+    """Seconds from the last of these times before to the first after; none where there is no such."""
+    after = bisect_right(times, at + ON_ITS_WAY)
+    return (times[after] - times[after - 1]) / 1000 if 0 < after < len(times) else None
 
 
-def _commands(found: Evidence, topic: str) -> Iterator[tuple[Any, Any]]:
-    """Each command in a topic with the message in which it came; what cannot be read is somebody's poison."""
-    read = lane_messages if topic == found.topics.dispatch else task_commands
-    for record in (record for tp, records in found.logs.items() if tp.topic == topic for record in records):
-        try:
-            yield from ((record, command) for command in read(record.value or b""))
-        except msgspec.MsgspecError:
-            continue
+def _longest(times: list[float], since: float, until: float) -> float | None:
+    """Seconds of the longest gap that ends in between, or is not over then."""
+    first, last = bisect_right(times, since), bisect_right(times, until)
+    around = times[max(first - 1, 0) : last + 1]
+    return max(((after - before) / 1000 for before, after in pairwise(around)), default=None)
+
+
+def _words(times: Times) -> defaultdict[int, list[tuple[float, list[Owned]]]]:
+    """What each scheduler said, by its process: when, and which partitions were its own."""
+    found: defaultdict[int, list[tuple[float, list[Owned]]]] = defaultdict(list)
+    for word in times.words:
+        owned = [(table, number) for table, numbers in word["partitions"].items() for number in numbers]
+        found[word["pid"]].append((word["at"], owned))
+    return found
+
+
+def _owned(words: list[tuple[float, list[Owned]]], at: float) -> list[Owned]:
+    """The partitions that a scheduler said were its own, in its last word before."""
+    recent = (word for word in words if at - RECENT < word[0] <= at)
+    return max(recent, default=(0.0, []), key=lambda word: word[0])[1]

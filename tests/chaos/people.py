@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -33,7 +34,10 @@ SECONDS = (0.0, 0.01, 0.05, 0.1, 0.4)
 TRIGGERS = ("all_success", "all_success", "all_success", "all_done", "one_success", "none_failed")
 HAPPENINGS = ("completed", "failed", "lost")
 NOISE = 0.03
-"""How often somebody also submits again, cancels, or sends what nobody can read."""
+"""How often somebody also submits again, cancels, sends what nobody can read, or asks for a later time."""
+
+LATEST = 5.0
+"""Seconds until then, at most."""
 
 
 @dataclass
@@ -46,10 +50,14 @@ class People:
     asked: list[Asked] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
     _recent: list[str] = field(default_factory=list)
+    _given_up: bool = False
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """They submit, in a thread of their own, while inside; when left, each of them knows or has given up."""
+        """They submit, in a thread of their own, while inside; when left, each of them knows or has given up.
+
+        Where it is left by an error they give up at once: nobody may be there to answer.
+        """
         stop = threading.Event()
         failed: list[BaseException] = []
 
@@ -63,6 +71,9 @@ class People:
         thread.start()
         try:
             yield
+        except BaseException:
+            self._given_up = True
+            raise
         finally:
             stop.set()
             thread.join()
@@ -106,12 +117,13 @@ class People:
             "delivery": "at_most_once" if once else "at_least_once",
             "notify": notify if chance.random() < 0.05 else [],
         }
-        event = SubmitEvent.model_validate({"task": task, "run": RUN})
+        at = datetime.now(UTC) + timedelta(seconds=chance.uniform(0, LATEST)) if chance.random() < NOISE else None
+        event = SubmitEvent.model_validate({"task": task, "run": RUN, "at": at})
         self._note(event)
         return event
 
     def _note(self, event: SubmitEvent) -> None:
-        task = event.task
+        task, at = event.task, event.at
         self.tasks[_name(task.id)] = Task(
             at_most_once=task.delivery == "at_most_once",
             retries=task.retries.limit,
@@ -119,12 +131,13 @@ class People:
             trigger=task.trigger,
             upstream=tuple(_name(upstream) for upstream in task.upstream),
             notify=tuple((happening, ADDRESS) for happening in HAPPENINGS) if task.notify else (),
+            not_before=int(at.timestamp() * 1000) if at else 0,
         )
         self._recent = [*self._recent[-19:], task.id]
 
     async def _submit(self, names: list[str], door: Callable[[], Awaitable[Any]], later: float) -> None:
         """Until it is acknowledged, as whoever relies on it has to: the same submission twice is one execution."""
-        while await self._ask("submit", names, door(), later) != "ok":
+        while not self._given_up and await self._ask("submit", names, door(), later) != "ok":
             later = 1.0
 
     async def _ask(self, what: str, names: list[str], work: Awaitable[Any], later: float) -> str:

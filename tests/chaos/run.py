@@ -7,15 +7,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from resource import RUSAGE_SELF, getrusage
+from typing import Any, NamedTuple
 
 from streams.bench.measure import machine
+from streams.settings import Settings
 from tests.chaos import figures
-from tests.chaos.evidence import collect
+from tests.chaos.evidence import Evidence, collect
 from tests.chaos.faults import rage
-from tests.chaos.people import RUN, People
+from tests.chaos.people import People
 from tests.chaos.receiver import Receiver
-from tests.chaos.system import System, system
+from tests.chaos.stage import Goal, Stage, Strike
+from tests.chaos.system import System
+from tests.chaos.weather import WEATHERS
 from tests.history.facts import TERMINAL, Violation
 from tests.history.judge import Verdict, judge
 from tests.simulated.virtual.life import quietly
@@ -25,8 +29,17 @@ DRAIN = 120.0
 """Seconds from the last fault by which all must have ended (I10)."""
 
 OPEN = f"""
-SELECT count() - countIf(state IN {tuple(sorted(TERMINAL))}), count() FROM executions WHERE run = {{run:String}}
+SELECT count() - countIf(state IN {tuple(sorted(TERMINAL))}), count() FROM executions
 """  # noqa: S608  (ours)
+
+
+class Trial(NamedTuple):
+    """What is tried."""
+
+    goal: Goal
+    seed: int
+    weather: str = "kills"
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,27 +57,32 @@ class Report:
         return dict(found)
 
 
-def chaos(minutes: float, seed: int, say: Callable[[str], None]) -> Report:
+def chaos(trial: Trial, say: Callable[[str], None]) -> Report:
     """Torment a system of its own. Raises SetupError where it does not come up, or not again after a fault."""
-    with quietly(), Receiver() as receiver, system(say) as tormented:
-        report = _once(tormented, receiver, minutes, seed, say)
-        tormented.keep = bool(report.verdict.violations)
+    with quietly(), Receiver() as receiver, WEATHERS[trial.weather].opened(say) as tormented:
+        report = _once(Stage(tormented, say), receiver, trial)
+        tormented.keep = trial.keep or bool(report.verdict.violations)
         return report
 
 
-def _once(tormented: System, receiver: Receiver, minutes: float, seed: int, say: Callable[[str], None]) -> Report:
-    people = People(tormented, receiver.address, Random(seed))
+def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
+    tormented, say = stage.system, stage.tell
+    people, weather = People(tormented, receiver.address, Random(trial.seed)), WEATHERS[trial.weather]
     with people.busy():
-        strikes = rage(tormented, seed, minutes * 60, say)
+        rage(stage, weather.hunts(stage, trial.seed, trial.goal.seconds), trial.goal)
+    minutes, strikes = (time.monotonic() - stage.begun) / 60, stage.strikes
     say("No more faults; waiting for the end of everything ...")
     drained = _drain(tormented, people)
-    say("Reading and judging ...")
-    found = asyncio.run(collect(tormented, people, receiver.told))
-    verdict, settings = judge(found.history), tormented.settings
+    begun = time.monotonic()
+    found = asyncio.run(collect(tormented, people, receiver.told, say))
+    say("Judging ...")
+    verdict = judge(found.history)
+    cost = {"seconds": round(time.monotonic() - begun), "memory_mb": getrusage(RUSAGE_SELF).ru_maxrss // 1024}
     return Report(
         {
-            "minutes": minutes,
-            "seed": seed,
+            "weather": trial.weather,
+            "minutes": round(minutes, 1),
+            "seed": trial.seed,
             "faults": figures.counted(strikes),
             "executions": {
                 "submitted": len(people.tasks),
@@ -74,14 +92,31 @@ def _once(tormented: System, receiver: Receiver, minutes: float, seed: int, say:
             "operations": dict(Counter(f"{asked.what} {asked.outcome}" for asked in people.asked)),
             "notifications": len(receiver.told),
             "drained_after_s": round(drained, 1),
-            "takeover_s": figures.spread(figures.takeovers(strikes, found, settings)),
-            "redispatch_s": figures.spread(figures.redispatches(strikes, found, settings)),
+            **(_standstills(tormented.settings, strikes, found) if weather.timed else {}),
+            **weather.figures(stage, found),
             "judged": " ".join(verdict.judged),
+            "judge": cost,
             "violations": dict(Counter(violation.promise for violation in verdict.violations)),
             "machine": machine(),
         },
         verdict,
     )
+
+
+def _standstills(settings: Settings, strikes: list[Strike], found: Evidence) -> dict[str, dict[str, float]]:
+    """Seconds; those of losses after kills in whose way nothing else came, and after all."""
+    kills = {
+        "": figures.alone(strikes, "worker", settings.lease),
+        "_amid_other_faults": figures.killed(strikes, "worker"),
+    }
+    seconds = {"takeover_s": figures.takeovers(strikes, found, settings)}
+    for which, those in kills.items():
+        losses = figures.losses(those, found)
+        seconds[f"known_lost{which}_s"] = [loss.known for loss in losses]
+        seconds[f"redispatch{which}_s"] = [loss.dispatched for loss in losses if loss.dispatched is not None]
+    for what in ("restart", "join", "leave"):
+        seconds[f"longest_gap_after_{what}_s"] = figures.gaps(strikes, found, what)
+    return {name: figures.spread(those) for name, those in seconds.items() if those}
 
 
 def _drain(tormented: System, people: People) -> float:
@@ -90,7 +125,7 @@ def _drain(tormented: System, people: People) -> float:
     submitted = {asked.execution for asked in people.asked if (asked.what, asked.outcome) == ("submit", "ok")}
     while (taken := time.monotonic() - begun) < DRAIN:
         with suppress(ApiUnavailableError, ApiError):
-            still, rows = (int(str(n)) for n in tormented.client.sql(OPEN, {"run": RUN}).rows[0])
+            still, rows = (int(str(n)) for n in tormented.client.sql(OPEN).rows[0])
             if not still and rows >= len(submitted):
                 tormented.supervisor.pause(3)  # the last notifications, and what must not come any more
                 return taken

@@ -1,17 +1,23 @@
-"""The system that is tormented: one broker, one edge, two schedulers and two workers, each with a home of its own."""
+"""The system that is tormented: a broker or three, an edge, two schedulers and two workers with homes of their own."""
 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from streams.bench.system import settings_in
-from streams.local.cluster import local_settings, running
+from streams.local.broker import Broker
+from streams.local.broker import brokers as brokers_in
+from streams.local.cluster import HANGS_AFTER, local_settings, running
+from streams.local.ports import free_ports
 from streams.local.supervisor import Child, Role, Supervisor, role
+from streams.local.topics_admin import answers
 from streams.settings import Settings
 from streams.token import read_token
+from tests.apps.clickhouse_server import Server
 from tests.chaos import witnessed
 from ui.client import Client
 
@@ -26,6 +32,8 @@ class System:
     supervisor: Supervisor
     client: Client
     keep: bool = False
+    leaving: list[Child] = field(default_factory=list)
+    clickhouse: Server | None = None
 
     def of(self, role: str) -> list[Child]:
         """The processes of a role."""
@@ -33,7 +41,25 @@ class System:
 
     def homes(self) -> list[Path]:
         """The home folder of each scheduler."""
-        return [self.settings.home, self.settings.home / "second"]
+        homes = (self.settings.home, *(self.settings.home / name for name in ("second", "third")))
+        return [home for home in homes if (home / "state").exists()]
+
+    def stop_schedulers(self) -> None:
+        """All of them, so that their tables can be read."""
+        for child in [*self.of("scheduler"), *self.leaving]:
+            child.stop()
+
+    def invite(self) -> Child:
+        """One more scheduler, with a home of its own."""
+        [child] = self.supervisor.launch([_another("scheduler", self.settings, "third")])
+        return child
+
+    def dismiss(self, child: Child) -> None:
+        """Ask it to end; nobody starts it again."""
+        self.supervisor.children.remove(child)
+        self.leaving.append(child)
+        if child.process:
+            child.process.terminate()
 
     def witness(self) -> list[str]:
         """What the tasks said, a line each."""
@@ -41,19 +67,34 @@ class System:
 
 
 @contextmanager
-def system(say: Callable[[str], None]) -> Iterator[System]:
-    """All of it up while inside, in a folder that is removed unless something went wrong. Raises SetupError."""
+def system(
+    say: Callable[[str], None],
+    brokers: int = 1,
+    clickhouse: str = "chdb",
+    prepare: Callable[[Path], object] = bool,
+    dismantle: Callable[[], object] = bool,
+) -> Iterator[System]:
+    """All of it up while inside, in a folder that is removed unless something went wrong. Raises SetupError.
+
+    `prepare` and `dismantle` are called with the folder before anything runs, and when nothing runs any more.
+    """
     folder = Path(tempfile.mkdtemp(prefix="headrace-chaos-"))
-    settings = _settings(folder)
+    settings = _settings(folder).model_copy(update={"clickhouse": clickhouse})
     supervisor = Supervisor(say)
     keep = True
     try:
+        prepare(folder)
+        if brokers > 1:
+            settings = _cluster(settings, supervisor, brokers)
         with running(settings, say, supervisor):
-            supervisor.wait(supervisor.launch([_second("scheduler", settings), _second("worker", settings)]))
+            second = [_another(name, settings, "second") for name in ("scheduler", "worker")]
+            supervisor.wait(supervisor.launch(second))
             with Client(settings.edge_url, read_token(settings)) as client:
                 yield (here := System(settings, supervisor, client))
         keep = here.keep
     finally:
+        supervisor.stop()
+        dismantle()
         if keep:
             say(f"What is left of it stands in {folder}.")
         else:
@@ -68,6 +109,20 @@ def _settings(folder: Path) -> Settings:
     return settings_in(folder, local_settings(Settings())).model_copy(update=own)
 
 
-def _second(name: str, settings: Settings) -> Role:
-    other = settings.model_copy(update={"home": settings.home / "second"})
-    return replace(role(name, other, patience=settings.drain_timeout + 5), name=f"{name}-2")
+def _cluster(settings: Settings, supervisor: Supervisor, count: int) -> Settings:
+    """Several brokers that keep every record on up to three of them; the settings that name them."""
+    nodes = brokers_in(settings.home / "kafka", free_ports(2 * count))
+    supervisor.wait(supervisor.launch([_broker_role(node) for node in nodes]))
+    kafka = ",".join(node.bootstrap for node in nodes)
+    return settings.model_copy(update={"kafka": kafka, "replication": min(count, 3)})
+
+
+def _broker_role(node: Broker) -> Role:
+    ready = partial(answers, node.bootstrap)
+    # the last ones have no majority to say goodbye to, and nobody needs their data any more
+    return Role(f"kafka-{node.node}", tuple(node.prepare()), node.log, ready, patience=2, may_idle=HANGS_AFTER)
+
+
+def _another(name: str, settings: Settings, home: str) -> Role:
+    other = settings.model_copy(update={"home": settings.home / home})
+    return replace(role(name, other, patience=settings.drain_timeout + 5), name=f"{name}-{home}")

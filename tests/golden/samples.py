@@ -73,6 +73,7 @@ EXECUTION = Execution(
     sleep=4_000,
     seq=11,
     arrival=12,
+    value=b"7",
 )
 JOB = Job(
     execution=ID,

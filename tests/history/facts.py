@@ -34,6 +34,7 @@ class Task(NamedTuple):
     trigger: str = "all_success"
     upstream: tuple[str, ...] = ()  # ids of executions
     notify: tuple[tuple[str, str], ...] = ()  # (happening, address)
+    not_before: float = 0.0
 
 
 class Witnessed(NamedTuple):

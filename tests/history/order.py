@@ -6,15 +6,20 @@ nobody of a higher priority may be left in line. What cannot be placed at all wa
 or beyond what its worker accepts.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from pipelines.ids import to_text
 from streams.engine.commands import Assign, Beat, Credit, Ready, ReadyCommand, Withdraw
 from tests.history.facts import Violation
 
-Waiting = dict[tuple[bytes, int], Ready]
-"""Who stands in line, by execution and attempt."""
+Key = tuple[bytes, int]
+"""Who stands in line: an execution and an attempt."""
+
+Place = tuple[bytes, int, int, int, int]
+"""Where: its execution, its priority, and what orders those of one priority."""
+
+PRIORITIES = 10
 
 
 class Pool:
@@ -22,27 +27,27 @@ class Pool:
 
     def __init__(self, proposals: dict[str, dict[int, Assign]]) -> None:
         self._proposals = proposals
+        self._last = {worker: max(numbered) for worker, numbered in proposals.items()}
         self._next: defaultdict[str, int] = defaultdict(lambda: 1)
         self._limits: dict[str, int] = {}
-        self._waiting: Waiting = {}
+        self._waiting: dict[Key, Ready] = {}
+        self._places: dict[Place, Key] = {}
+        self._by_priority: Counter[int] = Counter()
 
     def take(self, command: ReadyCommand) -> None:
         """What a message says."""
         match command:
             case Ready():
                 # who stands there already keeps the place, with the newer attempt
-                same = [key for key, ready in self._waiting.items() if _place(ready) == _place(command)]
-                newest = max([command.attempt, *(attempt for _, attempt in same)])
-                for key in same:
-                    del self._waiting[key]
-                self._waiting[command.id, newest] = command
+                before = self._places.get(_place(command))
+                self._remove(before)
+                self._add((command.id, max(command.attempt, before[1] if before else 0)), command)
             case Withdraw():
-                gone = [key for key, ready in self._waiting.items() if _place(ready) == _place(command)]
-                for key in gone:
-                    del self._waiting[key]
+                self._remove(self._places.get(_place(command)))
             case Beat() | Credit():
                 draining = isinstance(command, Beat) and command.draining
-                self._limits[command.worker] = 0 if draining else command.limit
+                if command.worker in self._proposals:
+                    self._limits[command.worker] = 0 if draining else command.limit
 
     def give(self) -> Iterator[Violation]:
         """What was given away after this message, held against who is left."""
@@ -50,12 +55,12 @@ class Pool:
         while found := self._one():
             given.append(found)
         for ready in given:
-            if above := [r for r in self._waiting.values() if r.priority > ready.priority]:
+            if any(self._by_priority[above] for above in range(ready.priority + 1, PRIORITIES)):
+                first = next(r for r in self._waiting.values() if r.priority > ready.priority)
                 yield Violation(
                     "I5",
                     to_text(ready.id),
-                    f"given away with priority {ready.priority} while {to_text(above[0].id)} waited "
-                    f"with {above[0].priority}",
+                    f"given away with priority {ready.priority} while {to_text(first.id)} waited with {first.priority}",
                 )
 
     def left(self) -> Iterator[Violation]:
@@ -69,18 +74,33 @@ class Pool:
 
     def _one(self) -> Ready | None:
         """The next one given away. What was repeated may be given away twice: so in the order of who had most room."""
-        for _, worker in sorted((self._next[w] - self._limits.get(w, 0), w) for w in self._proposals):
+        for _, worker in sorted((self._next[w] - limit, w) for w, limit in self._limits.items()):
             seq = self._next[worker]
             proposal = self._proposals[worker].get(seq)
-            if proposal and seq <= self._limits.get(worker, 0):
-                ready = self._waiting.pop((proposal.id, proposal.attempt), None)
+            if seq > self._last[worker]:  # it gets nothing any more
+                del self._limits[worker]
+            if proposal and seq <= self._limits[worker]:
+                ready = self._remove((proposal.id, proposal.attempt))
                 if ready:
                     self._next[worker] = seq + 1
                     return ready
         return None
 
+    def _add(self, key: Key, ready: Ready) -> None:
+        self._remove(key)
+        self._waiting[key] = ready
+        self._places[_place(ready)] = key
+        self._by_priority[ready.priority] += 1
 
-def _place(who: Ready | Withdraw) -> tuple[bytes, int, int, int, int]:
+    def _remove(self, key: Key | None) -> Ready | None:
+        ready = self._waiting.pop(key, None) if key else None
+        if ready:
+            del self._places[_place(ready)]
+            self._by_priority[ready.priority] -= 1
+        return ready
+
+
+def _place(who: Ready | Withdraw) -> Place:
     return who.id, who.priority, who.deadline, who.ready_at, who.arrival
 
 

@@ -57,10 +57,12 @@ def runs_until_it_succeeds(h: History) -> Iterator[Violation]:
 
 
 def starts_after_its_upstream(h: History) -> Iterator[Violation]:
-    """I4: nothing starts before its trigger rule holds over how its upstream executions ended by then."""
+    """I4: nothing starts before its time, nor before its trigger rule holds over how its upstream executions ended."""
     ended = {s.execution: s for s in reversed(h.steps or ()) if s.state in TERMINAL}  # the first that said so
     for start in _all(h, "start"):
         task = h.tasks.get(start.execution)
+        if task and start.at < task.not_before:
+            yield Violation("I4", start.execution, f"{start} before its time, {task.not_before:.0f}")
         if task is None or not task.upstream:
             continue
         outcomes = [ended[u].state if u in ended and ended[u].at <= start.at else "" for u in task.upstream]

@@ -1,10 +1,12 @@
 import json
 import uuid
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from streams.local.doctor import Check, Report, examine, show
+from streams.local.lockfile import only_one
 from streams.local.ports import free_ports
 from streams.local.topics_admin import admin, ensure_topics
 from streams.settings import Settings
@@ -31,6 +33,25 @@ def test_what_is_not_up_is_said_with_how_to_start_it(tmp_path: Path) -> None:
     assert checks["kafka"].status == checks["api"].status == "warn"
     assert "headrace up" in checks["kafka"].mend
     assert "topics" not in checks
+
+
+def test_a_broker_that_ended_under_its_supervisor_is_no_reason_to_start_all(tmp_path: Path) -> None:
+    """Where everything was started, what is missing has failed, and its log is named."""
+    with only_one(tmp_path):
+        check = by_name(examine(settings_for(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")))["kafka"]
+    assert (check.status, "nobody answers" in check.detail) == ("fail", True)
+    assert f"{tmp_path}/logs/kafka.log" in check.mend
+    assert "headrace up" not in check.mend
+
+
+def test_each_disk_is_looked_at(tmp_path: Path) -> None:
+    """A folder of the data that lies on another disk is named with the room that is left there."""
+    with TemporaryDirectory(dir="/dev/shm") as other:
+        (tmp_path / "kafka").symlink_to(other)
+        (tmp_path / "state").mkdir()
+        report = examine(settings_for(tmp_path, f"127.0.0.1:{free_ports(1)[0]}"))
+        disks = [check.detail for check in report.checks if check.name == "disk"]
+    assert [detail.partition(" free for ")[2] for detail in disks] == [str(tmp_path), str(tmp_path / "kafka")]
 
 
 def test_the_pipelines_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

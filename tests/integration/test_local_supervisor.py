@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -85,6 +86,30 @@ def test_roles_are_started_and_stopped_in_order(tmp_path: Path) -> None:
     until(
         lambda: all(gone(pid) for name in ("first", "second", "third") for life in pids(tmp_path, name) for pid in life)
     )
+
+
+def test_a_role_that_hangs_at_its_start_is_killed(tmp_path: Path) -> None:
+    """Who neither comes up nor does anything is started again; who works at it is left alone, however long it takes."""
+    hangs = """
+        import os, pathlib, sys, time
+        lives = pathlib.Path(sys.argv[1]) / f"{sys.argv[2]}.lives"
+        lives.open("a").write("x")
+        if sys.argv[2] == "idle" and lives.read_text() == "x":
+            time.sleep(600)
+        begun = time.process_time()
+        while time.process_time() < begun + 2:
+            pass
+        pathlib.Path(os.environ["HEADRACE_READY_FILE"]).touch()
+        time.sleep(600)
+    """
+    said: list[str] = []
+    supervisor = Supervisor(said.append)
+    try:
+        launch(supervisor, *(replace(program(tmp_path, name, hangs), may_idle=1.5) for name in ("idle", "busy")))
+    finally:
+        supervisor.stop()
+    assert {name: (tmp_path / f"{name}.lives").read_text() for name in ("idle", "busy")} == {"idle": "xx", "busy": "x"}
+    assert said[0].startswith("idle has not come up and does nothing: it hangs, and is killed")
 
 
 def test_a_role_that_is_killed_comes_back(tmp_path: Path) -> None:

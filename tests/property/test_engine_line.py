@@ -57,7 +57,7 @@ def _compare(steps: list[tuple[str, bytes | None]]) -> None:
             assert (found[0] if found else None) == expected
         else:
             one.save()
-            run(base.commit(*overlay.changes(), base.marker + 1))
+            run(base.commit(overlay.changes(), base.marker + 1))
             overlay.clear()
             if what == "restart":
                 overlay = Overlay(base)

@@ -32,7 +32,8 @@ class StoreMachine(RuleBasedStateMachine):
     def write(self, batch: list[Change]) -> None:
         """A commit."""
         self.log.append(batch)
-        self.store.write(batch, Position(len(self.log) - 1, 1, 1))
+        fresh = {key for key, _ in batch if self.model.get(key) is None}
+        self.store.write(batch, Position(len(self.log) - 1, 1, 1), fresh)
         for change in batch:
             self.model._set(*change)
 

@@ -38,7 +38,7 @@ class House:
 
     def restart(self) -> None:
         """Commit, and go on with nothing in memory."""
-        run(self.store.commit(*self.table.changes(), self.store.marker + 1))
+        run(self.store.commit(self.table.changes(), self.store.marker + 1))
         self.table = TaskTable(self.store)
 
     def submit(self, task: str = "t", run: str = "r", **fields: Any) -> bytes:

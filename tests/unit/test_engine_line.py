@@ -4,6 +4,7 @@ from streams.engine.commands import Ready
 from streams.engine.line import HEAD, HEAD_LIMIT, Line, place_of, priority_of, ready_at_of
 from streams.stages.overlay import Overlay
 from streams.state.memory import MemoryPartition
+from streams.state.partition import Changes
 
 
 def key(n: int, priority: int = 5, deadline: int = 100, ready_at: int = 50) -> bytes:
@@ -92,7 +93,7 @@ def test_who_comes_and_goes_leaves_nothing_behind() -> None:
     one.save()
     overlay.clear()
     one.save()
-    assert overlay.changes() == ([], [])
+    assert overlay.changes() == Changes([], [])
     assert drain(one) == [1]
 
 

@@ -71,6 +71,12 @@ def test_each_promise_can_be_broken(promise: str) -> None:
     assert promise in {violation.promise for violation in judge(BAD[promise]).violations}
 
 
+def test_what_was_asked_for_later_starts_no_earlier() -> None:
+    """A start before its time breaks I4, however its upstream tasks stand."""
+    late = {**good().tasks, A: Task(not_before=10**9)}
+    assert {v.promise for v in judge(replace(good(), tasks=late)).violations} == {"I4"}
+
+
 def test_an_execution_without_a_row_is_forgotten() -> None:
     """Also where no client was told of it; without rows to look at nothing is said."""
     forgotten = replace(good(), asked=[], rows=[Row(B, "succeeded", 1)])

@@ -20,7 +20,7 @@ from streams.stages.incoming import Incoming, Send
 from streams.stages.loop import PART, GapError, Loop, Stage
 from streams.stages.schedule import Schedule
 from streams.state.memory import MemoryPartition
-from streams.state.partition import Change
+from streams.state.partition import Changes
 
 SETTINGS = Settings(task_partitions=1)
 
@@ -32,10 +32,10 @@ class Noted(MemoryPartition):
         super().__init__()
         self.notes: list[str] = []
 
-    async def commit(self, changes: list[Change], derived: list[Change], marker: int) -> None:
+    async def commit(self, changes: Changes, marker: int) -> None:
         """See Partition."""
         self.notes.append(f"commit {marker}")
-        await super().commit(changes, derived, marker)
+        await super().commit(changes, marker)
 
 
 class Rig:
@@ -101,6 +101,22 @@ def test_what_waits_together_is_one_batch() -> None:
     rig = Rig()
     rig.take(*(message(n, execute(f"t{n}")) for n in range(10)))
     assert [note for note in rig.partition.notes if note.startswith("commit")] == ["commit 9"]
+
+
+def test_i6_what_was_written_here_is_handled_once_and_in_its_place() -> None:
+    """It need not be fetched where it is the very next one; behind a gap it waits for the fetch that brings all."""
+    rig = Rig()
+    messages = [message(n, execute(f"t{n}")) for n in range(4)]
+    rig.loop.near(messages[0])
+    rig.loop.near(messages[2])
+    run(rig.loop._batch())
+    assert (rig.partition.marker, executions(rig.partition)) == (0, 1)
+    rig.take(*messages[:3])
+    rig.loop.near(messages[1])
+    rig.loop.near(messages[3])
+    run(rig.loop._batch())
+    assert [note for note in rig.partition.notes if note.startswith("commit")] == ["commit 0", "commit 2", "commit 3"]
+    assert executions(rig.partition) == 4
 
 
 def test_repeated_offsets_are_skipped() -> None:

@@ -6,7 +6,7 @@ from simulated.node import run
 
 from streams.stages.overlay import Overlay
 from streams.state.memory import MemoryPartition
-from streams.state.partition import batch_bytes
+from streams.state.partition import Changes, batch_bytes
 
 KEYS = st.sampled_from([bytes((k,)) for k in b"abcdefgh"])
 CHANGES = st.lists(st.tuples(st.sampled_from(("put", "delete", "derive", "commit")), KEYS), max_size=40)
@@ -31,7 +31,7 @@ def test_a_scan_sees_the_table_as_it_will_be(
             overlay.derive(key.upper(), value)
             model[key.upper()] = value
         else:
-            run(base.commit(*overlay.changes(), n))
+            run(base.commit(overlay.changes(), n))
             overlay.clear()
     expected = [pair for pair in sorted(model.items()) if start <= pair[0] < end]
     assert overlay.scan(start, end, limit) == expected[:limit]
@@ -51,7 +51,7 @@ def test_the_weight_is_what_a_commit_takes(changes: list[tuple[str, bytes]]) -> 
             overlay.delete(key)
         elif overlay.get(key) is None:
             overlay.add(key, b"v" * n)
-        assert overlay.weight == batch_bytes(overlay.changes()[0])
+        assert overlay.weight == batch_bytes(overlay.changes().records)
     overlay.clear()
     assert overlay.weight == 0
 
@@ -62,7 +62,7 @@ def test_what_came_and_went_in_one_batch_leaves_no_trace() -> None:
     overlay.add(b"a", b"1")
     overlay.put(b"a", b"2")
     overlay.delete(b"a")
-    assert overlay.changes() == ([], [])
+    assert overlay.changes() == Changes([], [])
     overlay.put(b"b", b"1")
     overlay.delete(b"b")
-    assert overlay.changes() == ([(b"b", None)], [])
+    assert overlay.changes() == Changes([(b"b", None)], [])

@@ -35,7 +35,7 @@ def test_those_who_wait_are_known_in_order(steps: list[tuple[str, bytes, bytes]]
             watches.remove_all(execution)
             model = {pair: known_as for pair, known_as in model.items() if pair[0] != execution}
         else:
-            run(base.commit(*overlay.changes(), n))
+            run(base.commit(overlay.changes(), n))
             overlay.clear()
             watches.committed()
     for execution in IDS:
@@ -43,7 +43,7 @@ def test_those_who_wait_are_known_in_order(steps: list[tuple[str, bytes, bytes]]
         assert watches.of(execution, after, limit) == tuple(p for p in there if p[0] > after)[:limit]
         assert watches.any(execution) == bool(there)
         watches.remove_all(execution)
-    run(base.commit(*overlay.changes(), 100))
+    run(base.commit(overlay.changes(), 100))
     assert content(base) == []
 
 

@@ -1,18 +1,12 @@
 """A history to write to, executions to write, and topics to read them from."""
 
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
 
-import httpx
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -26,12 +20,9 @@ from sinks.record.recorder import write
 from sinks.record.tables import Tables
 from streams.engine.events import Moved, Refused
 from streams.engine.records import Execution
-from streams.local.ports import free_ports
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics, layout
-from tests.apps.clickhouse_http import PASSWORD, USER
-
-SERVER = Path(__file__).parents[2] / "apps" / "clickhouse_http.py"
+from tests.apps.clickhouse_server import Server
 
 NOW = round(time.time() * 1000)
 
@@ -84,41 +75,6 @@ class Store:
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a question."""
         return list(self.client.query(Names.under(self.settings.namespace).fill(sql)).result_rows)
-
-
-class Server:
-    """ClickHouse behind HTTP, as a process of its own that can be killed and started again on the same folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (self.port,) = free_ports(1)
-        self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"http://{USER}:{quote(PASSWORD)}@127.0.0.1:{self.port}/default"
-
-    def start(self) -> None:
-        """Return when it answers."""
-        command = [sys.executable, SERVER, self._folder, str(self.port)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
-        while not self._answers():
-            assert self._process.poll() is None, "the server did not start"
-            time.sleep(0.05)
-
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """End it at once, as a failing machine does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-        self._process = None
-
-    def _answers(self) -> bool:
-        with suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self.port}/ping").text == "Ok.\n"
-        return False
 
 
 @pytest.fixture(scope="session")

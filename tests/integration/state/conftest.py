@@ -162,7 +162,7 @@ class Ground:
         owned = room.open[partition]  # type: ignore[attr-defined]
         for start in range(0, len(words), 7):
             batch = words[start : start + 7]
-            await owned.commit(*app.decide(owned, batch), owned.marker + len(batch))
+            await owned.commit(app.decide(owned, batch), owned.marker + len(batch))
 
     async def close(self, room: Room) -> None:
         """Close a room in order."""

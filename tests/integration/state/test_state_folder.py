@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from streams.state.partition import Changes
 from streams.state.store import LockHeldError
 
 WORDS = [b"w%d" % (n % 50) for n in range(200)]
@@ -60,7 +61,9 @@ async def fill(ground: Any) -> None:
     await ground.work(room, WORDS)
     for start in range(0, 4_000, 1_000):
         rows = [(b"z%04d" % n, os.urandom(40).hex().encode()) for n in range(start, start + 1_000)]
-        await room.open[0].commit(rows, [d for k, v in rows for d in ground.derive(k, None, v)], room.open[0].marker)
+        await room.open[0].commit(
+            Changes(rows, [d for k, v in rows for d in ground.derive(k, None, v)]), room.open[0].marker
+        )
     await ground.close(room)
 
 

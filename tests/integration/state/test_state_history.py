@@ -12,6 +12,7 @@ from aiokafka.errors import PolicyViolationError
 
 from streams.settings import Settings
 from streams.state.history import RefusedError
+from streams.state.partition import Changes
 from streams.state.reset import accept_lost_inputs, throw_away
 
 
@@ -40,7 +41,7 @@ async def counted(ground: Any, rounds: int = 3) -> None:
     room = await ground.room()
     await room.take({ground.tp()}, set())
     for n in range(rounds):
-        await room.open[0].commit([(b"ww%d" % n, b"1")], [], n)
+        await room.open[0].commit(Changes([(b"ww%d" % n, b"1")], []), n)
     await ground.close(room)
 
 
@@ -67,7 +68,7 @@ async def test_a_changelog_that_begins_past_the_store_is_refused(ground: Any) ->
     await counted(ground)
     shutil.copytree(ground.path(), ground.folder / "copy")
     room = await take(ground)
-    await room.open[0].commit([(b"wx", b"1")], [], 2)
+    await room.open[0].commit(Changes([(b"wx", b"1")], []), 2)
     await ground.close(room)
     shutil.rmtree(ground.path())
     shutil.move(ground.folder / "copy", ground.path())
@@ -159,7 +160,7 @@ async def test_a_standby_whose_changelog_lost_its_head_does_not_stop_the_others(
     await delete_records(ground, ground.changelog, 0, 5)
     room = await ground.room("b")
     await room.take({ground.tp(1)}, {ground.tp(0)})
-    await room.open[1].commit([(b"wa", b"1")], [], 0)
+    await room.open[1].commit(Changes([(b"wa", b"1")], []), 0)
     assert "no warm copy can be kept here" in caplog.text
 
 

@@ -1,6 +1,7 @@
 """A twin of the RocksDB store: a kill -9 leaves what was flushed, some commits ago, and its position."""
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from streams.state.memory import MemoryPartition
@@ -58,8 +59,10 @@ class DiskStore:
         """Pairs of the table, in order."""
         return self._rows.scan(max(start, FIRST_KEY), end, limit)
 
-    def write(self, changes: Iterable[Change], position: Position) -> None:
-        """All or nothing; on disk with some later one."""
+    def write(self, changes: Iterable[Change], position: Position, fresh: AbstractSet[bytes] = frozenset()) -> None:
+        """All or nothing; on disk with some later one. Raises AssertionError where a fresh key is none."""
+        if known := [key for key in fresh if self._rows.get(key) is not None]:
+            raise AssertionError(f"{known[0]!r} is in the table already")
         for key, value in changes:
             self._rows._set(key, value)
             self._newest[key] = value

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 
 from streams.app import Plan, plans
 from streams.settings import Settings
-from streams.stages.feed import Feed
+from streams.stages.feed import Feed, Nearby
 from streams.stages.loop import Stage
 from streams.stages.sender import Sender
 from streams.state.active import ActivePartition
@@ -78,6 +78,7 @@ class Scheduler:
         self._senders: list[Sender] = []
         self.room = Room("", world.settings.namespace, 1, Path(f"/{node}"), lambda _tp, _offset: None)
         self._feeds: dict[str, Feed] = {}
+        self._nearby = Nearby()
         self._streams: list[asyncio.Task[None]] = []
         self._taking: asyncio.Task[None] | None = None
         self._wanted = True
@@ -88,9 +89,9 @@ class Scheduler:
         settings = self._settings
         dead = Topics.under(settings.namespace).dead_letters
         stage = Stage(plan.table, plan.source, dead, lambda partition: plan.logic(partition, settings))
-        sender = Sender(settings)
+        sender = Sender(settings, self._nearby)
         self._senders.append(sender)
-        feed = self._feeds[plan.source] = Feed(stage, sender, self._fail)
+        feed = self._feeds[plan.source] = self._nearby.feeds[plan.source] = Feed(stage, sender, self._fail)
         log = changelog(settings, plan)
         self.room.declare(Table(plan.table, plan.source, plan.partitions, log, plan.derive, feed.open, feed.close))
 

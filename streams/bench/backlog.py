@@ -1,0 +1,97 @@
+"""What a long line costs those who do not stand in it: the same load, with nothing waiting and with much waiting."""
+
+import asyncio
+import statistics
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pipelines.ids import execution_id, home_of
+from streams.bench import load, measure, usage
+from streams.bench.run import Figures, fresh_run, once, progress
+from streams.bench.system import System, say
+from streams.client import CHUNK, KafkaClient, Placed
+from streams.engine.commands import Execute
+from streams.engine.records import TaskDef
+
+NOBODY = "bench-nobody"
+"""A pool without a worker."""
+
+FAR = 86_400_000
+"""Milliseconds until what is due later is due."""
+
+HERE = "state IN ('waiting', 'scheduled')"
+
+
+def measure_backlog(here: System, waiting: int, due: int, executions: int, repeats: int) -> Figures:
+    """The load with neither, with executions due later, and with a line as well; each some times, medians compared."""
+    stages: dict[str, Figures] = {"empty": _stage(here, executions, repeats)}
+    if due:
+        _fill(here, due, FAR, "due later")
+        stages[f"with {due:,} due later"] = _stage(here, executions, repeats)
+    if waiting:
+        _fill(here, waiting, 0, "waiting")
+        stages[f"with {waiting:,} waiting"] = _stage(here, executions, repeats)
+    empty = stages["empty"]["executions_per_second"]
+    ratios = {name: round(stage["executions_per_second"] / empty, 3) for name, stage in stages.items()}
+    return {"executions": executions, "stages": stages, "ratio_to_empty": ratios, "machine": measure.machine()}
+
+
+def _stage(here: System, executions: int, repeats: int) -> Figures:
+    """The load, and the most memory while it ran."""
+    with usage.Sampler(here) as sampler:
+        each = [once(here, load.throughput(executions)) for _ in range(repeats)]
+    rates = [one["executions_per_second"] for one in each]
+    return {
+        "executions_per_second": statistics.median(rates),
+        "each": rates,
+        "latency_p50_ms": statistics.median(one["latency_ms"]["p50"] for one in each),
+        "memory": usage.as_figures(sampler.most),
+    }
+
+
+def _fill(here: System, count: int, later: int, what: str) -> None:
+    say(f"{count:,} executions are made that stay {what} ...")
+    run = fresh_run()
+    asyncio.run(_send(here, _resting(here, run, count, later)))
+    with progress(count, what) as step:
+        measure.wait_for_rows(here.client, [run], count, step, which=HERE)
+
+
+async def _send(here: System, commands: Iterator[Placed]) -> None:
+    async with KafkaClient(here.settings) as client:
+        for chunk in chunks(commands, CHUNK):
+            await client.send(chunk)
+
+
+def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]:
+    """Executions that nobody runs: for later, or in a pool without a worker."""
+    noise, now = load.noise(), load.now_ms()
+    for number in range(count):
+        payload = noise[number % load.DISTINCT]
+        task = TaskDef(f"bench-{run}-{number}", "function", load.CALL, payload, pool=NOBODY, owner="bench")
+        which = execution_id(task.id, run)
+        due_at = now + later + number if later else 0
+        home = home_of(which, here.settings.task_partitions)
+        yield home, Execute(which, task.id, run, load.now_ms(), due_at, task_def=task)
+
+
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of at most `size`."""
+    together = []
+    for item in items:
+        together.append(item)
+        if len(together) == size:
+            yield together
+            together = []
+    if together:
+        yield together
+
+
+def show(found: Figures) -> list[tuple[str, str, list[float]]]:
+    """Rows of a table."""
+    rows: list[tuple[str, str, list[float]]] = []
+    for name, stage in found["stages"].items():
+        rows.append((f"throughput, {name}", "executions/s", [float(rate) for rate in stage["each"]]))
+    for name, stage in found["stages"].items():
+        rows.append((f"scheduler, {name}", "MB PSS", [float(stage["memory"]["scheduler"]["pss_mb"])]))
+    return rows

@@ -1,0 +1,144 @@
+"""Many executions running at once: those that need no worker, external ones and sleeps, started, kept and ended."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from pipelines.ids import execution_id, home_of
+from streams.bench import load, measure, usage
+from streams.bench.backlog import chunks
+from streams.bench.restart import restarts
+from streams.bench.run import Figures, fresh_run
+from streams.bench.system import System, say
+from streams.client import CHUNK, KafkaClient, Placed
+from streams.engine.commands import Execute, Finish
+from streams.engine.records import TaskDef
+
+STEPS = 10
+"""Lines of the table on the way up, for each kind."""
+
+LEAST_SLEEP = 15.0
+"""Seconds: sleeps last longer than it takes to start them all, judged by the external ones, and by so much more."""
+
+STARTED = "started_at IS NOT NULL"
+RUNNING = "state = 'running'"
+
+
+def measure_running(here: System, size: int, payload: int, *, restart: bool) -> Figures:
+    """Start `size` of both kinds, look, restart schedulers, and end all: external ones by `finish`, sleeps by time."""
+    external, sleeping = f"{fresh_run()}-external", f"{fresh_run()}-sleep"
+    half = size // 2
+    before = usage.disk(here)
+    table: list[Figures] = []
+    up = _start(here, list_of(here, external, half, payload, 0), external, half, table)
+    sleep = round((LEAST_SLEEP + 1.5 * up) * 1000)
+    begun = time.monotonic()
+    up += _start(here, list_of(here, sleeping, size - half, payload, sleep), sleeping, size - half, table)
+    at_once, _ = measure.rows_of(here.client, [external, sleeping], RUNNING)
+    say(f"{at_once:,} run at once")
+    found: Figures = {
+        "executions": size,
+        "running_at_once": at_once,
+        "started_per_second": round(size / up),
+        "payload_bytes": payload,
+        "way_up": table,
+        "bytes_each_while_running": _each(before, usage.disk(here), size),
+    }
+    if restart:
+        found["restart"] = restarts(here)
+    found["finished_per_second"] = _finish(here, external, half)
+    left = max(sleep / 1000 - (time.monotonic() - begun), 0)
+    measure.wait_for_rows(here.client, [sleeping], size - half, lambda _: None, patience=left + measure.GIVE_UP)
+    rows, distinct = measure.rows_of(here.client, [external, sleeping])
+    found["rows_in_history"], found["executions_in_history"] = rows, distinct
+    found["bytes_each_at_the_end"] = _each(before, usage.disk(here), size)
+    return found | {"machine": measure.machine()}
+
+
+def list_of(here: System, run: str, count: int, payload: int, sleep: int) -> Iterator[Placed]:
+    """Executions of the kind `sleep` of so many milliseconds, or `external` ones (0)."""
+    noise = load.noise(payload)
+    kind, call = ("sleep", b'{"seconds":%g}' % (sleep / 1000)) if sleep else ("external", b"{}")
+    for which, task in _named(run, count):
+        body = TaskDef(task, kind, call, noise[which[0] % load.DISTINCT], owner="bench", sleep=sleep)
+        yield home_of(which, here.settings.task_partitions), Execute(which, task, run, load.now_ms(), task_def=body)
+
+
+def _named(run: str, count: int) -> Iterator[tuple[bytes, str]]:
+    for number in range(count):
+        task = f"bench-{run}-{number}"
+        yield execution_id(task, run), task
+
+
+def _start(here: System, commands: Iterator[Placed], run: str, count: int, table: list[Figures]) -> float:
+    """Submit, and wait until the history says that all have started; returns the seconds."""
+    begun = time.monotonic()
+    mark = max(count // STEPS, 1)
+    done = sum(line["started"] for line in table[-1:])
+
+    def step(rows: int) -> None:
+        if rows >= mark * (1 + sum(1 for line in table if line["run"] == run)):
+            table.append(_line(here, run, done + rows, rows / (time.monotonic() - begun)))
+        if not usage.room_left(here):
+            raise measure.MeasurementError("the disk is nearly full: choose a smaller --size")
+
+    with _meanwhile(lambda: asyncio.run(_send(here, commands))):
+        measure.wait_for_rows(here.client, [run], count, step, which=STARTED)
+    return time.monotonic() - begun
+
+
+def _line(here: System, run: str, started: int, rate: float) -> Figures:
+    memory = usage.memory(here)
+    sizes = ", ".join(f"{role} {size.rss:,}/{size.pss:,}" for role, size in memory.items())
+    say(f"{started:12,} run, {rate:7,.0f}/s; MB RSS/PSS: {sizes}")
+    return {"run": run, "started": started, "per_second": round(rate), "memory": usage.as_figures(memory)}
+
+
+class _meanwhile:  # noqa: N801  (reads as a statement)
+    """Work in a thread, whose failure is ours when left."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work, self._error = work, list[BaseException]()
+        self._thread = threading.Thread(target=self._run, name="submit")
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  (raised again by who waits)
+            self._error.append(error)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        for error in self._error:
+            raise error
+
+
+async def _send(here: System, commands: Iterator[Placed]) -> None:
+    async with KafkaClient(here.settings) as client:
+        for chunk in chunks(commands, CHUNK):
+            await client.send(chunk)
+
+
+def _finish(here: System, run: str, count: int) -> int:
+    """Say of all external ones that they have succeeded; returns how many a second the history shows as ended."""
+    say(f"{count:,} external executions are finished ...")
+    partitions = here.settings.task_partitions
+    ends = (
+        (home_of(which, partitions), Finish(which, load.now_ms(), "succeeded", b'{"ok":true}'))
+        for which, _ in _named(run, count)
+    )
+    begun = time.monotonic()
+    with _meanwhile(lambda: asyncio.run(_send(here, ends))):
+        measure.wait_for_rows(here.client, [run], count, lambda _: None)
+    return round(count / (time.monotonic() - begun))
+
+
+def _each(before: dict[str, int], after: dict[str, int], count: int) -> dict[str, int]:
+    """Bytes on disk for each execution, by part."""
+    each = {part: round((size - before.get(part, 0)) / count) for part, size in after.items()}
+    kept = {part: size for part, size in each.items() if size}
+    return kept | {"all": sum(each.values())}

@@ -1,0 +1,121 @@
+"""What the processes of a system of ours take: memory by role, sampled while something is measured, and disk."""
+
+import contextlib
+import re
+import stat
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import psutil
+
+from streams.bench.system import System
+
+MB = 1_000_000
+LEAST_FREE = 10_000_000_000
+"""Bytes of disk at which a measurement stops by itself."""
+
+PART = re.compile(r"^(.+)_(\d+)_(\d+)_(\d+)(?:_\d+)?$")
+"""A part's folder: its partition, the first and the last block in it, and how often it was merged."""
+
+
+class Memory(NamedTuple):
+    """Megabytes: resident, and with what is shared counted by halves."""
+
+    rss: int
+    pss: int
+
+
+def memory(here: System) -> dict[str, Memory]:
+    """By role, with all its children."""
+    children = here.supervisor.children if here.supervisor else []
+    return {child.role.name: _family(child.process.pid) for child in children if child.process}
+
+
+def _family(pid: int) -> Memory:
+    rss = pss = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+                rss += one.memory_info().rss
+                pss += _pss(one.pid)
+    return Memory(round(rss / MB), round(pss / MB))
+
+
+def _pss(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+class Sampler:
+    """Looks at the memory every few seconds while inside; `most` is the most of each role, by resident size."""
+
+    def __init__(self, here: System, every: float = 2.0) -> None:
+        self.most: dict[str, Memory] = {}
+        self._here, self._every = here, every
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="sampler")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while True:
+            for role, now in memory(self._here).items():
+                self.most[role] = max(now, self.most.get(role, now))
+            if self._over.wait(self._every):
+                return
+
+
+def as_figures(sizes: dict[str, Memory]) -> dict[str, dict[str, int]]:
+    """For a table or JSON."""
+    return {role: {"rss_mb": size.rss, "pss_mb": size.pss} for role, size in sizes.items()}
+
+
+def disk(here: System) -> dict[str, int]:
+    """Bytes on disk by part: each Kafka topic, RocksDB (a standby's too), ClickHouse."""
+    home, found = here.settings.home, dict[str, int]()
+    for folder in sorted((home / "kafka").rglob(f"{here.settings.namespace}.*-[0-9]*")):
+        name = f"kafka {folder.name.rpartition('-')[0].partition('.')[2]}"
+        found[name] = found.get(name, 0) + _size(folder)
+    state = [home / "state", home / "second" / "state"]
+    return found | {"rocksdb": sum(map(_size, state)), "clickhouse": _clickhouse(home / "clickhouse")}
+
+
+def _clickhouse(folder: Path) -> int:
+    """Without the parts that were merged into others, which stay some minutes longer."""
+    parts = [part for part in folder.glob("store/*/*/*") if PART.match(part.name)]
+    return _size(folder) - sum(_size(part) for part in parts if any(_covers(other, part) for other in parts))
+
+
+def _covers(other: Path, part: Path) -> bool:
+    mine, others = PART.match(part.name), PART.match(other.name)
+    if other.parent != part.parent or not mine or not others or mine[1] != others[1]:
+        return False
+    (low, high, level), (first, last, deeper) = (tuple(map(int, found.groups()[1:4])) for found in (mine, others))
+    return first <= low and high <= last and level < deeper
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            found = file.lstat()
+            total += found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else 0
+    return total
+
+
+def room_left(here: System) -> bool:
+    """Whether the disk has room for more."""
+    return psutil.disk_usage(str(here.settings.home)).free > LEAST_FREE

@@ -1,0 +1,46 @@
+"""What a role writes to its log beside its own words: of libraries, what matters, and that seldom."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+EVERY = 10.0
+"""Seconds in which the same line is written once: a broker that is away is news 80 times a second otherwise."""
+
+KEPT = 1_000
+"""Lines that are remembered."""
+
+
+class Seldom(logging.Filter):
+    """Lets a line through, and its repetitions only so often, with how many were left out."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See the class."""
+        key, now = (record.name, record.getMessage()), self._clock()
+        since, left_out = self._seen.get(key, (now - EVERY, 0))
+        if now - since < EVERY:
+            self._seen[key] = since, left_out + 1
+            return False
+        if len(self._seen) >= KEPT:
+            self._seen.clear()
+        self._seen[key] = now, 0
+        if left_out:
+            record.msg, record.args = f"{key[1]} ({left_out} more of these since)", ()
+        return True
+
+
+def log_to_stderr() -> None:
+    """Warnings of all, and what our own rooms say of themselves: which partitions are ours, what was rebuilt."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(Seldom())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("streams").setLevel(logging.INFO)
+    # there Faust's services tell of each of their steps
+    logging.getLogger("streams.state.faust_fixes").setLevel(logging.WARNING)

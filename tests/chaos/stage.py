@@ -1,0 +1,94 @@
+"""What a play under fire is made of: its goal, what has happened so far, and how fast faults follow each other."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+from typing import Any, NamedTuple
+
+from tests.chaos.system import System
+
+COUNTED = ("scheduler", "worker")
+"""The roles of which so and so many kills are wanted."""
+
+RESTS = 0.1
+"""How often a role is left in peace for longer."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What befalls a role in each round, in an order that is drawn anew, and how soon.
+
+    `between`: seconds from the moment when all processes of the role are up to its next fault; the first one comes
+    sooner. `rest`: the same, every tenth time. `silence`: seconds that a pause must exceed to be noticed.
+    """
+
+    round: tuple[str, ...]
+    between: tuple[float, float]
+    silence: float
+    rest: tuple[float, float] | None = None
+
+    def next(self, chance: Random) -> float:
+        """Seconds until the next fault."""
+        return chance.uniform(*(self.rest if self.rest and chance.random() < RESTS else self.between))
+
+
+class Goal(NamedTuple):
+    """When it is enough: after so many seconds, or so many kills of each role that counts."""
+
+    seconds: float = inf
+    kills: float = inf
+
+    def spares(self, role: str, strikes: list["Strike"]) -> bool:
+        """Whether the role has had its kills."""
+        return role in COUNTED and kills(strikes)[role] >= self.kills
+
+    def reached(self, seconds: float, strikes: list["Strike"]) -> bool:
+        """Whether all is done."""
+        return seconds >= self.seconds or all(self.spares(role, strikes) for role in COUNTED)
+
+
+@dataclass
+class Strike:
+    """What happened, and when all processes of the role were up again: epoch milliseconds."""
+
+    at: float
+    what: str
+    role: str
+    name: str
+    pid: int = 0
+    over: float = inf
+
+    def end(self) -> None:
+        """All is up again now."""
+        self.over = time.time() * 1000
+
+
+@dataclass
+class Stage:
+    """Where it plays: the system, whom to tell, and what has happened so far."""
+
+    system: System
+    tell: Callable[[str], None]
+    strikes: list[Strike] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, line: str) -> None:
+        """A fault, with its time and the kills so far."""
+        done = " ".join(f"{kills(self.strikes)[role]}" for role in COUNTED)
+        self.tell(f"{time.monotonic() - self.begun:7.1f} s  [{done}]  {line}")
+
+
+def kills(strikes: list[Strike]) -> Counter[str]:
+    """How many there were of each role."""
+    return Counter(strike.role for strike in strikes if strike.what == "kill")
+
+
+def note(stage: Stage, what: str, role: str, name: str, pid: int = 0) -> Strike:
+    """Write down what happens now."""
+    stage.strikes.append(Strike(time.time() * 1000, what, role, name, pid))
+    stage.say(f"{what} {name}")
+    return stage.strikes[-1]

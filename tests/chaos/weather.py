@@ -1,0 +1,131 @@
+"""The weathers: what befalls whom, how soon, and where. Each is a name of `./dev chaos --fault NAME`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from tests.apps.clickhouse_server import Server
+from tests.chaos import clocks, disks, poison
+from tests.chaos.evidence import Evidence
+from tests.chaos.faults import Hunt, hunt, rolling, visits, wait
+from tests.chaos.figures import rate
+from tests.chaos.stage import Pace, Stage, note
+from tests.chaos.system import System, system
+
+Say = Callable[[str], None]
+
+
+class Weather(NamedTuple):
+    """Hunts by role, for a stage, a seed and the seconds it lasts; the system that is tormented; and what is told.
+
+    `timed`: whether the times of messages can be compared; dispatches carry those of the scheduler that sent them.
+    """
+
+    hunts: Callable[[Stage, int, float], dict[str, Hunt]]
+    opened: Callable[[Say], AbstractContextManager[System]] = system
+    figures: Callable[[Stage, Evidence], dict[str, Any]] = lambda stage, found: {}  # noqa: ARG005  (none)
+    timed: bool = True
+
+
+def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """Schedulers and workers die side by side every few seconds: within a lease of the last fault, and behind it.
+
+    Now and then schedulers are left alone for longer than a lease: what a worker took along shows there how long that
+    alone takes.
+    """
+    lease, session = stage.system.settings.lease, stage.system.settings.session_timeout
+    paces = {
+        "scheduler": Pace(("kill",) * 12 + ("pause",), (0.5, 5.0), session, rest=(2 * lease, 3 * lease)),
+        "worker": Pace(("kill",) * 12 + ("pause",), (0.5, 7.0), lease),
+        "edge": Pace(("kill", "pause"), (20.0, 60.0), 2.0),
+        "kafka": Pace(("kill", "pause"), (40.0, 100.0), 2.0),
+    }
+    return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role, pace in paces.items()}
+
+
+def restarts(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """A rolling restart without end: each scheduler and each worker in turn is asked to end, and started again."""
+    return {"all": rolling(stage, ("scheduler", "worker"), (4.0, 6.0), Random(seed))}
+
+
+def joins(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """A third scheduler joins, stays for ten seconds, leaves in order, and comes back ten seconds later."""
+    return {"visitor": visits(stage, (8.0, 12.0), Random(seed))}
+
+
+def storm(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """A third scheduler joins or leaves every few seconds: a rebalance follows the other."""
+    return {"visitor": visits(stage, (0.0, 2.0), Random(seed))}
+
+
+def brokers(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """Three brokers, one of which dies or hangs every few seconds; schedulers and workers die as well, but seldom."""
+    lease, session = stage.system.settings.lease, stage.system.settings.session_timeout
+    paces = {
+        "kafka": Pace(("kill", "kill", "pause"), (4.0, 12.0), 4.0),
+        "scheduler": Pace(("kill",), (20.0, 60.0), session),
+        "worker": Pace(("kill",), (20.0, 60.0), lease),
+    }
+    return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role, pace in paces.items()}
+
+
+def absence(stage: Stage, _seed: int, seconds: float) -> dict[str, Hunt]:
+    """ClickHouse is there for a sixth of the time, and away for the rest; it comes back when the load ends."""
+    return {"clickhouse": _absent(stage, seconds / 6)}
+
+
+def _absent(stage: Stage, calm: float) -> Hunt:
+    yield from wait(calm)
+    server = stage.system.clickhouse
+    if server is None:
+        raise AssertionError("this system has no server to stop")
+    strike = note(stage, "stop", "clickhouse", "clickhouse")
+    server.kill()
+    try:
+        while True:
+            yield
+    finally:
+        server.start()
+        strike.end()
+
+
+@contextmanager
+def beside_a_server(say: Say) -> Iterator[System]:
+    """A system whose history is in a ClickHouse server."""
+    with TemporaryDirectory(prefix="headrace-clickhouse-") as folder:
+        server = Server(Path(folder))
+        server.start()
+        try:
+            with system(say, clickhouse=server.url) as tormented:
+                tormented.clickhouse = server
+                yield tormented
+        finally:
+            server.kill()
+
+
+@contextmanager
+def on_three_brokers(say: Say) -> Iterator[System]:
+    """Every record is on three brokers, and acknowledged by two."""
+    with system(say, brokers=3) as tormented:
+        yield tormented
+
+
+def _rates(stage: Stage, found: Evidence) -> dict[str, Any]:
+    [strike] = stage.strikes
+    return {"dispatched_per_second": {"before": rate(found, 0, strike.at), "away": rate(found, strike.at, strike.over)}}
+
+
+WEATHERS: dict[str, Weather] = {
+    "kills": Weather(kills),
+    "restarts": Weather(restarts),
+    "joins": Weather(joins),
+    "storm": Weather(storm),
+    "clocks": Weather(clocks.jumps, timed=False),
+    "clickhouse": Weather(absence, beside_a_server, _rates),
+    "disks": Weather(disks.full, disks.on_small_disks, disks.what_was_answered),
+    "poison": Weather(poison.half_of_it, figures=poison.compared),
+    "brokers": Weather(brokers, on_three_brokers),
+}

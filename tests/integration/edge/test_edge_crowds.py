@@ -1,0 +1,76 @@
+"""Crowds that ask for the same thing at once, and giants that ask for too much."""
+
+import asyncio
+import json
+import random
+import time
+
+import pytest
+from kafka import KafkaProducer
+
+from pipelines.events import SubmitEvent
+from pipelines.ids import execution_id, to_text
+from pipelines.model import PAYLOAD_LIMIT, SleepTask
+from streams.client import KafkaClient
+from tests.integration.edge.conftest import System
+from ui.client import ApiError, Client
+
+KEYS, AT_ONCE = 1_000, 50
+STATES = """
+SELECT count(), uniqExact(execution), countIf(state = 'succeeded') FROM executions WHERE run = {run:String}
+"""
+CREATED = """
+SELECT count() FROM events
+WHERE what = 'created' AND execution IN (SELECT execution FROM executions WHERE run = {run:String})
+"""
+
+
+def test_the_same_thousand_keys_by_fifty_clients_are_a_thousand_executions(
+    system: System, client: Client, name: str
+) -> None:
+    """Fifty clients submit all keys at the same time, each in an order of its own, some by HTTP: each runs once."""
+    events = [SubmitEvent(task=SleepTask(id=f"{name}.{n}", seconds=0), run=name) for n in range(KEYS)]
+
+    async def one(number: int, kafka: KafkaClient) -> None:
+        mine = random.Random(number).sample(events, KEYS)
+        if number % 10:
+            await kafka.submit_many(mine)
+        else:
+            await asyncio.to_thread(client.send, mine)
+
+    async def crowd() -> None:
+        async with KafkaClient(system.settings) as kafka:
+            await asyncio.gather(*(one(number, kafka) for number in range(AT_ONCE)))
+
+    asyncio.run(crowd())
+    assert _until(client, STATES, name, [KEYS, KEYS, KEYS])
+    assert _until(client, CREATED, name, [KEYS])
+
+
+def test_i11_ten_megabytes_are_refused_with_both_figures_and_stop_nothing(
+    system: System, client: Client, name: str
+) -> None:
+    """An event as large as the topic lets in becomes a dead letter that names its size; the one behind it runs."""
+    giant = {"type": "submit", "task": {"id": f"{name}.giant", "kind": "sleep", "seconds": 0, "payload": "x" * 10**7}}
+    small = {"type": "submit", "task": {"id": f"{name}.small", "kind": "sleep", "seconds": 0}}
+    producer = KafkaProducer(bootstrap_servers=system.settings.kafka, max_request_size=2 * 10**7)
+    for event in (giant, small):
+        producer.send(system.topics.submit, json.dumps(event).encode(), partition=0).get(timeout=30)
+    producer.close()
+    assert _until(client, STATES, "", [1, 1, 1], f" AND task = '{name}.small'")
+    until = time.monotonic() + 30
+    said = f"{10**7 + 2} bytes as JSON; at most {PAYLOAD_LIMIT}"
+    while not any(said in letter.reason for letter in client.dead_letters()) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert any(said in letter.reason for letter in client.dead_letters())
+    with pytest.raises(ApiError):
+        client.execution(to_text(execution_id(f"{name}.giant", "")))
+
+
+def _until(client: Client, question: str, run: str, wanted: list[int], also: str = "") -> bool:
+    """Whether the answer comes to be so; history may be a second behind."""
+    until = time.monotonic() + 60
+    while (found := list(client.sql(question + also, {"run": run}).rows[0])) != wanted:
+        assert time.monotonic() < until, f"{found}, not {wanted}"
+        time.sleep(0.2)
+    return True

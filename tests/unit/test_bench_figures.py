@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from streams.bench import commands, load, show, usage
+
+
+def test_one_run_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON output is the figures, and nothing else."""
+    show.figures([{"executions": 3}], "json")
+    assert json.loads(capsys.readouterr().out) == {"executions": 3}
+
+
+def test_several_runs_have_their_spread(capsys: pytest.CaptureFixture[str]) -> None:
+    """Least, median and most of each number, those inside another figure too."""
+    runs = [{"rate": rate, "cpu": {"edge": rate / 10}, "machine": {"cores": 2}} for rate in (30, 10, 20)]
+    show.figures(runs, "json")
+    spread = json.loads(capsys.readouterr().out)["spread"]
+    assert spread["rate"] == {"min": 10, "median": 20, "max": 30}
+    assert spread["cpu.edge"] == {"min": 1.0, "median": 2.0, "max": 3.0}
+    assert set(spread) == {"rate", "cpu.edge"}
+
+
+def test_a_bar_is_as_long_as_its_share() -> None:
+    """The longest fills the column; nothing is no bar."""
+    assert show.bar(10, 10) == "█" * show.WIDTH
+    assert show.bar(5, 10) == "█" * (show.WIDTH // 2)
+    assert show.bar(0, 10) == show.bar(0, 0) == ""
+
+
+def test_an_event_says_what_its_task_says() -> None:
+    """The same executions, as anyone may send them."""
+    (task,), (event,) = load.tasks("run", 1), load.events("run", 1)
+    said = json.loads(event)
+    assert (said["type"], said["run"], said["task"]["id"], said["task"]["priority"]) == ("submit", "run", task.id, 0)
+    assert len(json.dumps(said["task"]["payload"])) == load.PAYLOAD
+
+
+def test_what_was_merged_into_another_part_is_not_counted(tmp_path: Path) -> None:
+    """ClickHouse keeps merged parts for some minutes: they are no part of what an execution takes."""
+    table = tmp_path / "clickhouse" / "store" / "abc" / "table"
+    for name in ("20261123_1_1_0", "20261123_2_2_0", "20261123_1_2_1", "20261130_1_1_0"):
+        (table / name).mkdir(parents=True)
+        (table / name / "data.bin").write_bytes(b"x" * 100_000)
+    whole = usage._size(tmp_path / "clickhouse")
+    one = usage._size(table / "20261123_1_1_0")
+    assert whole == 4 * one
+    assert usage._clickhouse(tmp_path / "clickhouse") == 2 * one
+
+
+@pytest.mark.parametrize("words", [["--by", "events", "--per-task", "2"], ["--executions", "5", "--per-task", "10"]])
+def test_what_does_not_fit_together_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is started, with a sentence and the status of wrong usage."""
+    with pytest.raises(SystemExit) as ended:
+        commands.app(["throughput", *words])
+    assert ended.value.code == 2
+    assert "--per-task" in capsys.readouterr().err
