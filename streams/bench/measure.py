@@ -14,8 +14,8 @@ from ui.client import Client
 SHORTEST, LONGEST = 0.1, 2.0
 """Seconds between two looks at the history: half the time that seems to be left, as looking costs what is measured."""
 
-SHARE = 10
-"""After a look that took long the pause may be so many times as long, but never more than half of what is left."""
+SHARE = 2
+"""After a look that took long the pause may be so many times as long: what seems to be left is a guess at first."""
 
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
