@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from pipelines.command import command
 from pipelines.views import AttemptView, ExecutionView
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.guess import guessing, run_or_task
@@ -17,6 +18,8 @@ from ui.parts import formats
 
 BAR = 30
 """Columns of the timeline."""
+RESULT_LINES, RESULT_CHARACTERS = 20, 2000
+"""What is shown of a result; a program reads all of it by `-o json`."""
 
 
 def show(execution: str, /, *, common: Common = PLAIN) -> None:
@@ -46,7 +49,19 @@ def _parts(view: ExecutionView, now: datetime) -> Iterator[RenderableType]:
     if view.error or view.reason:
         yield Text.assemble(("error  " if view.error else "reason  "), safe(view.error or view.reason))
     if view.result is not None:
-        yield JSON.from_data(view.result, ensure_ascii=True)
+        yield from begin_of_result(view)
+
+
+def begin_of_result(view: ExecutionView) -> Iterator[Text]:
+    """The result, or how it begins and how much there is."""
+    whole = JSON.from_data(view.result, ensure_ascii=True).text
+    begin = Text("\n").join(whole.split("\n")[:RESULT_LINES])[:RESULT_CHARACTERS]
+    yield begin
+    if len(begin) < len(whole):
+        lines = whole.plain.count("\n") + 1
+        there = f"{len(whole):,} characters" if lines == 1 else f"{lines:,} lines, {len(whole):,} characters"
+        how = command(f"show {formats.short_id(view.execution)} -o json")
+        yield Text(f"... the result has {there}; all of it: {how}", "bright_black")
 
 
 def _facts(view: ExecutionView) -> Table:
