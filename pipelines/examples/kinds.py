@@ -4,7 +4,8 @@ What to watch when it runs:
 
 - `words` (shell) counts the words of a poem, its payload, which it finds on standard input; `longest` (python) is a
   snippet that sees the same poem. Both run inside the sandbox: no network, no files of yours.
-- `history` (sql) asks ClickHouse about Headrace's own executions.
+- `history` (sql) asks ClickHouse about Headrace's own executions, once `pause` is over, so that those of this run are
+  written by then.
 - `page` (http) fetches a page. Without a network it fails, after one retry, and the rest goes on.
 - `approval` (external) runs nowhere: it waits for somebody to say how it ended. Here that is `approver`, a function,
   which sends a `finish` event to Kafka by a plain client once `pause` (sleep, on no worker either) is over. You may be
@@ -43,15 +44,16 @@ longest = pipeline.python(
     description="Find the longest word.",
 )
 
-history = pipeline.sql(
-    "history",
-    "SELECT kind, count() AS executions, countIf(state = 'failed') AS bad FROM executions GROUP BY kind ORDER BY kind",
-    description="Ask the history which kinds have been executed.",
-)
-
 page = pipeline.http("page", "https://example.org/", retries=1, timeout=5, description="Fetch a page.")
 
 pause = pipeline.sleep("pause", 2, description="Let some time pass.")
+
+history = pipeline.sql(
+    "history",
+    "SELECT kind, count() AS executions, countIf(state = 'failed') AS bad FROM executions GROUP BY kind ORDER BY kind",
+    upstream=pause,
+    description="Ask the history which kinds have been executed.",
+)
 
 approval = pipeline.external("approval", execution_timeout=60, description="Wait for somebody's word.")
 
