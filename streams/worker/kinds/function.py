@@ -57,10 +57,14 @@ class Functions:
         name = str(msgspec.json.decode(fields)["function"])
         if (function := self._functions.get(name)) is None:
             known = ", ".join(sorted(self._functions)[:10]) or "none"
-            return f"this worker has no function {name!r:.80}; its pipeline files register: {known}"
+            return f"this worker has no function {name!r:.80}; its pipeline files register: {known}; {_RELOAD}"
         return _Found(function, is_async(function), "context" in inspect.signature(function).parameters)
 
 
+_RELOAD = (
+    "it loaded its pipelines folder (HEADRACE_PIPELINES_DIR) when it started: "
+    "restart it if the file came later, or put the file into that folder"
+)
 _NOT_ASKED = Context("", "", "", 0, _logger)
 
 

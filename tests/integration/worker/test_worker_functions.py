@@ -99,6 +99,7 @@ async def test_functions_return_values_skip_and_fail(make_desk: Any) -> None:
         assert ended.outcome == "refused"
         assert "'nowhere'" in ended.error
         assert "double" in ended.error
+        assert "restart it if the file came later" in ended.error
         assert (await desk.result(desk.function("stop"))).error == "SystemExit: 4"
         assert "not JSON" in (await desk.result(desk.function("odd"))).error
         assert len((await desk.result(desk.function("large", 65_534))).result) == 65_536
