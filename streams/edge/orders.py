@@ -108,7 +108,7 @@ class Orders:
 
     async def _refusal(self, command: c.TaskCommand, refused: Refused) -> ProblemError:
         """404 where that which the command is about is unknown, 409 where its state forbids it."""
-        known = await self._exists(command)
+        known = not says_unknown(refused.reason) and await self._exists(command)
         return ProblemError(HTTPStatus.CONFLICT if known else HTTPStatus.NOT_FOUND, refused.reason)
 
     async def _exists(self, command: c.TaskCommand) -> bool:
@@ -120,6 +120,11 @@ class Orders:
             case c.ExecutePipeline():
                 return bool(await self._reads.pipeline_tasks(command.pipeline))
         return True
+
+
+def says_unknown(reason: str) -> bool:
+    """Whether the scheduler knows no such task or pipeline: its word counts, the history may remember one."""
+    return " does not exist: create it first" in reason
 
 
 def _heard(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Collection[str]]]:
