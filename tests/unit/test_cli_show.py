@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from showroom.world import World
 
-from tests.showroom.world import World
 from ui.cli.show import RESULT_CHARACTERS, RESULT_LINES, begin_of_result
 
 

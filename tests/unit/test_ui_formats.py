@@ -101,3 +101,9 @@ def test_anybodys_text_becomes_one_code_span(hostile: str) -> None:
 def test_steps_of_time_read_as_words(width: timedelta, words: str) -> None:
     """A chart's step stands in its title."""
     assert formats.span(width) == words
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1240, "1,240 rows")])
+def test_one_thing_is_not_many(value: int, text: str) -> None:
+    """Only one is singular."""
+    assert formats.number_of(value, "row") == text

@@ -15,6 +15,7 @@ from ui.cli.listing import NO_FILTER, Filter
 from ui.cli.looks import console, notes, safe
 from ui.cli.waiting import report
 from ui.client import Client
+from ui.parts import formats
 
 Yes = Annotated[bool, Parameter(name=["--yes", "-y"], negative=(), show_default=False)]
 
@@ -99,7 +100,7 @@ def _request(client: Client, ids: tuple[str, ...], which: Filter, verb: str, rea
     chosen = which.resolved()
     total = client.executions(chosen, limit=1).total
     if not yes:
-        _confirm(f"{verb} {total} executions?")
+        _confirm(f"{verb} {formats.number_of(total, 'execution')}?")
     return BulkRequest(filter=chosen, expected=total, reason=reason)
 
 
@@ -118,5 +119,7 @@ def _shown(answer: BulkAnswer, common: Common) -> None:
             console.print(safe(execution), soft_wrap=True)
         for one in answer.refused:
             notes.print(safe(f"{one.execution}: {one.detail}"))
+    if not answer.accepted and not answer.refused:
+        notes.print("no execution matches: nothing was changed")
     if answer.refused:
         sys.exit(Exit.FAILED)

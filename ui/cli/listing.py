@@ -99,7 +99,8 @@ def _draw(page: ExecutionPage, order: Order) -> None:
         drawn.add_row(*(cells[name] for name in columns))
     if page.items:
         console.print(drawn)
-    notes.print(f"{len(page.items)} of {page.total}, {FIRST[order]}", *_hints(page, narrow=narrow), sep="; ")
+    said = "; ".join([f"{len(page.items)} of {page.total}, {FIRST[order]}", *_hints(page, narrow=narrow)])
+    notes.print(said, soft_wrap=True)  # whoever copies a cursor, or reads it from a pipe, gets it whole
 
 
 def _hints(page: ExecutionPage, *, narrow: bool) -> Iterator[str]:

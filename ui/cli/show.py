@@ -12,6 +12,7 @@ from rich.tree import Tree
 from pipelines.command import command
 from pipelines.views import AttemptView, ExecutionView
 from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import guessing, run_or_task
 from ui.cli.looks import LOOKS, console, moment, safe, state, table
 from ui.parts import formats
@@ -29,6 +30,9 @@ def show(execution: str, /, *, common: Common = PLAIN) -> None:
         execution: Its id (the last twelve characters, as lists show them, will do).
         common: Of every command.
     """
+    with mapped():
+        if not execution.strip():
+            raise UsageError(f"name an execution by its id, as `{command('list')}` shows it")
     with connected() as client, guessing(client, execution, run_or_task):
         view = client.execution(execution)
     if common.json:

@@ -30,6 +30,8 @@ def sql(
     """
     with mapped():
         statement = read_file(query[1:]) if query.startswith("@") else query
+        if not statement.strip():
+            raise UsageError("the statement is empty; write one, such as 'SELECT * FROM executions LIMIT 5'")
         parameters = dict(_parameter(p) for p in param)
     with connected() as client:
         answer = client.sql(statement, parameters, writes=writes)
@@ -40,7 +42,7 @@ def sql(
         drawn.add_row(*map(_cell, row))
     console.print(drawn)
     cut = ", cut at the limit" if answer.cut else ""
-    return notes.print(f"{len(answer.rows)} rows in {formats.duration(answer.elapsed_ms)}{cut}")
+    return notes.print(f"{formats.number_of(len(answer.rows), 'row')} in {formats.duration(answer.elapsed_ms)}{cut}")
 
 
 def _parameter(text: str) -> tuple[str, JsonValue]:

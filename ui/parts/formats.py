@@ -20,6 +20,11 @@ def count(value: int | None) -> str:
     return f"{value / 1000:.1f}k"
 
 
+def number_of(value: int, thing: str) -> str:
+    """So many of a thing: `1 row`, `1,240 rows`."""
+    return f"{value:,} {thing}" if value == 1 else f"{value:,} {thing}s"
+
+
 def duration(ms: float | None) -> str:
     """Milliseconds as `840 ms`, `4.2 s`, `3m 12s`, `2h 05m` or `3d 04h`."""
     if ms is None:
