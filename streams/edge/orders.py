@@ -123,7 +123,7 @@ class Orders:
 
 
 def says_unknown(reason: str) -> bool:
-    """Whether the scheduler knows no such task or pipeline: its word counts, the history may remember one."""
+    """Whether the scheduler knows no such task or pipeline. The history also has tasks that were only submitted."""
     return " does not exist: create it first" in reason
 
 
