@@ -37,14 +37,14 @@ def measure_backlog(here: System, waiting: int, due: int, executions: int, repea
 
 def _stage(here: System, executions: int, repeats: int) -> Figures:
     """The load, and the most memory while it ran."""
-    with usage.Sampler(here) as sampler:
+    with usage.most_memory(here) as most:
         each = [once(here, load.throughput(executions)) for _ in range(repeats)]
     rates = [one["executions_per_second"] for one in each]
     return {
         "executions_per_second": statistics.median(rates),
         "each": rates,
         "latency_p50_ms": statistics.median(one["latency_ms"]["p50"] for one in each),
-        "memory": usage.as_figures(sampler.most),
+        "memory": usage.as_figures(most),
     }
 
 
