@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, measure, usage
-from streams.bench.run import Figures, fresh_run, once, progress
+from streams.bench.run import fresh_run, once, progress
+from streams.bench.show import Figures
 from streams.bench.system import System, say
 from streams.client import Placed
 from streams.engine.commands import Execute

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import psutil
 
 from streams.bench import load, measure, usage
-from streams.bench.run import Figures, once
+from streams.bench.run import once
+from streams.bench.show import Figures
 from streams.bench.system import System
 
 EVERY = 0.25

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, measure, usage
 from streams.bench.restart import restarts
-from streams.bench.run import Figures, fresh_run
+from streams.bench.run import fresh_run
+from streams.bench.show import Figures
 from streams.bench.system import System, say
 from streams.client import Placed
 from streams.engine.commands import Execute, Finish
