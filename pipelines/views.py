@@ -277,7 +277,11 @@ class RoleView(Model):
 
 
 class HealthView(Model):
-    """Whether the edge serves, and whom it has heard of."""
+    """Whether the edge serves, whom it has heard of, and whether the history keeps up.
+
+    `problems`: all that is wrong, in words. `degraded`: what the edge itself knows may be old; a history that falls
+    behind is among the problems alone.
+    """
 
     status: Literal["ok", "degraded"]
     version: str

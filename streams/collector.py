@@ -22,8 +22,10 @@ def settle() -> None:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """While inside, the collector does not look: for a moment that makes very many objects and no cycles."""
+    looked = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if looked:
+            gc.enable()

@@ -11,30 +11,29 @@ from streams.topics import ENVELOPE_BYTES
 
 T = TypeVar("T")
 
-PROBE = 32
-"""Items whose size tells how many go into one envelope."""
+HEAD = 5
+"""Bytes with which a msgpack list of any length may begin."""
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 
 
 def pack(items: Iterable[msgspec.Struct], limit: int = ENVELOPE_BYTES) -> Iterator[bytes]:
     """Envelopes of at most `limit` bytes, in order; an item that is larger has an envelope of its own."""
-    together = list(items)
-    share = len(together)
-    if share > PROBE:  # what will not fit is not encoded twice
-        share = max(min(share, limit * PROBE * 9 // (10 * len(_encode(together[:PROBE])))), 1)
-    for start in range(0, len(together), share or 1):
-        yield from _split(together[start : start + share], limit)
+    envelope, count = bytearray(HEAD), 0
+    for item in items:
+        before = len(envelope)
+        _encode_into(item, envelope, before)
+        if len(envelope) > limit and count:
+            yield _closed(envelope[:before], count)
+            envelope, count = bytearray(HEAD) + envelope[before:], 0
+        count += 1
+    if count:
+        yield _closed(envelope, count)
 
 
-def _split(together: list[msgspec.Struct], limit: int) -> Iterator[bytes]:
-    packed = _encode(together)
-    if len(packed) <= limit or len(together) == 1:
-        yield packed
-    else:
-        half = len(together) // 2
-        yield from _split(together[:half], limit)
-        yield from _split(together[half:], limit)
+def _closed(envelope: bytearray, count: int) -> bytes:
+    envelope[:HEAD] = b"\xdd" + count.to_bytes(4, "big")
+    return bytes(envelope)
 
 
 def _reader(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:

@@ -22,7 +22,14 @@ class Seldom(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See the class."""
-        key, now = (record.name, record.getMessage()), self._clock()
+        try:
+            line = record.getMessage()
+        except Exception:  # noqa: BLE001  (arguments that do not fit, whatever they raise: the handler reports them)
+            return True
+        return self._is_news(record, line)
+
+    def _is_news(self, record: logging.LogRecord, line: str) -> bool:
+        key, now = (record.name, line), self._clock()
         since, left_out = self._seen.get(key, (now - EVERY, 0))
         if now - since < EVERY:
             self._seen[key] = since, left_out + 1
@@ -31,7 +38,7 @@ class Seldom(logging.Filter):
             self._seen.clear()
         self._seen[key] = now, 0
         if left_out:
-            record.msg, record.args = f"{key[1]} ({left_out} more of these since)", ()
+            record.msg, record.args = f"{line} ({left_out} more of these since)", ()
         return True
 
 

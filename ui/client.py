@@ -253,7 +253,7 @@ class Client:
         return self._ask("POST", "/v1/sql", QueryAnswer, body=body)
 
     def health(self) -> HealthView:
-        """Whether the edge serves, and whom it has heard of."""
+        """Whether the edge serves, whom it has heard of, and whether the history keeps up."""
         return self._ask("GET", "/health", HealthView)
 
     # --- how ------------------------------------------------------------------------------------------------

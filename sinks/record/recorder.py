@@ -200,15 +200,15 @@ class Recorder:
                 return answer
 
 
-@undisturbed()
 def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
     """Put messages into the tables; returns dead letters for those that cannot be read, by us or by ClickHouse."""
     batch, letters = Batch(), []
-    for message in messages:
-        try:
-            batch.add(message.topic == topics.logs, message.partition, message.offset, message.value)
-        except (msgspec.DecodeError, TypeError) as error:
-            letters.append(_letter(message, str(error)))
+    with undisturbed():
+        for message in messages:
+            try:
+                batch.add(message.topic == topics.logs, message.partition, message.offset, message.value)
+            except (msgspec.DecodeError, TypeError) as error:
+                letters.append(_letter(message, str(error)))
     try:
         for table, count in tables.write(batch).items():
             metrics.ROWS.labels(table).inc(count)

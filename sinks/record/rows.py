@@ -7,8 +7,9 @@ reads from MessagePack without changing it (see tables.py).
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from sinks.record import bounds
 from streams import envelope
-from streams.engine.events import UNRECORDED, LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
+from streams.engine.events import UNRECORDED, LogLine, Moved, PipelineCreated, RecordedEvent, TaskCreated, TaskDeleted
 from streams.engine.records import State, TaskDef
 
 INDEX_BITS = 20
@@ -54,15 +55,25 @@ class Batch:
         self._tries: dict[tuple[bytes, int, int], Step] = {}
 
     def add(self, is_logs: bool, partition: int, offset: int, message: bytes) -> None:  # noqa: FBT001  (one of two topics)
-        """Take an envelope of headrace.events or headrace.logs. Raises msgspec's DecodeError where it is none."""
-        if is_logs:
-            self.rows["logs"].extend(map(log_row, envelope.log_lines(message)))
-        else:
-            self._add_events(partition, offset, message)
+        """Take an envelope of headrace.events or headrace.logs, whole or not at all.
 
-    def _add_events(self, partition: int, offset: int, message: bytes) -> None:
+        Raises msgspec's DecodeError where it is none, or where a number in it fits into no column.
+        """
+        if is_logs:
+            self._add_lines(envelope.log_lines(message))
+        else:
+            self._add_events(partition, offset, envelope.recorded_events(message))
+
+    def _add_lines(self, lines: list[LogLine]) -> None:
+        for line in lines:
+            bounds.LINE.check(line)
+        self.rows["logs"].extend(map(log_row, lines))
+
+    def _add_events(self, partition: int, offset: int, events: list[RecordedEvent]) -> None:
+        for event in events:
+            bounds.check_event(event)
         rows, newest, tries = self.rows["events"], self._newest, self._tries
-        for position, event in enumerate(envelope.recorded_events(message), offset << INDEX_BITS):
+        for position, event in enumerate(events, offset << INDEX_BITS):
             if not isinstance(event, Moved):
                 self._define(position, event)
                 continue
@@ -133,8 +144,8 @@ def event_row(partition: int, position: int, move: Moved) -> Row:
         record.worker,
         record.reason,
         record.error,
-        move.call and _text(move.call),
-        move.payload and _text(move.payload),
+        _text(move.call),
+        _text(move.payload),
         partition,
         position,
     )
@@ -176,7 +187,7 @@ def execution_row(partition: int, position: int, move: Moved) -> Row:
         [(upstream.hex(), task, state) for upstream, task, state in record.upstream] if record.upstream else (),
         record.reason,
         record.error,
-        move.result and _text(move.result),
+        _text(move.result),
         move.cut,
         record.again,
         record.retry_of.hex() or None,

@@ -17,6 +17,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from sinks.record.client import Names, open_client
 from sinks.record.migrate import migrate
 from sinks.record.rows import COLUMNS, Batch, Row
+from streams.collector import undisturbed
 from streams.settings import Settings
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -72,20 +73,20 @@ class Tables:
 
         Raises UnreadableRowsError where a value is refused, ClickHouseError where ClickHouse fails.
         """
-        written = {}
-        for table, rows in batch.tables():
-            self._insert(table, rows)
-            written[table] = len(rows)
-        return written
+        with undisturbed():
+            filled = [(table, len(rows), packed(rows)) for table, rows in batch.tables()]
+        for table, _, data in filled:
+            self._insert(table, data)
+        return {table: count for table, count, _ in filled}
 
     def reached(self, places: Mapping[Place, int]) -> None:
         """All before these offsets is in the tables."""
-        self._insert("progress", [(*place, offset) for place, offset in places.items()])
+        self._insert("progress", packed([(*place, offset) for place, offset in places.items()]))
 
-    def _insert(self, table: str, rows: Sequence[Row]) -> None:
+    def _insert(self, table: str, data: bytes) -> None:
         name = f"{self._names.raw}.{table}"
         try:
-            self._client.raw_insert(name, COLUMNS[table], packed(rows), fmt="MsgPack")
+            self._client.raw_insert(name, COLUMNS[table], data, fmt="MsgPack")
         except DatabaseError as error:
             if error.code in UNREADABLE:
                 raise UnreadableRowsError(str(error)) from error

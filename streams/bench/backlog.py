@@ -2,14 +2,14 @@
 
 import asyncio
 import statistics
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, measure, usage
-from streams.bench.run import Figures, fresh_run, once, progress
+from streams.bench.run import fresh_run, once, progress
+from streams.bench.show import Figures
 from streams.bench.system import System, say
-from streams.client import CHUNK, KafkaClient, Placed
+from streams.client import Placed
 from streams.engine.commands import Execute
 from streams.engine.records import TaskDef
 
@@ -38,29 +38,23 @@ def measure_backlog(here: System, waiting: int, due: int, executions: int, repea
 
 def _stage(here: System, executions: int, repeats: int) -> Figures:
     """The load, and the most memory while it ran."""
-    with usage.Sampler(here) as sampler:
+    with usage.most_memory(here) as most:
         each = [once(here, load.throughput(executions)) for _ in range(repeats)]
     rates = [one["executions_per_second"] for one in each]
     return {
         "executions_per_second": statistics.median(rates),
         "each": rates,
         "latency_p50_ms": statistics.median(one["latency_ms"]["p50"] for one in each),
-        "memory": usage.as_figures(sampler.most),
+        "memory": usage.as_figures(most),
     }
 
 
 def _fill(here: System, count: int, later: int, what: str) -> None:
     say(f"{count:,} executions are made that stay {what} ...")
     run = fresh_run()
-    asyncio.run(_send(here, _resting(here, run, count, later)))
+    asyncio.run(load.send(here.settings, _resting(here, run, count, later)))
     with progress(count, what) as step:
         measure.wait_for_rows(here.client, [run], count, step, which=HERE)
-
-
-async def _send(here: System, commands: Iterator[Placed]) -> None:
-    async with KafkaClient(here.settings) as client:
-        for chunk in chunks(commands, CHUNK):
-            await client.send(chunk)
 
 
 def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]:
@@ -73,18 +67,6 @@ def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]
         due_at = now + later + number if later else 0
         home = home_of(which, here.settings.task_partitions)
         yield home, Execute(which, task.id, run, load.now_ms(), due_at, task_def=task)
-
-
-def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of at most `size`."""
-    together = []
-    for item in items:
-        together.append(item)
-        if len(together) == size:
-            yield together
-            together = []
-    if together:
-        yield together
 
 
 def show(found: Figures) -> list[tuple[str, str, list[float]]]:

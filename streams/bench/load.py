@@ -3,14 +3,15 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
 from pipelines.ids import execution_id, home_of, home_of_task
-from streams.client import KafkaClient, Placed
+from streams.client import CHUNK, KafkaClient, Placed
 from streams.engine.commands import CreateTask, Execute
 from streams.engine.records import TaskDef
 from streams.settings import Settings
@@ -108,6 +109,13 @@ async def at_once(settings: Settings, work: list[TaskDef], run: str) -> None:
         await client.submit_many(work, run)
 
 
+async def send(settings: Settings, commands: Iterable[Placed]) -> None:
+    """Send commands that are made meanwhile, some at a time; returns when all are acknowledged."""
+    async with KafkaClient(settings) as client:
+        for chunk in _chunks(commands, CHUNK):
+            await client.send(chunk)
+
+
 async def send_events(settings: Settings, work: list[bytes], run: str) -> None:  # noqa: ARG001  (it stands in each event)
     """Send plain messages by a stock Kafka client with `acks=all`; returns when all are acknowledged."""
     topic = Topics.under(settings.namespace).submit
@@ -149,6 +157,13 @@ def noise(size: int = PAYLOAD) -> list[bytes]:
 def now_ms() -> int:
     """Epoch milliseconds."""
     return round(time.time() * 1000)
+
+
+def _chunks(items: Iterable[Placed], size: int) -> Iterator[list[Placed]]:
+    """Lists of at most `size`."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
 
 
 def _execution(task: TaskDef, run: str, partitions: int) -> Placed:

@@ -1,14 +1,14 @@
 """How long a critical task takes from its submission to its start while a long line of low ones waits."""
 
 import asyncio
-import statistics
 from collections.abc import Iterator
 from typing import Any
 
 from pipelines.ids import execution_id
 from streams.bench import load, logs, measure
 from streams.bench.overtaking import Assigned, Given, judge
-from streams.bench.run import Figures, fresh_run, progress
+from streams.bench.run import fresh_run, progress
+from streams.bench.show import Figures, spread
 from streams.bench.system import System, say
 from streams.client import KafkaClient
 from streams.engine.commands import Ready
@@ -77,10 +77,10 @@ def _figures(here: System, place: logs.Place, submitted: dict[bytes, int], backl
         "backlog": backlog,
         "left_in_line": left,
         "critical": len(each),
-        "submit_to_start_ms": _spread(given.started_at - at for at, given in each),
-        "in_line_ms": _spread(given.assigned_at - given.ready_at for _, given in each),
-        "low_dispatched_while_it_was_in_line": _spread(given.overtaken for _, given in each),
-        "low_started_by_its_worker_before_it": _spread(given.held for _, given in each),
+        "submit_to_start_ms": spread([given.started_at - at for at, given in each]),
+        "in_line_ms": spread([given.assigned_at - given.ready_at for _, given in each]),
+        "low_dispatched_while_it_was_in_line": spread([given.overtaken for _, given in each]),
+        "low_started_by_its_worker_before_it": spread([given.held for _, given in each]),
         "machine": measure.machine(),
     }
 
@@ -111,8 +111,3 @@ def _judged(here: System, place: logs.Place, critical: frozenset[bytes]) -> tupl
 def _left(line: list[tuple[int, list[Any]]], assigned: Assigned, at: int) -> int:
     came = {c.id for when, commands in line if when <= at for c in commands if isinstance(c, Ready) and c.pool == POOL}
     return len(came) - sum(1 for which in came if assigned.at.get(which, at + 1) <= at)
-
-
-def _spread(values: Any) -> dict[str, float]:
-    ordered = sorted(values)
-    return {"min": ordered[0], "median": statistics.median(ordered), "max": ordered[-1]}

@@ -6,17 +6,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import psutil
 
-from streams.bench import load, measure
-from streams.bench.run import Figures, once
+from streams.bench import load, measure, usage
+from streams.bench.run import once
+from streams.bench.show import Figures
 from streams.bench.system import System
 
 EVERY = 0.25
@@ -44,12 +44,12 @@ def measure_profile(here: System, executions: int, functions: int) -> Figures:
     """`throughput`, and the microseconds of CPU that an execution costs in each thread of each role."""
     processes = _processes(here)
     with tempfile.TemporaryDirectory(prefix="headrace-profile-") as folder:
-        with _spies(processes if functions else {}, Path(folder)), _Watch(processes) as watch:
+        with _spies(processes if functions else {}, Path(folder)), _watch(processes) as last:
             before = _spent(processes)
             measured = once(here, load.throughput(executions))
         samples = {file.name: _samples(file) for file in sorted(Path(folder).iterdir())}
     used = defaultdict[tuple[str, str], float](float)
-    for thread, seconds in watch.last.items():
+    for thread, seconds in last.items():
         used[thread.role, thread.name] += (seconds - before.get(thread, 0.0)) * 1e6 / executions
     found: Figures = {
         "executions": executions,
@@ -96,29 +96,12 @@ def _threads(pid: int) -> Iterator[tuple[int, str, float]]:
                 )
 
 
-class _Watch:
-    """The last that was seen of each thread while inside."""
-
-    def __init__(self, processes: dict[str, list[int]]) -> None:
-        self.last: dict[Thread, float] = {}
-        self._processes = processes
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="watch")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while True:
-            over = self._over.wait(EVERY)
-            self.last |= _spent(self._processes)
-            if over:
-                return
+@contextmanager
+def _watch(processes: dict[str, list[int]]) -> Iterator[dict[Thread, float]]:
+    """The last that was seen of each thread while inside; complete when left."""
+    last: dict[Thread, float] = {}
+    with usage.looking(lambda: last.update(_spent(processes)), EVERY):
+        yield last
 
 
 def _by_role(used: Mapping[tuple[str, str], float]) -> dict[str, dict[str, float]]:

@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, logs, measure
-from streams.bench.run import Figures, fresh_run
+from streams.bench.run import fresh_run
+from streams.bench.show import Figures
 from streams.bench.system import System, say
 from streams.client import KafkaClient
 from streams.engine.events import Moved

@@ -6,19 +6,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams.bench import load, measure, show
 from streams.bench.load import Load
+from streams.bench.show import Figures
 from streams.bench.system import System, say, system
 from streams.local.errors import SetupError
 from streams.settings import Settings
 from ui.client import ApiError, ApiUnavailableError
-
-Figures = dict[str, Any]
 
 WARM_UP = 2_000
 """Executions before the measured ones, so that connections, caches and processes are warm."""

@@ -1,17 +1,18 @@
 """Many executions running at once: those that need no worker, external ones and sleeps, started, kept and ended."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, measure, usage
-from streams.bench.backlog import chunks
 from streams.bench.restart import restarts
-from streams.bench.run import Figures, fresh_run
+from streams.bench.run import fresh_run
+from streams.bench.show import Figures
 from streams.bench.system import System, say
-from streams.client import CHUNK, KafkaClient, Placed
+from streams.client import Placed
 from streams.engine.commands import Execute, Finish
 from streams.engine.records import TaskDef
 
@@ -31,10 +32,10 @@ def measure_running(here: System, size: int, payload: int, *, restart: bool) -> 
     half = size // 2
     before = usage.disk(here)
     table: list[Figures] = []
-    up = _start(here, list_of(here, external, half, payload, 0), external, half, table)
+    up = _start(here, _workerless(here, external, half, payload, 0), external, half, table)
     sleep = round((LEAST_SLEEP + 1.5 * up) * 1000)
     begun = time.monotonic()
-    up += _start(here, list_of(here, sleeping, size - half, payload, sleep), sleeping, size - half, table)
+    up += _start(here, _workerless(here, sleeping, size - half, payload, sleep), sleeping, size - half, table)
     at_once, _ = measure.rows_of(here.client, [external, sleeping], RUNNING)
     say(f"{at_once:,} run at once")
     found: Figures = {
@@ -56,7 +57,7 @@ def measure_running(here: System, size: int, payload: int, *, restart: bool) -> 
     return found | {"machine": measure.machine()}
 
 
-def list_of(here: System, run: str, count: int, payload: int, sleep: int) -> Iterator[Placed]:
+def _workerless(here: System, run: str, count: int, payload: int, sleep: int) -> Iterator[Placed]:
     """Executions of the kind `sleep` of so many milliseconds, or `external` ones (0)."""
     noise = load.noise(payload)
     kind, call = ("sleep", b'{"seconds":%g}' % (sleep / 1000)) if sleep else ("external", b"{}")
@@ -83,7 +84,7 @@ def _start(here: System, commands: Iterator[Placed], run: str, count: int, table
         if not usage.room_left(here):
             raise measure.MeasurementError("the disk is nearly full: choose a smaller --size")
 
-    with _meanwhile(lambda: asyncio.run(_send(here, commands))):
+    with _meanwhile(here, commands):
         measure.wait_for_rows(here.client, [run], count, step, which=STARTED)
     return time.monotonic() - begun
 
@@ -95,32 +96,15 @@ def _line(here: System, run: str, started: int, rate: float) -> Figures:
     return {"run": run, "started": started, "per_second": round(rate), "memory": usage.as_figures(memory)}
 
 
-class _meanwhile:  # noqa: N801  (reads as a statement)
-    """Work in a thread, whose failure is ours when left."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work, self._error = work, list[BaseException]()
-        self._thread = threading.Thread(target=self._run, name="submit")
-
-    def _run(self) -> None:
+@contextmanager
+def _meanwhile(here: System, commands: Iterator[Placed]) -> Iterator[None]:
+    """Submit in a thread while inside; its failure is ours when left."""
+    with ThreadPoolExecutor(1, "submit") as pool:
+        submitting = pool.submit(lambda: asyncio.run(load.send(here.settings, commands)))
         try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001  (raised again by who waits)
-            self._error.append(error)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        for error in self._error:
-            raise error
-
-
-async def _send(here: System, commands: Iterator[Placed]) -> None:
-    async with KafkaClient(here.settings) as client:
-        for chunk in chunks(commands, CHUNK):
-            await client.send(chunk)
+            yield
+        finally:
+            submitting.result()
 
 
 def _finish(here: System, run: str, count: int) -> int:
@@ -132,7 +116,7 @@ def _finish(here: System, run: str, count: int) -> int:
         for which, _ in _named(run, count)
     )
     begun = time.monotonic()
-    with _meanwhile(lambda: asyncio.run(_send(here, ends))):
+    with _meanwhile(here, ends):
         measure.wait_for_rows(here.client, [run], count, lambda _: None)
     return round(count / (time.monotonic() - begun))
 

@@ -3,7 +3,7 @@
 import json
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -34,8 +34,8 @@ def figures(found: list[Figures], output: str) -> None:
 def short_set(found: list[dict[str, Figures]], output: str) -> None:
     """The short set, a row a figure."""
     if output == "json":
-        spread = {name: spreads([one[name] for one in found]) for name in found[0]}
-        as_json({"runs": found, "spread": spread})
+        each = {name: spreads([one[name] for one in found]) for name in found[0]}
+        as_json({"runs": found, "spread": each})
         return
     where = found[0]["throughput"]["machine"]
     table(
@@ -79,8 +79,8 @@ def table(title: str, rows: list[Row]) -> None:
     for name, unit, values in rows:
         middle = statistics.median(values)
         line = bar(middle, longest[unit]) if unit else ""
-        spread = [middle] if once else [min(values), middle, max(values)]
-        shown.add_row(name, unit, *map(_text, spread), line)
+        cells = [middle] if once else [min(values), middle, max(values)]
+        shown.add_row(name, unit, *map(_text, cells), line)
     Console(width=None if sys.stdout.isatty() else 110).print(shown)
 
 
@@ -92,10 +92,12 @@ def bar(value: float, longest: float) -> str:
 
 def spreads(found: list[Figures]) -> dict[str, dict[str, float]]:
     """Least, median and most of every number."""
-    return {
-        name: {"min": min(values), "median": round(statistics.median(values), 4), "max": max(values)}
-        for name, values in numbers(found)
-    }
+    return {name: spread(values) for name, values in numbers(found)}
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Least, median and most."""
+    return {"min": min(values), "median": round(statistics.median(values), 4), "max": max(values)}
 
 
 def numbers(found: list[Figures]) -> Iterator[tuple[str, list[float]]]:

@@ -4,9 +4,10 @@ import contextlib
 import re
 import stat
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import psutil
 
@@ -51,31 +52,37 @@ def _pss(pid: int) -> int:
     return 0
 
 
-class Sampler:
-    """Looks at the memory every few seconds while inside; `most` is the most of each role, by resident size."""
+@contextmanager
+def looking(look: Callable[[], None], every: float) -> Iterator[None]:
+    """Look in a thread while inside: at once, then every so many seconds, and a last time when left."""
+    over = threading.Event()
 
-    def __init__(self, here: System, every: float = 2.0) -> None:
-        self.most: dict[str, Memory] = {}
-        self._here, self._every = here, every
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="sampler")
+    def go_on() -> None:
+        look()
+        while not over.wait(every):
+            look()
+        look()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    thread = threading.Thread(target=go_on, name="looking")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
 
-    def _look(self) -> None:
-        while True:
-            for role, now in memory(self._here).items():
-                self.most[role] = max(now, self.most.get(role, now))
-            if self._over.wait(self._every):
-                return
+@contextmanager
+def most_memory(here: System, every: float = 2.0) -> Iterator[dict[str, Memory]]:
+    """The most of each role while inside, by resident size; complete when left."""
+    most: dict[str, Memory] = {}
+
+    def look() -> None:
+        for role, now in memory(here).items():
+            most[role] = max(now, most.get(role, now))
+
+    with looking(look, every):
+        yield most
 
 
 def as_figures(sizes: dict[str, Memory]) -> dict[str, dict[str, int]]:

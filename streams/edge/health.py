@@ -1,4 +1,4 @@
-"""Whether the edge serves, and whom it has heard of."""
+"""Whether the edge serves, whom it has heard of, and whether the history keeps up."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version

@@ -21,6 +21,9 @@ from streams.topics import MESSAGE_LIMIT, Topics
 LETTERS_KEPT = 1000
 NAMES_KEPT = 10_000
 
+LULL = 0.025
+"""Seconds between two looks while nobody waits for a decision: each costs the same, whatever has come."""
+
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -115,6 +118,8 @@ class Live:
         while True:
             try:
                 await self._read(consumer)
+                if not self.waiters:
+                    await asyncio.sleep(LULL)
             except Exception:
                 log.exception("the live tail stumbled and goes on")
                 await asyncio.sleep(1)

@@ -21,7 +21,8 @@ FAULTS_SHOWN = 20
 
 KAFKA_AWAY = (
     "Kafka did not confirm it, and may have taken it all the same; send it again when Kafka is back: "
-    "the same task in the same run is executed once"
+    "the same task in the same run is executed once, and a repeated cancel or retry does no harm. "
+    "Only an execute that names no run gets a new one each time, and may be executed twice"
 )
 
 log = structlog.get_logger(__name__)

@@ -61,6 +61,8 @@ def finished(step: Step, command: c.Finished) -> None:
         return step.stale("another attempt counts now", command.id)
     if command.outcome == "returned":
         return _take_back(step, record)
+    if command.outcome == "lost":
+        return lose(step, record, command.error)
     started_at = record.started_at or _believable(step, record, command.started_at)
     finished_at = max(_believable(step, record, command.finished_at), started_at) or step.now
     seen = {"started_at": started_at, "finished_at": finished_at, "lane": -1}

@@ -106,7 +106,11 @@ class Started(_Message, frozen=True, tag="st"):
 
 
 class Finished(_Message, frozen=True, tag="fi"):
-    """An attempt has ended. `outcome`: succeeded, failed, timeout, skipped, refused (never retried), returned."""
+    """An attempt has ended.
+
+    `outcome`: succeeded, failed, timeout, skipped, refused (never retried), returned (it did not start), or lost (its
+    worker leaves and had to stop it).
+    """
 
     id: bytes
     attempt: int

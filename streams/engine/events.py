@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from streams.engine.records import Count, Duration, Execution, Rule, TaskDef
+from streams.engine.records import Execution, Rule, TaskDef
 
 
 class _Event(Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -118,8 +118,8 @@ class LogLine(Struct, frozen=True, array_like=True, gc=False):
     """One line of output, on headrace.logs. (execution, attempt, seq) is unique."""
 
     execution: bytes
-    attempt: Count
-    seq: Duration
+    attempt: int
+    seq: int
     at: int
     stream: str  # stdout, stderr, log
     level: str  # "" where there is none

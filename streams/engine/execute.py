@@ -8,10 +8,13 @@ from pipelines.ids import execution_id, to_text
 from streams.engine import commands as c
 from streams.engine.events import WatchKept
 from streams.engine.place import place
-from streams.engine.records import TERMINAL, Execution, State, TaskDef
+from streams.engine.records import LATEST, TERMINAL, Execution, State, TaskDef
 from streams.engine.step import Step
 from streams.engine.upstream import standing
 from streams.engine.weight import pipeline_fault
+
+MOST = 9
+"""The most critical priority."""
 
 
 def execute(step: Step, command: c.Execute) -> None:
@@ -23,6 +26,8 @@ def execute(step: Step, command: c.Execute) -> None:
     task = command.task_def or step.table.task(command.task)
     if task is None:
         return step.reject(f"task {command.task!r} does not exist: create it first, or submit it whole", command.id)
+    if impossible := _impossible(command, task):
+        return step.reject(impossible, command.id)
     if command.lone and any(not run for _, run in task.upstream):
         names = ", ".join(t for t, run in task.upstream if not run)
         return step.reject(f"task {task.id!r} waits for {names}: name the run in which they are executed", command.id)
@@ -90,6 +95,16 @@ def retry(step: Step, command: c.Retry) -> None:
     )
     _place_and_create(step, record, call, payload)
     return None
+
+
+def _impossible(command: c.Execute, task: TaskDef) -> str:
+    """What no execution can have, in a sentence; empty: all is possible. Who writes envelopes may err as well."""
+    if not -1 <= command.priority <= MOST or not 0 <= task.priority <= MOST:
+        return f"priority {max(command.priority, task.priority, key=abs)} is none: 0 to {MOST} are"
+    for name, moment in (("at", command.at), ("due_at", command.due_at)):
+        if not 0 <= moment <= LATEST:
+            return f"{name} {moment} is no time in milliseconds that can be kept: 0 to {LATEST} are"
+    return ""
 
 
 def _begin(step: Step, command: c.Execute, task: TaskDef) -> None:

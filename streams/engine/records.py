@@ -1,15 +1,11 @@
 """What the tables hold and what travels between stages: slotted structs, times in epoch milliseconds."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-Count = Annotated[int, Meta(ge=0, lt=2**32)]
-"""A number that history keeps in 32 bits; who decodes an impossible one hears of it, as ClickHouse would wrap it."""
-
-Priority = Annotated[int, Meta(ge=0, le=9)]
-Duration = Annotated[int, Meta(ge=0)]
+LATEST = 10_413_791_999_999
+"""The last moment that anybody may name, milliseconds: the end of the year 2299, as far as history's columns reach."""
 
 
 class State(StrEnum):
@@ -49,7 +45,7 @@ class Rule(Struct, frozen=True, array_like=True, gc=False):
 class RetryPolicy(Struct, frozen=True, array_like=True, gc=False):
     """Milliseconds; see pipelines.model.Retries."""
 
-    limit: Count = 0
+    limit: int = 0
     delay: int = 1000
     factor: float = 2.0
     max_delay: int = 300_000
@@ -67,15 +63,15 @@ class TaskDef(Struct, frozen=True, array_like=True, gc=False):
     kind: str
     call: bytes = b""
     payload: bytes = b""
-    priority: Priority = 5
+    priority: int = 5
     pool: str = "default"
     queue: str = "default"
     upstream: tuple[tuple[str, str], ...] = ()
     trigger: str = "all_success"
     retry: RetryPolicy = RetryPolicy()
-    timeout: Duration = 0
-    execution_timeout: Duration = 0
-    max_latency: Duration = 0
+    timeout: int = 0
+    execution_timeout: int = 0
+    max_latency: int = 0
     at_most_once: bool = False
     notify: tuple[Rule, ...] = ()
     owner: str = "anyone"
@@ -91,10 +87,10 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
     run: str
     kind: str
     state: str
-    version: Count = 1  # counts this execution's transitions
-    attempt: Count = 0  # the fencing epoch: grows whenever it is given to a worker anew
-    failures: Count = 0  # attempts that count against the retries
-    priority: Priority = 5
+    version: int = 1  # counts this execution's transitions
+    attempt: int = 0  # the fencing epoch: grows whenever it is given to a worker anew
+    failures: int = 0  # attempts that count against the retries
+    priority: int = 5
     pool: str = "default"
     queue: str = "default"
     owner: str = "anyone"
@@ -103,9 +99,9 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
     upstream: tuple[tuple[bytes, str, str], ...] = ()  # (execution id, task, how it ended; "" = not yet)
     watched: bool = False  # executions elsewhere in the table's `watchers` want to know when this one ends
     retry: RetryPolicy = RetryPolicy()
-    timeout: Duration = 0
-    execution_timeout: Duration = 0
-    max_latency: Duration = 0
+    timeout: int = 0
+    execution_timeout: int = 0
+    max_latency: int = 0
     notify: tuple[Rule, ...] = ()
     created_at: int = 0
     due_at: int = 0
@@ -121,11 +117,11 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
     reason: str = ""  # why it is in this state, for people
     error: str = ""  # of the last failed attempt
     has_result: bool = False
-    again: Count = 0  # which manual retry of (task, run) this is
+    again: int = 0  # which manual retry of (task, run) this is
     retry_of: bytes = b""
     retried_as: bytes = b""
     retry_at: int = 0  # when the next attempt is due, in state `retrying`
-    losses: Count = 0  # workers lost while they had it
+    losses: int = 0  # workers lost while they had it
     sleep: int = 0  # milliseconds, kind `sleep` only
     seq: int = 0  # of the assignment, as its lane counts
     arrival: int = 0  # where in its partition's log it last entered the line: first come, first served within a moment

@@ -40,9 +40,9 @@ ROOM = 1 << 10
 """Places between two commands of a message: for a thousand executions that the first one lets into line."""
 
 
-def position_of(offset: int, index: int = 0) -> int:
-    """The place of a command in its partition's log."""
-    return (offset << 24) + index * ROOM
+def position_of(offset: int) -> int:
+    """The place of a message's first command in its partition's log."""
+    return offset << 24
 
 
 class Step:

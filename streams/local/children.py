@@ -25,26 +25,37 @@ def die_with(parent: int) -> Callable[[], None]:
     return arm
 
 
+def _before_exec(nice: int) -> Callable[[], None]:
+    """What `start` has a child run before its program."""
+    arm = die_with(os.getpid())
+
+    def prepare() -> None:
+        arm()
+        os.nice(nice)  # on top of ours: an ordinary user may not lower it
+
+    return prepare
+
+
 def start(
     command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, nice: int = 0
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a process group of its own, its output in `log`; the log before is kept as `.1`."""
+    """Start a child in a process group of its own, its output in `log`; the log before is kept as `.1`.
+
+    `nice`: by how much it is nicer than we are, 0 or more.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(f"{log.suffix}.1"))
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  (our own programs)
+        return subprocess.Popen(  # noqa: S603  (our own programs)
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=env,
             start_new_session=True,
-            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509  (one prctl call, prepared beforehand)
+            preexec_fn=_before_exec(nice),  # noqa: PLW1509  (two system calls, prepared beforehand)
         )
-    if nice:
-        os.setpriority(os.PRIO_PROCESS, process.pid, nice)  # its threads, which come later, inherit it
-    return process
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -16,7 +16,7 @@ from streams.local.topics_admin import answers, ensure_topics
 from streams.settings import Settings
 
 BEHIND = 5
-"""How nice the edge is: what ClickHouse does in it can wait for what decides and runs, and comes in bursts."""
+"""How much nicer the edge is than the others: what ClickHouse does in it can wait for them, and comes in bursts."""
 
 HANGS_AFTER = 15.0
 """Seconds: a broker that meets a full disk while it starts hangs in its own shutdown, also when there is room again."""

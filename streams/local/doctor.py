@@ -196,10 +196,8 @@ def _ports(settings: Settings) -> Iterator[Check]:
 
 def _kafka(settings: Settings) -> Iterator[Check]:
     if not answers(settings.kafka):
-        detail, ours = (
-            f"nobody answers at {settings.kafka}",
-            holder(settings.home) and preflight.kafka_is_ours(settings),
-        )
+        detail = f"nobody answers at {settings.kafka}"
+        ours = holder(settings.home) and preflight.kafka_is_ours(settings)
         again = f"{settings.home}/logs/kafka.log says why; it is started again until it comes up"
         yield Check(name="kafka", status="fail" if ours else "warn", detail=detail, mend=again if ours else START)
         return

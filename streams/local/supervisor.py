@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 
 from streams.local import children
@@ -82,15 +82,15 @@ class Child:
         """Start, look after, or start again. `now`: monotonic seconds."""
         if self.process is None:
             if now >= self.next_start:
-                self._idle = Idle(self._start(), now)
+                self._start(now)
         elif (status := self.process.poll()) is not None:
             self._died(status, now)
         elif not self.ready and self.role.is_ready():
             self._came_up()
         elif not self.ready and self._idle and self._idle.seconds(now) > self.role.may_idle:
             self.say(f"{self.role.name} has not come up and does nothing: it hangs, and is killed; see {self.role.log}")
-            self.process.kill()
-            self.process.wait()
+            children.signal_group(self.process, signal.SIGKILL)  # the kernel may take its time: a later tick sees it
+            self._idle = None
 
     def _came_up(self) -> None:
         if self.was_ready:
@@ -98,12 +98,12 @@ class Child:
         self.ready = self.was_ready = True
         self.failures = 0
 
-    def _start(self) -> int:
+    def _start(self, now: float) -> None:
         if self.role.ready_file:
             self.role.ready_file.parent.mkdir(parents=True, exist_ok=True)
             self.role.ready_file.unlink(missing_ok=True)
         self.process = children.start(self.role.command, self.role.log, self.role.env, self.role.nice)
-        return self.process.pid
+        self._idle = Idle(self.process.pid, now) if isfinite(self.role.may_idle) else None
 
     def _died(self, status: int, now: float) -> None:
         pause = min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE)  # more would not fit into a float

@@ -74,8 +74,8 @@ class Loop:
         self._accept()
 
     def near(self, message: Incoming) -> None:
-        """Queue a message that was not read but written here, where it is the very next one."""
-        if message.offset == self._next:
+        """Queue a message that was not read but written here, where it is the very next one and there is room."""
+        if message.offset == self._next and self._bytes <= QUEUE_BYTES:
             self._enqueue(message)
 
     def _enqueue(self, message: Incoming) -> None:

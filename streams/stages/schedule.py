@@ -137,7 +137,7 @@ class Schedule:
         return None
 
     def _expect(self, commands: list[c.TaskCommand]) -> None:
-        known: list[Any] = [k.id for k in commands if type(k) in c.OF_EXECUTION]  # type: ignore[union-attr]  # see there
+        known: list[Any] = [k.id for k in commands if type(k) in c.OF_EXECUTION]  # type: ignore[union-attr]  # all of these have one
         made = [k.id for k in commands if type(k) is c.Execute]
         self._table.expect(known, made, [k.id for k in commands if type(k) is c.Assign])
 

@@ -130,7 +130,7 @@ class TaskTable:
         unmade = [which for which in made if which not in cache]
         far = [which for which in given_out if which not in bodies]
         keys = [b"x" + w for w in missing] + [b"d" + w for w in unmade] + [b"p" + w for w in far]
-        stored = iter(self._overlay.get_many(keys))
+        stored = iter(self._overlay.get_many(keys))  # a zip asks its first list first: each takes its share and no more
         for which, record in zip(missing, stored, strict=False):
             if record is None:
                 self._absent.add(which)
@@ -238,11 +238,10 @@ class TaskTable:
         which = new.id
         self._cache[which] = self._dirty[which] = new
         self._dirty_weight += weigh(new)
-        wake_at = new.wake_at
-        if (old.wake_at if old else 0) != wake_at:
+        if (old.wake_at if old else 0) != new.wake_at:
             self._move_key(timer_key(old) if old else None, timer_key(new))
-            if wake_at:
-                self._set_timer(wake_at)
+        if new.wake_at:
+            self._set_timer(new.wake_at)  # the same time too: it may have rung for what the record was before
         self._move_key(worker_key(old) if old else None, worker_key(new))
 
     def forget(self, old: Execution) -> None:

@@ -187,7 +187,7 @@ class Incarnation:
         self._beat_now.set()
         if not await self._unless_hurried(self._ended(), patience):
             reason = f"the worker was stopped, and the task did not end within its drain_timeout of {patience:g} s"
-            self._runner.kill(Outcome("failed", error=reason))
+            self._runner.kill(Outcome("lost", error=reason))  # no failure of the task: it runs again, if it may
             await self._unless_hurried(self._runner.empty(), KILLED_WITHIN, hurry=False)
         await self._results.flush()
         await self._tools.lines.flush()

@@ -115,12 +115,12 @@ def die_at(step: str, batch: int) -> None:
         passes(records)
         return await append(self, records)
 
-    def dying_write(self: Store, changes: list[Change], position: Any) -> None:
+    def dying_write(self: Store, changes: list[Change], position: Any, fresh: Any = ()) -> None:
         passes(changes)
-        write(self, changes, position)
+        write(self, changes, position, fresh)
 
-    def dead_after(self: Store, changes: list[Change], position: Any) -> None:
-        commit(self, changes, position)
+    def dead_after(self: Store, changes: list[Change], position: Any, fresh: Any = ()) -> None:
+        commit(self, changes, position, fresh)
         passes(changes)
 
     match step:

@@ -112,6 +112,25 @@ def test_a_role_that_hangs_at_its_start_is_killed(tmp_path: Path) -> None:
     assert said[0].startswith("idle has not come up and does nothing: it hangs, and is killed")
 
 
+def test_what_a_hanging_role_started_is_killed_with_it(tmp_path: Path) -> None:
+    """Its whole group ends at once, not when its end is noticed."""
+    hangs = GOOD.replace('pathlib.Path(os.environ["HEADRACE_READY_FILE"]).touch()', "pass")
+    said: list[str] = []
+    child = Child(replace(program(tmp_path, "role", hangs), may_idle=1.0), said.append)
+    try:
+        child.tick(0.0)
+        until((tmp_path / "role.pids").exists)
+        until(lambda: len(pids(tmp_path, "role")) > 0)
+        [life] = pids(tmp_path, "role")
+        moment = 0.0
+        while not said:
+            child.tick(moment := moment + 1_000)
+        until(lambda: all(gone(pid) for pid in life))
+    finally:
+        child.kill()
+    assert "it hangs, and is killed" in said[0]
+
+
 def test_a_role_that_is_killed_comes_back(tmp_path: Path) -> None:
     """It is started again, what it had started is gone, and a line says how it ended."""
     said: list[str] = []

@@ -18,7 +18,18 @@ PIPELINE = ("p.x", "p.y", "p.z")
 TRIGGERS = (
     "all_success", "all_done", "one_success", "one_failed", "none_failed", "all_failed", "none_skipped", "always",
 )  # fmt: skip
-OUTCOMES = ("succeeded", "succeeded", "running", "started", "failed", "timeout", "skipped", "refused", "returned")
+OUTCOMES = (
+    "succeeded",
+    "succeeded",
+    "running",
+    "started",
+    "failed",
+    "timeout",
+    "skipped",
+    "refused",
+    "returned",
+    "lost",
+)
 EVERYTHING = Rule(("completed", "failed", "retried", "lost", "late"), ("json://x",))
 
 

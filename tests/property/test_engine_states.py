@@ -17,7 +17,7 @@ from streams.engine.records import TERMINAL, RetryPolicy, State
 from streams.engine.rejections import Rejection
 
 ONCE = RetryPolicy(limit=1, delay=100, jitter=0.0)
-OUTCOMES = ("succeeded", "failed", "timeout", "skipped", "refused", "returned")
+OUTCOMES = ("succeeded", "failed", "timeout", "skipped", "refused", "returned", "lost")
 
 Out = list[Event | Rejection]
 Action = Callable[[House, bytes], Out]

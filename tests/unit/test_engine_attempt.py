@@ -155,6 +155,18 @@ def test_i2_what_has_started_cannot_be_returned(at_most_once: bool, state: State
     assert house.state(which) == state
 
 
+@pytest.mark.parametrize(("at_most_once", "state"), [(True, State.LOST), (False, State.RETRYING)])
+def test_i3_an_orderly_stop_is_no_failure_of_the_task(at_most_once: bool, state: State) -> None:  # noqa: FBT001  (a parameter)
+    """What a worker had to stop because it leaves runs again, though no retry is left, unless it may run only once."""
+    house = House()
+    which = house.submit(at_most_once=at_most_once)
+    house.assign(which)
+    house.finish(which, "lost", error="the worker was stopped")
+    record = house.record(which)
+    assert (record.state, record.failures, record.losses) == (state, 0, 1)
+    assert record.error == "the worker was stopped"
+
+
 def test_inputs_past_their_limit_end_it_with_both_sizes() -> None:
     """What cannot travel to a worker fails before it is given away, and the credit is given back."""
     house = House()

@@ -1,4 +1,7 @@
+import io
 import logging
+
+import pytest
 
 from streams.log import EVERY, Seldom
 
@@ -25,3 +28,11 @@ def test_a_line_is_said_once_in_a_while_with_how_often_it_came() -> None:
 def test_a_line_that_comes_seldom_is_always_said() -> None:
     """Nothing is left out, and nothing is added."""
     assert _said([(0.0, "x"), (EVERY, "x"), (2 * EVERY, "x")]) == ["x is away"] * 3
+
+
+def test_a_malformed_line_goes_on_to_its_handler(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever wrote it is not stopped, and the handler says where it stands."""
+    handler = logging.StreamHandler(io.StringIO())
+    handler.addFilter(Seldom())
+    handler.handle(logging.LogRecord("a", logging.ERROR, "f", 1, "%d", ("x",), None))
+    assert "Logging error" in capsys.readouterr().err

@@ -119,6 +119,30 @@ def test_i6_what_was_written_here_is_handled_once_and_in_its_place() -> None:
     assert executions(rig.partition) == 4
 
 
+def test_what_was_written_here_waits_for_its_fetch_where_too_much_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory stays bounded, and the fetch brings what was left out."""
+    rig = Rig()
+    messages = [message(n, execute(f"t{n}")) for n in range(3)]
+    monkeypatch.setattr("streams.stages.loop.QUEUE_BYTES", len(messages[0].value))
+    for each in messages:
+        rig.loop.near(each)
+    assert [queued.offset for queued in rig.loop._queue] == [0, 1]
+    rig.take(*messages)
+    assert executions(rig.partition) == 3
+
+
+@pytest.mark.parametrize("fields", [{"priority": 99}, {"priority": -7}, {"due_at": 1 << 62}, {"at": -1}], ids=str)
+def test_i11_an_impossible_number_in_a_command_is_refused_and_reaches_no_table(fields: dict[str, int]) -> None:
+    """Whoever may write envelopes may err in them; what stands behind it goes on."""
+    rig = Rig()
+    rig.take(message(0, msgspec.structs.replace(execute(), **fields)), message(1, execute("t2")))
+    assert executions(rig.partition) == 1
+    assert [str(next(iter(fields.values()))) in letter.reason for letter in rig.letters()] == [True]
+    rig.restart()
+    rig.take(message(2, c.Cancel(execution_id("t2", "r"), 1)))
+    assert rig.partition.marker == 2
+
+
 def test_repeated_offsets_are_skipped() -> None:
     """What the table has already is not decided again."""
     rig = Rig()

@@ -4,10 +4,13 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from simulated.node import content, run
 
+from streams.engine.records import Execution, State
 from streams.stages.ends import AGAIN, NEVER, Ends
 from streams.stages.overlay import Overlay
+from streams.stages.task_table import TaskTable
 from streams.stages.watches import Watches
 from streams.state.memory import MemoryPartition
 
@@ -73,3 +76,16 @@ def test_a_sweep_is_asked_for_when_something_ends_and_not_twice_at_once() -> Non
     ends.remove((b"gb",))
     assert ends.ended(100, 10) == (b"da",)
     assert ends.due(70 + AGAIN)
+
+
+def test_i10_a_timer_for_the_same_moment_rings_again_for_what_the_record_became() -> None:
+    """An attempt that times out at the very moment when the next one is due."""
+    table = TaskTable(MemoryPartition())
+    runs = Execution(IDS[0], "t", "r", "external", State.RUNNING, wake_at=3_000)
+    table.put_execution(None, runs)
+    run(table._partition.commit(table.changes(), 0))
+    table.committed()
+    assert table.ring(3_000, 10) == [runs.id]
+    table.put_execution(runs, replace(runs, state=State.RETRYING, version=2))
+    assert table.next_timer == 3_000
+    assert table.ring(3_000, 10) == [runs.id]

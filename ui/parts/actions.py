@@ -59,7 +59,7 @@ def _confirm(request: Request) -> None:
     try:
         rows = [api.client().execution(name) for name in request.ids[:_LISTED]]
     except api.REFUSED as error:
-        _nothing_done("These executions cannot be read now, so nothing was done.", error)
+        _failed("These executions cannot be read now, so nothing was done.", error)
         return
     able = [row.execution for row in rows if possible(request.verb, row)]
     _listing(rows)
@@ -71,7 +71,14 @@ def _confirm(request: Request) -> None:
     _buttons(request, len(chosen), lambda: BulkRequest(ids=chosen))
 
 
-def _nothing_done(message: str, error: Exception) -> None:
+def undone(error: Exception) -> str:
+    """What is known of an action that was not confirmed."""
+    if api.away(error):
+        return "Not confirmed; it may have been done all the same. To do it again does no harm."
+    return "Refused; nothing was changed."
+
+
+def _failed(message: str, error: Exception) -> None:
     st.error(message)
     st.text(api.sentence(error))
 
@@ -95,7 +102,7 @@ def _confirm_all(request: Request) -> None:
     try:
         total = api.client().executions(match, limit=1).total
     except api.REFUSED as error:
-        _nothing_done("The executions cannot be counted now, so nothing was done.", error)
+        _failed("The executions cannot be counted now, so nothing was done.", error)
         return
     said = filters.described(match) or "none: this is every execution in the range"
     before = "" if total == request.seen else f" ({request.seen:,} when the list was drawn)"
@@ -120,7 +127,7 @@ def _carry_out(request: Request, wanted: BulkRequest) -> None:
         with st.spinner("Working", show_time=True):
             answer = client.cancel_many(wanted) if request.verb == "cancel" else client.retry_many(wanted)
     except api.REFUSED as error:
-        _nothing_done("Refused; nothing was changed.", error)
+        _failed(undone(error), error)
         return
     if request.after:
         request.after()

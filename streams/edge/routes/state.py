@@ -51,7 +51,7 @@ async def sql(wanted: QueryRequest, here: Here) -> QueryAnswer:
 @router.get("/health", tags=["public"])
 @router.head("/health", include_in_schema=False)
 async def is_healthy(here: Here, response: Response) -> HealthView:
-    """Whether the edge serves, and whom it has heard of. Needs no token."""
+    """Whether the edge serves, whom it has heard of, and whether the history keeps up. Needs no token."""
     view = health.view(here.live, here.trouble())
     response.status_code = 200 if view.status == "ok" else 503
     return view

@@ -159,6 +159,7 @@ def test_why_it_waits_without_a_worker(client: Client, name: str) -> None:
     pool = f"p-{name}"
     task = {"id": name, "kind": "shell", "command": "true", "pool": pool}
     accepted = client.send([SubmitEvent.model_validate({"task": task})])[0]
+    until(client, ExecutionFilter(task=name), 1)
     deadline = time.monotonic() + 30
     while not (view := client.execution(accepted.execution or "")).why[1:]:
         assert time.monotonic() < deadline

@@ -156,7 +156,7 @@ def test_a_value_that_cannot_be_stored_is_a_dead_letter(store: Any, play: Any) -
     bad = play.created("p.bad")
     letters = store.take([replace(bad, execution=replace(bad.execution, priority=-3))])
     assert len(letters) == 1
-    assert "Expected `int` >= 0" in letters[0].reason
+    assert "priority -3 does not fit" in letters[0].reason
     assert store.take(play.whole("p.a")) == []
     assert store.ask("SELECT task FROM {main}.executions") == [("p.a",)]
 
