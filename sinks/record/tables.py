@@ -74,17 +74,19 @@ class Tables:
         Raises UnreadableRowsError where a value is refused, ClickHouseError where ClickHouse fails.
         """
         with undisturbed():
-            filled = [(table, len(rows), packed(rows)) for table, rows in batch.tables()]
-        for table, _, data in filled:
-            self._insert(table, data)
-        return {table: count for table, count, _ in filled}
+            filled = list(batch.tables())
+        for table, rows in filled:
+            self._insert(table, rows)
+        return {table: len(rows) for table, rows in filled}
 
     def reached(self, places: Mapping[Place, int]) -> None:
         """All before these offsets is in the tables."""
-        self._insert("progress", packed([(*place, offset) for place, offset in places.items()]))
+        self._insert("progress", [(*place, offset) for place, offset in places.items()])
 
-    def _insert(self, table: str, data: bytes) -> None:
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
         name = f"{self._names.raw}.{table}"
+        with undisturbed():
+            data = packed(rows)
         try:
             self._client.raw_insert(name, COLUMNS[table], data, fmt="MsgPack")
         except DatabaseError as error:
