@@ -6,10 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from streams.engine.events import Moved, RecordedEvent, TaskCreated
-from streams.engine.records import LATEST
+from streams.engine.records import LATEST, MOST_CRITICAL
 
-COUNT, SPAN, PRIORITY = 2**32 - 1, 2**64 - 1, 9
-"""The largest number in a column of 32 bits, milliseconds in one of 64, and priority."""
+COUNT, SPAN = 2**32 - 1, 2**64 - 1
+"""The largest number in a column of 32 bits, and milliseconds in one of 64."""
 
 
 class Bounds:
@@ -34,8 +34,8 @@ _COUNTS = dict.fromkeys(("version", "attempt", "failures", "losses", "again"), C
 _TIMES = dict.fromkeys(
     ("created_at", "due_at", "ready_at", "dispatched_at", "started_at", "finished_at", "retry_at"), LATEST
 )
-EXECUTION = Bounds(**_COUNTS, **_TIMES, **_SPANS, priority=PRIORITY)
-TASK = Bounds(**_SPANS, priority=PRIORITY)
+EXECUTION = Bounds(**_COUNTS, **_TIMES, **_SPANS, priority=MOST_CRITICAL)
+TASK = Bounds(**_SPANS, priority=MOST_CRITICAL)
 LINE = Bounds(attempt=COUNT, seq=SPAN, at=LATEST)
 
 

@@ -8,13 +8,10 @@ from pipelines.ids import execution_id, to_text
 from streams.engine import commands as c
 from streams.engine.events import WatchKept
 from streams.engine.place import place
-from streams.engine.records import LATEST, TERMINAL, Execution, State, TaskDef
+from streams.engine.records import LATEST, MOST_CRITICAL, TERMINAL, Execution, State, TaskDef
 from streams.engine.step import Step
 from streams.engine.upstream import standing
 from streams.engine.weight import pipeline_fault
-
-MOST = 9
-"""The most critical priority."""
 
 
 def execute(step: Step, command: c.Execute) -> None:
@@ -99,8 +96,8 @@ def retry(step: Step, command: c.Retry) -> None:
 
 def _impossible(command: c.Execute, task: TaskDef) -> str:
     """What no execution can have, in a sentence; empty: all is possible. Who writes envelopes may err as well."""
-    if not -1 <= command.priority <= MOST or not 0 <= task.priority <= MOST:
-        return f"priority {max(command.priority, task.priority, key=abs)} is none: 0 to {MOST} are"
+    if not -1 <= command.priority <= MOST_CRITICAL or not 0 <= task.priority <= MOST_CRITICAL:
+        return f"priority {max(command.priority, task.priority, key=abs)} is none: 0 to {MOST_CRITICAL} are"
     for name, moment in (("at", command.at), ("due_at", command.due_at)):
         if not 0 <= moment <= LATEST:
             return f"{name} {moment} is no time in milliseconds that can be kept: 0 to {LATEST} are"

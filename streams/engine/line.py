@@ -9,14 +9,13 @@ from struct import Struct
 from typing import Protocol
 
 from streams.engine.commands import Ready, Withdraw
+from streams.engine.records import MOST_CRITICAL
 
 HEAD = 2_000
 """Places that are read from the table at once."""
 
 HEAD_LIMIT = 8_000
 """Places kept in memory at the most."""
-
-PRIORITIES = 10
 
 
 class Ordered(Protocol):
@@ -43,7 +42,7 @@ _ORDER = Struct(">BQQQ")
 
 def place_of(who: Ready | Withdraw) -> bytes:
     """The key of a place. Bytes: q, pool, 0, 9 - priority, deadline (8), ready_at (8), arrival (8), id (16)."""
-    order = _ORDER.pack(PRIORITIES - 1 - who.priority, who.deadline, who.ready_at, who.arrival)
+    order = _ORDER.pack(MOST_CRITICAL - who.priority, who.deadline, who.ready_at, who.arrival)
     return line_start(who.pool) + order + who.id
 
 
@@ -54,7 +53,7 @@ def line_start(pool: str) -> bytes:
 
 def priority_of(place: bytes) -> int:
     """The priority in a key."""
-    return PRIORITIES - 1 - place[-41]
+    return MOST_CRITICAL - place[-41]
 
 
 def ready_at_of(place: bytes) -> int:
@@ -131,7 +130,7 @@ class Line:
         """When the one who waits longest came, epoch milliseconds, judged by each priority's head; 0: nobody waits."""
         heads = []
         for priority in (p for p, n in enumerate(self.waiting) if n):
-            start = self._start + bytes((PRIORITIES - 1 - priority,))
+            start = self._start + bytes((MOST_CRITICAL - priority,))
             heads += self._table.scan(start, start + b"\xff" * 40, 1)
         return min((ready_at_of(key) for key, _ in heads), default=0)
 

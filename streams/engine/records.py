@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+MOST_CRITICAL = 9
+"""The highest priority; 0 is the lowest."""
+
 LATEST = 10_413_791_999_999
 """The last moment that anybody may name, milliseconds: the end of the year 2299, as far as history's columns reach."""
 
