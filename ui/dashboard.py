@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.index import routes
 from ui.parts import pools, table
 
 log = logging.getLogger("headrace.dashboard")
@@ -23,4 +24,4 @@ def report(error: Exception) -> bool:
     return True
 
 
-app = st.App(Path(__file__).with_name("shell.py"), on_script_error=report)
+app = st.App(Path(__file__).with_name("shell.py"), on_script_error=report, routes=routes())

@@ -9,9 +9,17 @@ OVERVIEW = "app_pages/overview.py"
 EXECUTIONS = "app_pages/executions.py"
 EXECUTION = "app_pages/execution.py"
 
+TITLES = {"": "Overview", "executions": "Executions", "execution": "Execution"}
+"""What each page is called, by its path in the address."""
+
 _LEFT = "_left"
 
 Query = Mapping[str, str | Sequence[str]]
+
+
+def tab(title: str) -> str:
+    """What a browser's tab and history say."""
+    return f"{title} · Headrace"
 
 
 def open_execution(name: str) -> NoReturn:
