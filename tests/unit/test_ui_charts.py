@@ -1,6 +1,10 @@
 """What the charts show."""
 
+import math
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
+
+import pytest
 
 from pipelines.views import AttemptView, MinuteView
 from ui.parts import charts, states
@@ -51,3 +55,58 @@ def test_gaps_stay_gaps() -> None:
     steps = charts.buckets(minutes, NOW - timedelta(minutes=5), NOW + timedelta(minutes=9), timedelta(minutes=5))
     assert [s.succeeded for s in steps] == [0, 7, 0]
     assert [(s.waited_p50_ms, s.waited_p99_ms) for s in steps] == [(None, None), (20, 90), (None, None)]
+
+
+def test_the_day_stands_on_the_axis_only_where_there_are_two() -> None:
+    """An hour of one day has times alone below it."""
+    hours = [MinuteView(minute=NOW + timedelta(hours=6 * n)) for n in range(3)]
+    one, two = (charts.throughput(shown, "light", UTC)["dataset"]["source"]["minute"] for shown in (hours[:2], hours))
+    assert list(one) == ["12:00", "18:00"]
+    assert list(two) == ["23 Nov\n12:00", "23 Nov\n18:00", "24 Nov\n00:00"]
+
+
+# What is left of red, green, blue for those who lack one cone: Machado, Oliveira, Fernandes 2009, severity 1.
+EYES = {
+    "all": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+
+
+def _linear(colour: str) -> list[float]:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    return [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+
+
+def _lab(colour: str, eye: str) -> list[float]:
+    """The colour as that eye sees it, in Oklab (B. Ottosson, 2020), where distances are as people see them."""
+    red, green, blue = (sum(m * c for m, c in zip(row, _linear(colour), strict=True)) for row in EYES[eye])
+    cones = (
+        0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue,
+        0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue,
+        0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue,
+    )
+    long, middle, short = (math.cbrt(c) for c in cones)
+    return [
+        0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
+        1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
+        0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
+    ]
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_lines_are_told_apart_by_their_colours(theme: str, eye: str) -> None:
+    """The four lines differ for every eye: the least step between two is several times one that is just seen (0.02)."""
+    colours = [getattr(line, theme) for line in charts.LINES.values()]
+    for one, other in combinations(colours, 2):
+        assert math.dist(_lab(one, eye), _lab(other, eye)) > 0.1
+
+
+def test_p99_differs_from_p50_without_colour() -> None:
+    """Dashes and another mark, for paper and for eyes that see no colours."""
+    for what in ("waited", "ran"):
+        half, worst = charts.LINES[f"{what} p50"], charts.LINES[f"{what} p99"]
+        assert half.dash != worst.dash
+        assert half.symbol != worst.symbol

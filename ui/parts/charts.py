@@ -4,7 +4,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,11 +14,30 @@ from ui.parts.states import LOOKS, Look
 
 Spec = dict[str, Any]
 
-_UNITS = ((3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
+_UNITS = ((3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms"))
 _COUNTS = ("created", "succeeded", "failed", "other", "late")
 _MIDDLE = ("waited_p50_ms", "ran_p50_ms")
 _WORST = ("waited_p99_ms", "ran_p99_ms")
 _GRID: Spec = {"left": 8, "right": 16, "top": 28, "bottom": 8, "containLabel": True}
+
+
+class Line(NamedTuple):
+    """How a line of a chart looks, and the field that it shows."""
+
+    field: str
+    light: str
+    dark: str
+    dash: str
+    symbol: str
+
+
+LINES = {
+    "waited p50": Line("waited_p50_ms", "#8A5A00", "#B98A2B", "solid", "circle"),
+    "waited p99": Line("waited_p99_ms", "#D07A00", "#F7D27A", "dashed", "triangle"),
+    "ran p50": Line("ran_p50_ms", "#0B4A8F", "#4C8FE0", "solid", "circle"),
+    "ran p99": Line("ran_p99_ms", "#3B8DE0", "#B5DAFF", "dashed", "triangle"),
+}
+"""Each differs from the others by its colour, also for those who see no red or green, and p99 by its dashes too."""
 
 
 def _ink(look: Look, theme: str) -> str:
@@ -28,7 +47,8 @@ def _ink(look: Look, theme: str) -> str:
 def throughput(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
     """Executions that ended, a bar for each minute, by how they ended."""
     series = {"succeeded": LOOKS["succeeded"], "failed": LOOKS["failed"], "other": LOOKS["cancelled"]}
-    rows = [[_label(m.minute, zone), m.succeeded, m.failed, m.other] for m in minutes]
+    labels = _labels(minutes, zone)
+    rows = [[label, m.succeeded, m.failed, m.other] for label, m in zip(labels, minutes, strict=True)]
     bars = [
         {"type": "bar", "name": name, "stack": "ended", "color": _ink(look, theme), "barCategoryGap": "15%",
          "selectedMode": "single"}
@@ -39,21 +59,16 @@ def throughput(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
 
 def latency(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
     """How long executions waited and ran, each minute's p50 and p99, in seconds. No mean."""
-    series = {
-        "waited p50": ("waited_p50_ms", LOOKS["waiting"], "solid"),
-        "waited p99": ("waited_p99_ms", LOOKS["waiting"], "dashed"),
-        "ran p50": ("ran_p50_ms", LOOKS["running"], "solid"),
-        "ran p99": ("ran_p99_ms", LOOKS["running"], "dashed"),
-    }
-    rows = [
-        [_label(m.minute, zone), *(_seconds(getattr(m, field)) for field, _, _ in series.values())] for m in minutes
-    ]
+    labels, fields = _labels(minutes, zone), [line.field for line in LINES.values()]
+    rows = [[label, *(_seconds(getattr(m, f)) for f in fields)] for label, m in zip(labels, minutes, strict=True)]
     lines = [
-        {"type": "line", "name": name, "color": _ink(look, theme), "lineStyle": {"type": style, "width": 1.5},
-         "symbol": "circle", "symbolSize": 3, "connectNulls": False}
-        for name, (_, look, style) in series.items()
+        {"type": "line", "name": name, "color": line.dark if theme == "dark" else line.light,
+         "lineStyle": {"type": line.dash, "width": 2}, "symbol": line.symbol, "symbolSize": 4, "showAllSymbol": True,
+         "connectNulls": False}
+        for name, line in LINES.items()
     ]  # fmt: skip
-    spec = _by_minute(pd.DataFrame(rows, columns=["minute", *series]), lines)
+    spec = _by_minute(pd.DataFrame(rows, columns=["minute", *LINES]), lines)
+    spec["legend"] |= {"itemWidth": 28}
     return spec | {"yAxis": spec["yAxis"] | {"minInterval": 0, "axisLabel": {"formatter": "{value} s"}}}
 
 
@@ -61,8 +76,11 @@ def _seconds(ms: float | None) -> float | None:
     return None if ms is None else round(ms / 1000, 3)
 
 
-def _label(minute: datetime, zone: tzinfo) -> str:
-    return f"{minute.astimezone(zone):%d %b\n%H:%M}"
+def _labels(minutes: Sequence[MinuteView], zone: tzinfo) -> list[str]:
+    """Times, with the day where there is more than one."""
+    times = [m.minute.astimezone(zone) for m in minutes]
+    one_day = len({at.date() for at in times}) == 1
+    return [f"{at:%H:%M}" if one_day else f"{at:%d %b\n%H:%M}" for at in times]
 
 
 def _by_minute(source: pd.DataFrame, series: list[Spec]) -> Spec:
