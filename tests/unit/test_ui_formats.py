@@ -107,3 +107,10 @@ def test_steps_of_time_read_as_words(width: timedelta, words: str) -> None:
 def test_one_thing_is_not_many(value: int, text: str) -> None:
     """Only one is singular."""
     assert formats.number_of(value, "row") == text
+
+
+def test_a_run_that_nobody_named_is_short() -> None:
+    """Of a UUID the group that differs; a name that somebody gave stays whole."""
+    assert formats.run("019ae2f3-8674-7cc1-9e77-80a1be931452") == "80a1be931452"
+    assert formats.run("nightly-2026-11-23") == "nightly-2026-11-23"
+    assert formats.run("") == "-"

@@ -1,11 +1,13 @@
 """How numbers, durations, times and ids look. A missing value is `-`, never 0 or None."""
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 MISSING = "-"
 _SECOND_MS, _MINUTE, _HOUR, _DAY = 1000, 60, 3600, 86_400
 _EXACT_BELOW = 10_000
 _TENTHS_BELOW = 59.95
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def count(value: int | None) -> str:
@@ -84,6 +86,11 @@ def short_id(execution: str) -> str:
     is shown whole: eight digits that tell executions apart, and those four.
     """
     return execution[-12:]
+
+
+def run(name: str) -> str:
+    """A run's name; of a UUID, which a run has that nobody named, only the group that tells it from others."""
+    return name.rpartition("-")[2] if _UUID.fullmatch(name) else text(name)
 
 
 def priority(value: int) -> str:

@@ -92,13 +92,14 @@ class Table:
         right = {name: column(width=width, alignment="right") for name, width in _NUMBERS.items()}
         left = {name: column(width=width) for name, width in _TEXTS.items()}
         button = st.column_config.ButtonColumn(
-            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=114
+            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=104
         )
         return {**left, **right, "Execution": button}
 
 
-_TEXTS = {"State": 122, "Task": 190, "Run": 116, "Queue": 104, "Worker": 96}
-_NUMBERS = {"Priority": 58, "Waited": 134, "Ran": 74, "Attempt": 62, "Updated": 86}
+# Together with the id and the box to tick, what a window 1280 wide has room for; in a wider one all of them grow.
+_TEXTS = {"State": 116, "Task": 134, "Run": 94, "Queue": 84, "Worker": 66}
+_NUMBERS = {"Priority": 58, "Waited": 112, "Ran": 60, "Attempt": 58, "Updated": 86}
 
 
 def _reread(before: Sequence[ExecutionRow], fresh: Mapping[str, ExecutionRow]) -> list[ExecutionRow]:
@@ -126,13 +127,13 @@ def _cells(row: ExecutionRow) -> dict[str, str]:
         "State": states.state_label(row.state),
         "Execution": formats.short_id(row.execution),
         "Task": row.task,
+        "Run": formats.run(row.run),
         "Priority": formats.priority(row.priority),
         "Queue": row.queue if row.pool == row.queue else f"{row.pool} / {row.queue}",
         "Waited": _late(waited) if row.late else waited,
         "Ran": formats.duration(clock.ran_ms(row)),
         "Worker": formats.text(row.worker),
         "Attempt": str(row.attempt) if row.attempt else formats.MISSING,
-        "Run": formats.text(row.run),
         "Updated": clock.moment(row.updated_at),
     }
 
