@@ -15,6 +15,8 @@ from ui.parts import formats, header, states
 
 MULTIPLE = ("state", "pool", "queue", "priority", "kind")
 SINGLE = ("text", "task", "pipeline", "run", "owner")
+FOLDED = ("task", "pipeline", "run", "owner", "queue", "kind")
+"""Those that stand under "More"."""
 KINDS = ("function", "python", "shell", "sql", "http", "external", "sleep")
 ORDERS: tuple[Order, ...] = get_args(Order)
 _LATER = "_later"
@@ -26,29 +28,40 @@ def bar(pools: Sequence[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="hr-filters", gap="small"):
         st.text_input(
             "Search", type="search", live="300ms", key="text", bind="query-params",
-            placeholder="task, run or id", width=220,
+            placeholder="task, run or id", width=190,
         )  # fmt: skip
-        _several("State", "state", list(states.LOOKS), 230)
-        _several("Priority", "priority", [formats.priority(p) for p in range(9, -1, -1)], 130)
-        _several("Pool", "pool", list(pools), 150, accept_new_options=True)
-        with st.popover(_more_label(), width="content"):
+        _several("State", "state", list(states.LOOKS), 210)
+        _several("Priority", "priority", [formats.priority(p) for p in range(9, -1, -1)], 110)
+        _several("Pool", "pool", list(pools), 120, accept_new_options=True)
+        with st.popover("More", width="content"):
             _rare()
         st.toggle("Late only", key="late", bind="query-params")
-        st.selectbox("Order", ORDERS, key="order", bind="query-params", width=120)
+        st.selectbox("Order", ORDERS, key="order", bind="query-params", width=112)
         if any(st.session_state.get(key) for key in (*MULTIPLE, *SINGLE, "late")):
             st.button("Clear", on_click=clear, key="clear_filters", type="tertiary", help="Remove all filters")
+    _chips()
 
 
 def _rare() -> None:
-    for key, label in (("task", "Task"), ("pipeline", "Pipeline"), ("run", "Run"), ("owner", "Owner")):
-        st.text_input(label, key=key, bind="query-params", placeholder="exactly")
+    for key in ("task", "pipeline", "run", "owner"):
+        st.text_input(key.capitalize(), key=key, bind="query-params", placeholder="exactly")
     _several("Queue", "queue", [], 300, accept_new_options=True)
     _several("Kind", "kind", list(KINDS), 300)
 
 
-def _more_label() -> str:
-    used = sum(bool(st.session_state.get(key)) for key in ("task", "pipeline", "run", "owner", "queue", "kind"))
-    return f"More ({used})" if used else "More"
+def _chips() -> None:
+    """What is set under "More": a fold hides no filter. A click removes it."""
+    used = [key for key in FOLDED if st.session_state.get(key)]
+    if not used:
+        return
+    with st.container(horizontal=True, key="hr-chips", gap="small"):
+        for key in used:
+            label = f"{formats.plain(_one(key, st.session_state[key]))} ✕"
+            st.button(label, key=f"drop_{key}", help="Remove this filter", on_click=_drop, args=(key,))
+
+
+def _drop(key: str) -> None:
+    st.session_state[key] = nothing()[key]
 
 
 def _several(label: str, key: str, options: list[str], width: int, **more: Any) -> None:
