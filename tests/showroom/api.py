@@ -60,7 +60,7 @@ def _minutes(world: World, now: datetime) -> Iterator[MinuteView]:
     if not world.rows:
         return
     last = now.replace(second=0, microsecond=0)
-    for back in range(1200, -1, -1):
+    for back in range(world.minutes, -1, -1):
         n = 30 + (back * 7919 % 23) + (back * 104_729 % 11)
         if back in range(170, 244):
             continue

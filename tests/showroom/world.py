@@ -14,12 +14,14 @@ class World:
         self.rows: dict[str, ExecutionView] = {}
         self.lines: dict[str, list[LogView]] = {}
         self.asked: list[str] = []
+        self.minutes = 1200
 
     def clear(self) -> None:
         """Forget everything."""
         self.rows.clear()
         self.lines.clear()
         self.asked.clear()
+        self.minutes = 1200
 
     def add(self, task: str, state: StateName, run: str = "nightly-1", **more: object) -> str:
         """Add an execution and give its id."""

@@ -12,6 +12,7 @@ from ui.parts.answers import ask, guarded
 from ui.parts.pools import pool_table
 from ui.parts.table import Table
 
+_OPENING = "_opening"
 FAILURES = Table("failures")
 SHOWN_FAILURES = 8
 STEPS = {
@@ -125,10 +126,22 @@ def _follow(picked: object, steps: Sequence[MinuteView], width: timedelta) -> No
         st.switch_page(places.EXECUTIONS, query_params=places.listing("custom", **query))
 
 
+def opening() -> str:
+    """The range for those who come without one: a system's first hour is not one bar at the edge of a day."""
+    if _OPENING not in st.session_state:
+        now = clock.now()
+        day = ask("overview 24h", api.overview, header.start("24h", now)).value
+        first = min((minute.minute for minute in day.minutes), default=None) if day else None
+        st.session_state[_OPENING] = header.fitting(first, now)
+    found: str = st.session_state[_OPENING]
+    return found
+
+
+@guarded
 def page() -> None:
     """The whole page."""
     places.come_back(places.OVERVIEW)
-    head = header.header("Overview", ranges=list(header.RANGES), range_key="window")
+    head = header.header("Overview", ranges=list(header.RANGES), range_key="window", default=opening())
     actions.dialogs()
     st.fragment(guarded(show_overview), run_every=head.every)(head)
 

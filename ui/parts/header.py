@@ -24,24 +24,36 @@ class Header:
     note: DeltaGenerator
 
 
-def header(title: str, *, ranges: Sequence[str] = (), range_key: str = "range", refresh: str = "5s") -> Header:
-    """Draw the head; all choices live in the address."""
+def header(
+    title: str,
+    *,
+    ranges: Sequence[str] = (),
+    range_key: str = "range",
+    default: str = "24h",
+    refresh: str = "5s",
+) -> Header:
+    """Draw the head; all choices live in the address, but for the `default` range."""
     with st.container(horizontal=True, vertical_alignment="center", key="hr-head", gap="xsmall"):
         st.title(title, anchor=False, width="stretch")
         note = st.container(key="hr-note", width="content")
         note.empty()
-        span = _range(ranges, range_key) if ranges else None
+        span = _range(ranges, range_key, default) if ranges else None
         every = _refresh(refresh)
         _zone()
     return Header(span, every, note)
 
 
-def _range(ranges: Sequence[str], key: str) -> str:
-    default = "24h" if "24h" in ranges else ranges[0]
+def _range(ranges: Sequence[str], key: str, default: str) -> str:
     chosen = st.segmented_control(
         "Range", ranges, default=default, required=True, key=key, bind="query-params", label_visibility="collapsed"
     )
     return chosen or default
+
+
+def fitting(first: datetime | None, now: datetime) -> str:
+    """The shortest range, up to a day, that shows all since `first` (none: nothing has happened yet)."""
+    spans = ("1h", "6h")
+    return next((span for span in spans if first is None or start(span, now) <= first), "24h")
 
 
 def _refresh(default: str) -> float | None:
