@@ -10,13 +10,14 @@ from streamlit.delta_generator import DeltaGenerator
 from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView, UpstreamView
 from ui.client import ApiError
 from ui.parts import actions, api, charts, clock, formats, header, places, states
-from ui.parts.answers import ask, guarded
+from ui.parts.answers import ask, guarded, last
 from ui.parts.logs import tail
-from ui.parts.markup import Markup, facts, show, tag, with_code
+from ui.parts.markup import Markup, facts, show, tag, visible, with_code
 from ui.parts.markup import clock as timestamp
 
 _LAST = "_last_execution"
 BAR_HEIGHT, FRAME_HEIGHT = 30, 62
+VALUE_HEIGHT, SHORT = 260, 11
 LOG_EVERY = 1
 
 
@@ -30,12 +31,15 @@ class Spots(NamedTuple):
 
 def show_execution(head: header.Header, spots: Spots, name: str) -> None:
     """All that is known about one execution but its log."""
+    for place in (head.note, *spots):
+        place.empty()  # a part that stays empty in the page's full run cannot be filled by a later refresh
     try:
         answer = ask(_named(name), api.client().execution, name)
     except ApiError as error:
         if not api.unknown(error):
             raise
-        spots.top.info("No such execution, or kept no longer.")
+        with spots.top:
+            missing(name)
         return
     with spots.top:
         header.freshness(head, answer)
@@ -52,12 +56,19 @@ def show_execution(head: header.Header, spots: Spots, name: str) -> None:
         values(view)
 
 
+def missing(name: str) -> None:
+    """Nobody knows it: that, and when that may change."""
+    st.info(f"There is no execution {formats.plain(name)}, or it is kept no longer.")
+    st.caption("One that was only just submitted takes a moment to be known: it appears here by itself.")
+
+
 def _named(name: str) -> str:
     return f"execution {name}"
 
 
 def title(view: ExecutionView) -> None:
     """State, name, id, and what can be done."""
+    st.set_page_config(page_title=places.tab(visible(view.task)))
     with st.container(horizontal=True, vertical_alignment="center", key="hr-title", gap="xsmall"):
         show(states.chip(view.state, late=view.late), width="content")
         show(tag("span", view.task, class_="hr-name"), width="content")
@@ -93,12 +104,12 @@ def timeline(view: ExecutionView) -> None:
     """Each attempt's wait and run."""
     st.subheader("Attempts", anchor=False)
     if not view.attempts:
-        st.caption("None yet.")
+        st.caption("None." if view.state in TERMINAL_STATES else "None yet.")
         return
     height = FRAME_HEIGHT + BAR_HEIGHT * len(view.attempts)
     spec = charts.gantt(view.attempts, clock.now(), clock.theme())
     st.echarts_chart(spec, height=height, key="gantt", alt="Each attempt's wait and run time")
-    table = tag("table", _attempt_head(), *(_attempt(a) for a in view.attempts), class_="hr-list")
+    table = tag("table", _attempt_head(), *(_attempt(a) for a in view.attempts), class_="hr-list hr-attempts")
     show(tag("div", table, class_="hr-scroll"))
 
 
@@ -178,10 +189,13 @@ def _link(label: str, key: str, name: str) -> None:
 
 
 def show_log(name: str) -> None:
-    """The log, which follows by itself."""
+    """The log of what is known, which follows by itself."""
+    view: ExecutionView | None = last(_named(name))
+    if view is None:
+        return
     st.subheader("Log", anchor=False)
     with contextlib.suppress(ApiError):
-        tail(name)
+        tail(view)
 
 
 def values(view: ExecutionView) -> None:
@@ -192,7 +206,9 @@ def values(view: ExecutionView) -> None:
             if value is None:
                 st.caption("None.")
                 continue
-            st.code(json.dumps(value, indent=2, ensure_ascii=False), language="json", wrap_lines=True, height=260)
+            text = json.dumps(value, indent=2, ensure_ascii=False)
+            fits = text.count("\n") < SHORT
+            st.code(text, language="json", wrap_lines=True, height="content" if fits else VALUE_HEIGHT)
     if view.result_cut:
         st.caption("The result was longer than the limit and is cut.")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -41,11 +41,18 @@ def ask(name: str, call: Callable[Given, Value_co], *args: Given.args, **kwargs:
         answer = Answer(call(*args, **kwargs), datetime.now(UTC))
     except api.REFUSED as error:
         if not api.away(error):
+            kept.pop(name, None)
             raise
         last = kept.get(name)
         return Answer(last.value if last else None, last.at if last else datetime.now(UTC), api.sentence(error))
     _keep(kept, name, answer)
     return answer
+
+
+def last(name: str) -> Any:
+    """The last good answer of this name in this session, or None."""
+    kept: dict[str, Answer[Any]] = st.session_state.get("_answers", {})
+    return kept[name].value if name in kept else None
 
 
 def _keep(kept: dict[str, Answer[Value_co]], name: str, answer: Answer[Value_co]) -> None:

@@ -1,15 +1,19 @@
 """A log that follows: new lines are asked for by cursor, and nothing in them is interpreted."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import streamlit as st
 
-from pipelines.views import LogView
+from pipelines.views import TERMINAL_STATES, ExecutionView, LogView
 from ui.parts import api, clock
 from ui.parts.markup import visible
 
 SHOWN = 500
 PAGES = 20
+LINES_ARRIVE_WITHIN = timedelta(seconds=5)
+"""An end is known at once, lines when ClickHouse has them."""
+
 _KEPT = "_log"
 
 
@@ -39,11 +43,11 @@ class Tail:
         del self.lines[:-SHOWN]
 
 
-def tail(name: str) -> None:
+def tail(view: ExecutionView) -> None:
     """The log of an execution as far as it is written."""
     kept = st.session_state.get(_KEPT)
-    if not isinstance(kept, Tail) or kept.execution != name:
-        kept = st.session_state[_KEPT] = Tail(name)
+    if not isinstance(kept, Tail) or kept.execution != view.execution:
+        kept = st.session_state[_KEPT] = Tail(view.execution)
     try:
         kept.follow()
     except api.AWAY:
@@ -51,10 +55,20 @@ def tail(name: str) -> None:
     if kept.dropped:
         st.caption(f"{kept.dropped:,} earlier lines are not shown.")
     if not kept.lines:
-        st.caption("No output yet.")
+        st.caption(silence(view, clock.now()))
         return
     with st.container(height=320, autoscroll=True, key="hr-log"):
         st.code("\n".join(_line(line) for line in kept.lines), language=None, wrap_lines=True)
+
+
+def silence(view: ExecutionView, now: datetime) -> str:
+    """Why there is no output."""
+    if view.state not in TERMINAL_STATES:
+        return "No output yet." if view.attempt else "It has not started yet."
+    if not view.attempt:
+        return "It never started, so it printed nothing."
+    late = view.finished_at and now - view.finished_at < LINES_ARRIVE_WITHIN
+    return "No output so far; the last lines may still be on their way." if late else "It printed nothing."
 
 
 def _line(line: LogView) -> str:
