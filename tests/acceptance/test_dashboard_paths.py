@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Response, expect
 from showroom.stage import Stage, address, chromium, click_row, expect_ticked, short_ids, stage
+from showroom.world import World
 
 from pipelines.views import UpstreamView
 from ui.parts import formats, states
@@ -207,6 +209,20 @@ def test_the_dashboard_survives_the_apis_absence(theatre: Stage, page: Page) -> 
     assert address(page)["state"] == ["failed"]
 
 
+def test_a_page_opened_while_the_api_is_away_fills_by_itself(theatre: Stage, page: Page) -> None:
+    """Nothing but the banner at first; all of the execution once the API is back, without a reload."""
+    name = theatre.world.add("orders.score", "running")
+    theatre.close_api()
+    try:
+        page.goto(f"{theatre.url}/execution?id={name}")
+        expect(page.locator(".hr-banner")).to_contain_text("The API is away.")
+    finally:
+        theatre.open_api()
+    expect(page.locator(".hr-name")).to_have_text("orders.score")
+    expect(page.get_by_text("No output yet.")).to_be_visible()
+    expect(page.locator(".hr-banner")).to_have_count(0)
+
+
 def test_no_text_of_others_is_interpreted(theatre: Stage, page: Page) -> None:
     """Names, reasons, errors, payloads and output with markup in them are shown as they are, and nothing runs."""
     more = {"error": HOSTILE, "payload": {HOSTILE: HOSTILE}, "why": (HOSTILE,), "owner": "ann", "worker": HOSTILE}
@@ -224,6 +240,77 @@ def test_no_text_of_others_is_interpreted(theatre: Stage, page: Page) -> None:
     expect(page.locator(".hr-name")).to_have_text(HOSTILE)
     expect(page.locator(".st-key-hr-log")).to_contain_text(HOSTILE)
     expect(page.locator('[class*="st-key-go_Upstream"]')).to_contain_text(HOSTILE)
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("/", "Overview"), ("/executions", "Executions"), ("/execution?id={id}", "Execution")],
+)
+def test_a_link_to_a_page_is_named_and_asks_for_nothing_in_vain(
+    theatre: Stage, page: Page, path: str, title: str
+) -> None:
+    """The tab has its name from the first byte; nothing is asked for that is not there, nor of other servers."""
+    url = theatre.url + path.format(id=theatre.world.add("sales.load", "running"))
+    assert f"<title>{title} · Headrace</title>" in httpx.get(url, trust_env=False).text
+    answers: list[Response] = []
+    asked: list[Request] = []
+    page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108  (playwright marks the function)
+    page.on("request", lambda one: asked.append(one))  # noqa: PLW0108  (the same)
+    page.goto(url)
+    expect(page).to_have_title(f"{'sales.load' if title == 'Execution' else title} · Headrace")
+    expect(page.locator(".hr-muted").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert [answer.url for answer in answers if not answer.ok] == []
+    assert [one.url for one in asked if not one.url.startswith((theatre.url, "data:", "blob:"))] == []
+
+
+def test_a_first_hour_fills_the_overview(theatre: Stage, page: Page) -> None:
+    """Who comes to a young system sees its first hour; another choice stands in the address and survives a reload."""
+    theatre.world.add("orders.score", "succeeded")
+    theatre.world.minutes = 20
+    page.goto(theatre.url)
+    expect(page.get_by_text("Ended per minute")).to_be_visible()
+    page.get_by_role("radio", name="24h").click()
+    expect(page.get_by_text("Ended per 15 minutes")).to_be_visible()
+    assert address(page) == {"window": ["24h"]}
+    page.reload()
+    expect(page.get_by_text("Ended per 15 minutes")).to_be_visible()
+
+
+def test_a_filter_in_the_fold_shows_and_leaves(theatre: Stage, page: Page) -> None:
+    """What is set under "More" stands beside the list; a click on it removes it from the list and the address."""
+    theatre.world.add("orders.score", "succeeded", run="monday")
+    theatre.world.add("orders.score", "succeeded", run="tuesday")
+    page.goto(f"{theatre.url}/executions?run=monday&owner=ann&kind=function&kind=shell")
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="kind function or shell")).to_be_visible()
+    page.get_by_role("button", name="run monday").click()
+    expect(page.get_by_text("2 match", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="run monday")).to_have_count(0)
+    assert address(page) == {"owner": ["ann"], "kind": ["function", "shell"]}
+
+
+def test_the_list_fits_a_small_window(theatre: Stage, page: Page) -> None:
+    """At 1280 pixels no column is cut, and there is room for a scroll bar beside the page."""
+    theatre.world.add("orders.score", "upstream_failed")
+    page.set_viewport_size({"width": 1265, "height": 720})
+    page.goto(f"{theatre.url}/executions")
+    short_ids(page, 1)
+    table = page.locator('[data-testid="stDataFrame"] .dvn-scroller')
+    assert table.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+
+
+def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page) -> None:
+    """Of an id that nobody knows there is one sentence and nothing else; once it is known, it appears by itself."""
+    name = World().add("late.comer", "running")
+    page.goto(f"{theatre.url}/execution?id={name}")
+    expect(page.get_by_text(f"There is no execution {name}, or it is kept no longer.")).to_be_visible()
+    expect(page.get_by_text("it appears here by itself")).to_be_visible()
+    expect(page.get_by_role("heading")).to_have_text(["Execution"])
+    assert theatre.world.add("late.comer", "running") == name
+    expect(page.locator(".hr-name")).to_have_text("late.comer")
+    expect(page.get_by_role("heading", name="Log")).to_be_visible()
+    expect(page.get_by_text("No output yet.")).to_be_visible()
 
 
 def _rgb(colour: str) -> str:
@@ -248,8 +335,6 @@ def test_empty_places_say_why(theatre: Stage, page: Page) -> None:
     """Nothing at all, nothing that matches, nothing in the range, no such execution: each has its own words."""
     page.goto(theatre.url)
     expect(page.get_by_text("Nothing has run yet.")).to_be_visible()
-    page.goto(f"{theatre.url}/execution?id=nobody")
-    expect(page.get_by_text("No such execution, or kept no longer.")).to_be_visible()
     old = datetime.now(UTC) - timedelta(days=3)
     theatre.world.add("orders.score", "failed", created_at=old)
     page.goto(f"{theatre.url}/executions?state=lost")
