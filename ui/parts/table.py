@@ -92,14 +92,14 @@ class Table:
         right = {name: column(width=width, alignment="right") for name, width in _NUMBERS.items()}
         left = {name: column(width=width) for name, width in _TEXTS.items()}
         button = st.column_config.ButtonColumn(
-            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=104
+            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=98
         )
         return {**left, **right, "Execution": button}
 
 
 # Together with the id and the box to tick, what a window 1280 wide has room for; in a wider one all of them grow.
-_TEXTS = {"State": 116, "Task": 134, "Run": 94, "Queue": 84, "Worker": 66}
-_NUMBERS = {"Priority": 58, "Waited": 112, "Ran": 60, "Attempt": 58, "Updated": 86}
+_TEXTS = {"State": 114, "Task": 126, "Run": 94, "Queue": 84, "Worker": 90}
+_NUMBERS = {"Priority": 58, "Waited": 106, "Ran": 60, "Attempt": 58, "Updated": 84}
 
 
 def _reread(before: Sequence[ExecutionRow], fresh: Mapping[str, ExecutionRow]) -> list[ExecutionRow]:
