@@ -39,7 +39,7 @@ def show_execution(head: header.Header, spots: Spots, name: str) -> None:
         if not api.unknown(error):
             raise
         with spots.top:
-            missing(name)
+            missing(name, refreshes=head.every is not None)
         return
     with spots.top:
         header.freshness(head, answer)
@@ -56,10 +56,11 @@ def show_execution(head: header.Header, spots: Spots, name: str) -> None:
         values(view)
 
 
-def missing(name: str) -> None:
+def missing(name: str, *, refreshes: bool) -> None:
     """Nobody knows it: that, and when that may change."""
     st.info(f"There is no execution {formats.plain(name)}, or it is kept no longer.")
-    st.caption("One that was only just submitted takes a moment to be known: it appears here by itself.")
+    then = "it appears here by itself" if refreshes else "look again then"
+    st.caption(f"One that was only just submitted takes a moment to be known: {then}.")
 
 
 def _named(name: str) -> str:
