@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-import pytest
 from simulated.node import content, run
 
 from streams.engine.records import Execution, State
