@@ -128,6 +128,8 @@ class Bench:
                 while loop._queue:  # noqa: SLF001
                     with timed(f"{loop._stage.name}: all"):  # noqa: SLF001
                         finish(loop._batch())  # noqa: SLF001
+                        if loop._must_save():  # noqa: SLF001
+                            finish(loop._save())  # noqa: SLF001
         self.work()
 
     def work(self) -> None:

@@ -1,8 +1,9 @@
 """One loop a partition: take what has arrived, decide, send, make durable. No partition waits for another.
 
-Order of a batch (what makes a kill at any moment harmless): outputs are acknowledged by the broker, then the
-changelog with the marker, then RocksDB, then the outputs that may only leave after. So outputs can be repeated but
-never lost, and since the log's own timestamps decide, a repeated decision is the same decision.
+The order that makes a kill at any moment harmless: outputs are acknowledged by the broker, then the changelog with the
+marker, then RocksDB, then the outputs that may only leave after. So outputs can be repeated but never lost, and since
+the log's own timestamps decide, a repeated decision is the same decision. For the same reason the table need not be
+written with each batch: it says from where on the log is to be read again, which may be a moment ago.
 """
 
 import asyncio
@@ -25,6 +26,9 @@ PART = b"m"
 
 GATHER = 0.005
 """Seconds that a busy partition lets pass between two batches: a batch costs the same whatever is in it."""
+
+SAVE_AFTER = 0.05
+"""Seconds for which the oldest decision may be in memory alone: what comes and goes meanwhile is never written."""
 
 QUEUE_BYTES = 16_000_000
 """Input bytes that may wait for a partition before no more of it is read."""
@@ -58,6 +62,9 @@ class Loop:
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._held: list[Callable[[], None]] = []
+        self._unsaved: list[Incoming] = []
+        self._save_at = 0.0
+        self._late: list[Send] = []
         self._letters: list[Send] = []
         self._bugs: list[Send] = []
         self._skips: defaultdict[int, set[int]] = defaultdict(set)
@@ -90,7 +97,10 @@ class Loop:
             await self._send(first)
         while True:
             await self._wait()
-            if self._queue and await self._batch() > 1:
+            count = await self._batch() if self._queue else 0
+            if self._unsaved and self._must_save():
+                await self._save()
+            if count > 1:
                 await asyncio.sleep(GATHER)
             if due := self._logic.ring(_now()):
                 await self._send(due)
@@ -107,6 +117,8 @@ class Loop:
             return
         self._arrived.clear()
         pause = (self._logic.next_timer(_now()) - _now()) / 1000
+        if self._unsaved:
+            pause = min(pause, self._save_at - time.monotonic())
         try:
             async with asyncio.timeout(min(max(pause, 0.001), 1.0)):
                 await self._arrived.wait()
@@ -114,30 +126,41 @@ class Loop:
             return
 
     async def _batch(self) -> int:
-        """Take, decide and commit; how many messages."""
-        if taken := self._take():
-            await self._commit(taken[-1].offset - 1 if self._rest else taken[-1].offset)
-        return len(taken)
+        """Take, decide and send; how many messages."""
+        taken = self._take()
+        before, late = self._logic.outputs()
+        await self._send(before + self._letters + self._bugs)
+        self._late += late
+        self._letters.clear()
+        self._bugs.clear()
+        return taken
 
-    def _take(self) -> list[Incoming]:
+    def _must_save(self) -> bool:
+        """Whether it is time to write the table: for a limit, or for what may only leave after it."""
+        heavy = self._rest is not None or self._logic.weight() >= WEIGHT_LIMIT
+        return bool(self._late) or heavy or time.monotonic() >= self._save_at
+
+    def _take(self) -> int:
         """Handle what has arrived, up to the limits of a batch. What is at or below the marker is done already."""
-        taken: list[Incoming] = []
-        size = 0
+        count = size = 0
         while self._queue and size < BATCH_BYTES and self._logic.weight() < WEIGHT_LIMIT and not self._rest:
             message = self._queue.popleft()
             size += len(message.value)
-            marker = taken[-1].offset if taken else self._partition.marker
+            marker = self._unsaved[-1].offset if self._unsaved else self._partition.marker
             if message.offset > marker:
                 self._check(message, marker)
-                taken.append(message)
-                self._handle(taken)
+                if not self._unsaved:
+                    self._save_at = time.monotonic() + SAVE_AFTER
+                self._unsaved.append(message)
+                self._handle()
+                count += 1
         self._bytes -= size
         self._accept()
-        return taken
+        return count
 
-    def _handle(self, taken: list[Incoming]) -> None:
-        """Handle the last message taken; where our own code fails on a command, go back and leave that one out."""
-        todo = taken[-1:]
+    def _handle(self) -> None:
+        """Handle the last message; where our own code fails on a command, go back and leave that one out."""
+        todo = self._unsaved[-1:]
         while todo:
             try:
                 for message in todo:
@@ -150,7 +173,8 @@ class Loop:
                 self._logic = self._stage.logic(self._partition)
                 self._bugs.append(self._letter(f"our own code failed on it: {bug}", message))
                 self._letters.clear()
-                todo = taken
+                self._late.clear()
+                todo = self._unsaved
 
     def _handle_one(self, message: Incoming) -> int | None:
         try:
@@ -160,16 +184,17 @@ class Loop:
             self._letters.append(self._letter(str(error), message))
             return None
 
-    async def _commit(self, marker: int) -> None:
-        before, after = self._logic.outputs()
-        await self._send(before + self._letters + self._bugs)
+    async def _save(self) -> None:
+        """Write what was decided, and the last message of which all is done."""
+        marker = self._unsaved[-1].offset - (1 if self._rest else 0)
         changes = self._logic.changes()
         await self._partition.commit(changes._replace(records=changes.records + self._part()), marker)
         self._logic.committed()
-        if after:
-            await self._send(after)
-        for done in (self._letters, self._bugs, self._skips):
-            done.clear()
+        late, self._late = self._late, []
+        if late:
+            await self._send(late)
+        self._unsaved.clear()
+        self._skips.clear()
         self._go_on()
 
     def _part(self) -> list[Change]:

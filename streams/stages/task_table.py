@@ -94,7 +94,6 @@ class TaskTable:
     """Implements streams.engine.view.Table. Records are decoded once and encoded once a batch."""
 
     def __init__(self, partition: Partition) -> None:
-        self._partition = partition
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._absent: set[bytes] = set()  # looked for in this batch, and not in the table
@@ -208,12 +207,12 @@ class TaskTable:
 
     def ring(self, until: int, limit: int) -> list[bytes]:
         """The executions whose timers are due at `until` (epoch milliseconds) and have not rung yet; earliest first."""
-        due = self._partition.scan(self._rung, _timer(until + 1), limit)
+        due = self._overlay.scan(self._rung, _timer(until + 1), limit)
         if len(due) == limit:
             self._rung = due[-1][0] + b"\0"
         else:
             self._rung = _timer(until + 1)
-            later = self._partition.scan(self._rung, b"E", 1)
+            later = self._overlay.scan(self._rung, b"E", 1)
             self.next_timer = _time_of(later[0][0]) if later else NEVER
         return [key[9:] for key, _ in due]
 

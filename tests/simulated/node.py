@@ -147,10 +147,18 @@ async def _nowhere(_sends: list[Send]) -> None:
 
 
 def feed(loop: Loop, messages: list[Incoming]) -> None:
-    """Put messages into a loop and let it handle them all."""
+    """Put messages into a loop, let it handle them all, and save."""
     loop.put(messages, bool)
     while loop._queue:
-        run(loop._batch())
+        run(handle(loop))
+
+
+async def handle(loop: Loop) -> int:
+    """One batch, saved; how many messages."""
+    count = await loop._batch()
+    if loop._unsaved:
+        await loop._save()
+    return count
 
 
 def stage(name: str, topic: str, logic: Callable[[Partition], Logic]) -> Stage:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import msgspec
+from simulated.node import handle
 
 from streams.engine.events import Refused
 from streams.settings import Settings
@@ -40,7 +41,7 @@ async def test_i11_a_message_without_a_value_becomes_a_dead_letter() -> None:
     await feed.open(partition)
     await feed.agent(Stream(None, b"{}"))
     loop, task = feed._loops[0]
-    await loop._batch()
+    await handle(loop)
     task.cancel()
     letters = [msgspec.json.decode(send.value, type=Refused) for send in sent]
     assert [(letter.offset, letter.first_bytes) for letter in letters] == [(0, ""), (1, "{}")]
@@ -58,5 +59,5 @@ async def test_i1_what_was_read_before_the_partition_changed_hands_is_dropped() 
     await feed.open(MemoryPartition())
     await feed.agent(Stream(b"{}", current=False))
     loop, task = feed._loops[0]
-    assert await loop._batch() == 0
+    assert await handle(loop) == 0
     task.cancel()

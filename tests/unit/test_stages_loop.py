@@ -6,7 +6,7 @@ from threading import Event
 
 import msgspec
 import pytest
-from simulated.node import content, feed, run
+from simulated.node import content, feed, handle, run
 
 from pipelines.ids import execution_id
 from streams.engine import commands as c
@@ -80,6 +80,10 @@ def execute(task: str = "t", **fields: object) -> c.Execute:
     return c.Execute(execution_id(task, "r"), task, "r", 1, task_def=TaskDef(task, "python", b"{}", **fields))
 
 
+def _broken(_step: object, _command: c.Cancel) -> None:
+    raise ZeroDivisionError("a bug")
+
+
 def executions(partition: MemoryPartition) -> int:
     """How many there are."""
     return len(partition.scan(b"x", b"y", 10_000))
@@ -103,18 +107,59 @@ def test_what_waits_together_is_one_batch() -> None:
     assert [note for note in rig.partition.notes if note.startswith("commit")] == ["commit 9"]
 
 
+def test_batches_follow_each_other_before_the_table_is_written() -> None:
+    """What was sent is durable; the table only says from where on the log is read again."""
+    rig = Rig()
+    for number in range(3):
+        rig.loop.put([message(number, execute(f"t{number}"))], bool)
+        run(rig.loop._batch())
+        assert not rig.loop._must_save()
+    run(rig.loop._save())
+    assert [note for note in rig.partition.notes if note.startswith("commit")] == ["commit 2"]
+    assert executions(rig.partition) == 3
+
+
+def test_i6_what_was_sent_and_not_written_is_decided_and_sent_again_just_so() -> None:
+    """A kill between two saves: the next owner reads the same messages, in whatever batches they come."""
+    rig = Rig()
+    messages = [message(n, execute(f"t{n}")) for n in range(3)]
+    for each in messages:
+        rig.loop.put([each], bool)
+        run(rig.loop._batch())
+    sent, rig.sent = rig.sent, []
+    rig.restart()
+    for each in messages:
+        rig.take(each)
+    assert rig.sent == sent
+
+
+@pytest.mark.parametrize("why", ["late", "weight", "time"])
+def test_the_table_is_written_as_soon_as_something_waits_for_it(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An at-most-once attempt, a heavy batch, an old decision."""
+    rig = Rig()
+    rig.take(message(0, execute("once", at_most_once=True)))
+    if why == "time":
+        monkeypatch.setattr("streams.stages.loop.SAVE_AFTER", 0.0)
+    late = c.Assign(execution_id("once", "r"), 1, "w", 3, 1)
+    rig.loop.put([message(1, late if why == "late" else execute("plain"))], bool)
+    run(rig.loop._batch())
+    if why == "weight":
+        monkeypatch.setattr("streams.stages.loop.WEIGHT_LIMIT", 10)
+    assert rig.loop._must_save()
+
+
 def test_i6_what_was_written_here_is_handled_once_and_in_its_place() -> None:
     """It need not be fetched where it is the very next one; behind a gap it waits for the fetch that brings all."""
     rig = Rig()
     messages = [message(n, execute(f"t{n}")) for n in range(4)]
     rig.loop.near(messages[0])
     rig.loop.near(messages[2])
-    run(rig.loop._batch())
+    run(handle(rig.loop))
     assert (rig.partition.marker, executions(rig.partition)) == (0, 1)
     rig.take(*messages[:3])
     rig.loop.near(messages[1])
     rig.loop.near(messages[3])
-    run(rig.loop._batch())
+    run(handle(rig.loop))
     assert [note for note in rig.partition.notes if note.startswith("commit")] == ["commit 0", "commit 2", "commit 3"]
     assert executions(rig.partition) == 4
 
@@ -192,21 +237,30 @@ def test_what_somebody_did_wrong_is_a_dead_letter_that_names_the_execution() -> 
 
 def test_i11_our_own_failure_on_a_command_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command becomes a dead letter; all others of the batch are as if it had never come."""
-
-    def broken(step: object, command: c.Cancel) -> None:
-        del step, command
-        raise ZeroDivisionError("a bug")
-
     plain = {0: message(0, execute()), 2: message(2, execute("t3"))}
     clean, rig = Rig(), Rig()
     idle = c.Wake(bytes(16), 0)  # changes nothing, and takes the place that the broken one has
     clean.take(plain[0], message(1, execute("t1"), idle, execute("t2"), idle), plain[2])
-    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, broken)
+    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
     cancel = c.Cancel(bytes(16), 1)
     rig.take(plain[0], message(1, execute("t1"), cancel, execute("t2"), cancel), plain[2])
     assert content(rig.partition) == content(clean.partition)
     assert [letter.reason for letter in rig.letters()] == ["our own code failed on it: ZeroDivisionError: a bug"] * 2
     assert [s for s in rig.sent if s.topic != "dead"] == clean.sent
+
+
+def test_i11_our_own_failure_takes_back_what_no_table_holds_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches that were sent before it are decided again with it."""
+    clean, rig = Rig(), Rig()
+    plain = [message(n, execute(f"t{n}")) for n in range(3)]
+    clean.take(plain[0], message(1, c.Wake(bytes(16), 0)), plain[2])
+    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
+    for each in (plain[0], message(1, c.Cancel(bytes(16), 1)), plain[2]):
+        rig.loop.put([each], bool)
+        run(rig.loop._batch())
+    run(rig.loop._save())
+    assert content(rig.partition) == content(clean.partition)
+    assert len(rig.letters()) == 1
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -222,7 +276,7 @@ def test_i11_a_message_too_heavy_for_one_commit_is_done_in_parts(
     if restarts:
         while rig.partition.marker < 0:
             rig.loop.put([heavy], bool)
-            run(rig.loop._batch())
+            run(handle(rig.loop))
             rig.restart()
     else:
         rig.take(heavy)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -78,13 +79,16 @@ def test_a_sweep_is_asked_for_when_something_ends_and_not_twice_at_once() -> Non
     assert ends.due(70 + AGAIN)
 
 
-def test_i10_a_timer_for_the_same_moment_rings_again_for_what_the_record_became() -> None:
+@pytest.mark.parametrize("saved", [True, False])
+def test_i10_a_timer_for_the_same_moment_rings_again_for_what_the_record_became(*, saved: bool) -> None:
     """An attempt that times out at the very moment when the next one is due."""
-    table = TaskTable(MemoryPartition())
+    partition = MemoryPartition()
+    table = TaskTable(partition)
     runs = Execution(IDS[0], "t", "r", "external", State.RUNNING, wake_at=3_000)
     table.put_execution(None, runs)
-    run(table._partition.commit(table.changes(), 0))
-    table.committed()
+    if saved:
+        run(partition.commit(table.changes(), 0))
+        table.committed()
     assert table.ring(3_000, 10) == [runs.id]
     table.put_execution(runs, replace(runs, state=State.RETRYING, version=2))
     assert table.next_timer == 3_000
