@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -183,6 +184,28 @@ def test_waiting_tells_the_outcome(system: Any) -> None:
     failed = system.run("submit", "external", "--timeout", "0.2", "--wait")
     assert failed.returncode == 1
     assert "timeout" in failed.stderr
+
+
+def test_what_was_there_before_is_told(system: Any, name: str) -> None:
+    """The same task in the same run executes nothing: that is said, with how to execute it anew, and is no failure."""
+    words = ["submit", "sleep", "0", "--id", name]
+    assert json.loads(system.run(*words, "--wait", "-o", "json").stdout)["existing"] is False
+    again = system.run(*words, "--wait")
+    assert (again.returncode, again.stderr.count("nothing was executed")) == (0, 1)
+    assert f"`headrace retry {to_text(execution_id(name, ''))[-12:]}`" in again.stderr
+    assert json.loads(system.run(*words, "--wait", "-o", "json").stdout)["existing"] is True
+    assert json.loads(system.run(*words, "-o", "json").stdout)["existing"] is True
+    task = {"id": name, "kind": "sleep", "seconds": 0}
+    assert "was there before" in system.run("submit", "--file", "-", "--wait", stdin=json.dumps(task)).stderr
+
+
+def test_a_pipeline_that_fails_says_which_task_and_why(system: Any, client: Client, name: str) -> None:
+    """With --wait the error stands below the task that has it."""
+    client.create_pipeline(PipelineModel(id=name, tasks=(ExternalTask(id=f"{name}.a", timeout=timedelta(seconds=0.2)),)))
+    done = system.run("execute", name, "--wait")
+    assert done.returncode == 1
+    failed, why = done.stderr.splitlines()[-2:]
+    assert (f"{name}.a" in failed, "timeout" in why) == (True, True)
 
 
 def test_files_are_submitted_and_created(system: Any, name: str) -> None:
