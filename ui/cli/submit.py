@@ -61,12 +61,10 @@ class Options:
 
     def fields(self) -> dict[str, Any]:
         """The task's fields that were given."""
-        names = ("priority", "pool", "queue", "trigger", "timeout", "max_latency", "delivery", "owner")
+        names = ("priority", "pool", "queue", "trigger", "retries", "timeout", "max_latency", "delivery", "owner")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.payload is not None:
             given["payload"] = read_json(self.payload)
-        if self.retries is not None:
-            given["retries"] = {"limit": self.retries}
         if self.notify:
             given["notify"] = [{"to": self.notify}]
         return given | {"upstream": self.upstream}
