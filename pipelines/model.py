@@ -60,7 +60,9 @@ def _limited(given: object) -> object:
     return {"limit": given} if type(given) is int else given
 
 
-AnyRetries = Annotated[Retries, BeforeValidator(_limited, json_schema_input_type=Annotated[int, Field(ge=0, le=1000)] | Retries)]
+AnyRetries = Annotated[
+    Retries, BeforeValidator(_limited, json_schema_input_type=Annotated[int, Field(ge=0, le=1000)] | Retries)
+]
 """Retries, or their limit alone."""
 
 

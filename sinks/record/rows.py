@@ -86,13 +86,10 @@ class Batch:
             _keep(newest, life, step)
             if record.attempt and is_try(event):
                 _keep(tries, (*life, record.attempt), step)
-            if event.task_def is not None:
-                row = task_row(event.task_def, event.call, event.payload, event.at, position)
-                self.rows["tasks"].append(row)
 
     def _define(self, position: int, event: TaskCreated | TaskDeleted | PipelineCreated) -> None:
         if isinstance(event, TaskCreated):
-            row = task_row(event.task, event.task.call, event.task.payload, event.at, position)
+            row = task_row(event.task, event.at, position)
             self.rows["tasks"].append(row)
         elif isinstance(event, TaskDeleted):
             self.rows["tasks"].append(deleted_row(event, position))
@@ -222,7 +219,7 @@ def _state_of_try(move: Moved) -> str:
     return State.FAILED if move.what == "retrying" else move.execution.state
 
 
-def task_row(task: TaskDef, call: bytes, payload: bytes, at: int, position: int) -> Row:
+def task_row(task: TaskDef, at: int, position: int) -> Row:
     """A definition."""
     return (
         task.id,
@@ -240,8 +237,8 @@ def task_row(task: TaskDef, call: bytes, payload: bytes, at: int, position: int)
         task.max_latency or None,
         task.at_most_once,
         task.description,
-        _text(call),
-        _text(payload),
+        _text(task.call),
+        _text(task.payload),
         at,
         False,
         position,
@@ -251,7 +248,7 @@ def task_row(task: TaskDef, call: bytes, payload: bytes, at: int, position: int)
 def deleted_row(event: TaskDeleted, position: int) -> Row:
     """A deletion: it stands beside the definition."""
     gone = TaskDef(event.task, kind="")
-    return (*task_row(gone, b"", b"", event.at, position)[:-2], True, position)
+    return (*task_row(gone, event.at, position)[:-2], True, position)
 
 
 def pipeline_row(event: PipelineCreated) -> Row:

@@ -136,7 +136,7 @@ class Orders:
 
 
 def says_unknown(reason: str) -> bool:
-    """Whether the scheduler knows no such task or pipeline. The history also has tasks that were only submitted."""
+    """Whether the scheduler knows no such task or pipeline, of which the history may still tell."""
     return " does not exist: create it first" in reason
 
 

@@ -29,8 +29,8 @@ LOOKS: dict[StateName, tuple[str, str]] = {
     "skipped": ("⤼", "bright_black"),
 }
 
-WIDE = 200
-"""Columns where nobody watches: nothing is folded in a file or a pipe."""
+WIDE = 10_000
+"""Columns where nobody watches: nothing is folded or cut in a file or a pipe."""
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 notes = Console(stderr=True, highlight=False)
@@ -42,6 +42,13 @@ def safe(text: str | None) -> Text:
     return Text(
         "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text or formats.MISSING)
     )
+
+
+def cell(text: str | None) -> Text:
+    """The same on one line of a table, which cuts it with an ellipsis where there is no room."""
+    line = safe(" ".join((text or "").split()))
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
 def state(name: StateName, *, late: bool = False) -> Text:

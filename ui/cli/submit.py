@@ -17,7 +17,7 @@ from ui.cli.waiting import report, report_all
 Many = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
-app = App(name="submit", help="Create a task and execute it, in one. Prints the execution's id at once.")
+app = App(name="submit", help="Run a task once, without keeping it. Prints the execution's id at once.")
 TASK: TypeAdapter[AnyTask] = TypeAdapter(Task)
 
 

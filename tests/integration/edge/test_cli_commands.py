@@ -8,7 +8,7 @@ from pipelines.ids import execution_id, to_text
 from pipelines.model import ExternalTask, PipelineModel
 from pipelines.requests import ExecutionFilter
 from tests.integration.edge.listing import until
-from ui.client import Client
+from ui.client import ApiError, Client
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,40 @@ def test_a_name_of_something_else_is_explained(system: Any, client: Client, name
 
 def test_a_name_that_is_nearly_right_is_offered(system: Any, name: str) -> None:
     """Who mistypes a task's name is told the one that there is."""
-    system.run("submit", "external", "--id", name)
+    system.run("create", "-", stdin=json.dumps({"id": name, "kind": "external"}))
     done = system.run("execute", f"{name}x")
     assert done.returncode == 3
     assert f"did you mean {name}?" in done.stderr
+
+
+def test_a_submitted_task_is_not_kept(system: Any, client: Client, name: str) -> None:
+    """Executing it is refused with what to do; nothing is listed as a task, and no dead letter is left."""
+    system.run("submit", "external", "--id", name)
+    until(client, ExecutionFilter(task=name), 1)
+    done = system.run("execute", name)
+    assert done.returncode == 3
+    assert "create it first (`headrace create FILE`)" in done.stderr
+    assert "a submitted task runs once" in done.stderr
+    assert [one for one in client.dead_letters() if name in one.first_bytes] == []
+    with pytest.raises(ApiError):
+        client.task(name)
+
+
+def test_what_ended_is_retried_though_its_task_is_gone(client: Client, name: str) -> None:
+    """An execution carries its own copy of its task."""
+    client.create_task(ExternalTask(id=name))
+    execution = client.execute(name, run="r").execution or ""
+    client.finish(execution, outcome="failed")
+    client.delete_task(name)
+    again = client.retry(execution)
+    assert client.execution(again.execution or "").state == "running"
+
+
+def test_with_nothing_running_it_is_said_what_to_start(system: Any, tmp_path: Any) -> None:
+    """The line names the commands as the person types them."""
+    for env in ({"HEADRACE_EDGE_URL": "http://127.0.0.1:9"}, {"HEADRACE_HOME": str(tmp_path)}):
+        said = system.run("list", HEADRACE_COMMAND="./dev headrace", **env).stderr
+        assert "start Headrace with `./dev up`, or the API alone with `./dev headrace edge`" in said
 
 
 def test_json_output_is_json_alone(system: Any, name: str) -> None:
@@ -201,7 +231,9 @@ def test_what_was_there_before_is_told(system: Any, name: str) -> None:
 
 def test_a_pipeline_that_fails_says_which_task_and_why(system: Any, client: Client, name: str) -> None:
     """With --wait the error stands below the task that has it."""
-    client.create_pipeline(PipelineModel(id=name, tasks=(ExternalTask(id=f"{name}.a", timeout=timedelta(seconds=0.2)),)))
+    client.create_pipeline(
+        PipelineModel(id=name, tasks=(ExternalTask(id=f"{name}.a", timeout=timedelta(seconds=0.2)),))
+    )
     done = system.run("execute", name, "--wait")
     assert done.returncode == 1
     failed, why = done.stderr.splitlines()[-2:]
