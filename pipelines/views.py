@@ -181,7 +181,7 @@ class OverviewView(Model):
 
 
 class DeadLetterView(Model):
-    """What was refused, and why."""
+    """What was refused, and why. A message of ours holds many commands: `index` is the refused one's place in it."""
 
     at: AwareDatetime
     reason: str
@@ -191,6 +191,7 @@ class DeadLetterView(Model):
     offset: int
     first_bytes: str
     execution: str | None = None
+    index: int = 0
 
 
 class Accepted(Model):
@@ -278,12 +279,13 @@ class RunView(Model):
 
 
 class RoleView(Model):
-    """A process of ours, as it last reported itself."""
+    """A process of ours, as it last reported itself; `alive`: within the last ten seconds."""
 
     role: str
     name: str
     host: str = ""
     pid: int = 0
+    alive: bool
     silent_ms: int
 
 

@@ -202,21 +202,27 @@ def attempt_row(partition: int, position: int, move: Moved) -> Row:
         record.version,
         record.task,
         record.created_at,
-        _state_of_try(move),
+        state_of_try(move),
         record.worker,
         record.ready_at or None,
         record.dispatched_at or None,
         record.started_at or None,
         record.finished_at or None,
-        record.error if record.state != State.SUCCEEDED else "",
+        error_of_try(move),
         move.what == "returned",
         partition,
         position,
     )
 
 
-def _state_of_try(move: Moved) -> str:
+def state_of_try(move: Moved) -> str:
+    """How the attempt stands or ended: it stays failed while the next one is awaited."""
     return State.FAILED if move.what == "retrying" else move.execution.state
+
+
+def error_of_try(move: Moved) -> str:
+    """Its own error, if it has one: until it ends, the record keeps the one of the attempt before."""
+    return move.execution.error if state_of_try(move) in {State.FAILED, State.LOST} else ""
 
 
 def task_row(task: TaskDef, at: int, position: int) -> Row:

@@ -10,7 +10,9 @@ from pipelines.command import command as words
 from pipelines.events import AnyEvent
 from pipelines.ids import execution_id, from_text, to_text
 from pipelines.views import Accepted, ExecutionRow
+from sinks.record.client import ClickHouseAwayError
 from streams.client import KafkaClient, Placed
+from streams.edge import forbidden
 from streams.edge.board import moment
 from streams.edge.live import Live
 from streams.edge.problems import ProblemError
@@ -49,7 +51,10 @@ class Orders:
         """Make one durable and wait up to `wait` seconds. Returns whether it was decided; raises if it was refused."""
         [placed] = self._translate([event])
         command = placed[1]
-        old = await self._reads.rows([command.id]) if isinstance(command, c.Retry) else {}
+        old = await self._standing(command)
+        for row in old.values():
+            if why := forbidden.ordered(command, row):
+                raise ProblemError(HTTPStatus.CONFLICT, why)
         accepted = await self._accepted(command, old)
         await self._refuse_second_retry(command, accepted)
         if not wait:
@@ -62,6 +67,17 @@ class Orders:
             return accepted, False
         existing = await self._was_there(accepted)
         return accepted.model_copy(update={"state": decision.state, "existing": existing}), True
+
+    async def _standing(self, command: c.TaskCommand) -> dict[bytes, ExecutionRow]:
+        """The execution that an order is about, as far as it is known here; only a retry cannot do without."""
+        if not isinstance(command, c.Cancel | c.Retry | c.Finish):
+            return {}
+        try:
+            return await self._reads.rows([command.id])
+        except ClickHouseAwayError:
+            if isinstance(command, c.Retry):
+                raise
+            return {}
 
     async def _refuse_second_retry(self, command: c.TaskCommand, accepted: Accepted) -> None:
         """The scheduler drops it as a repetition, without a word: say here what the first one has made."""

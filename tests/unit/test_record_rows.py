@@ -82,6 +82,21 @@ def test_what_a_step_says_of_its_attempt(what: str, fields: dict[str, Any], stat
     assert [row["state"] for row in rows] == ([state] if state else [])
 
 
+@pytest.mark.parametrize(
+    ("what", "state", "error"),
+    [
+        ("started", "running", ""),
+        ("cancelled", "cancelled", ""),
+        ("retrying", "retrying", "e"),
+        ("failed", "failed", "e"),
+    ],
+)
+def test_an_attempt_has_no_error_but_its_own(what: str, state: str, error: str) -> None:
+    """The record keeps the last attempt's error while the next one runs; that one's row does not have it."""
+    (row,) = tables(moved(what, attempt=2, state=state, error="e", dispatched_at=5))["attempts"]
+    assert row["error"] == error
+
+
 def test_a_task_that_comes_along_is_no_definition() -> None:
     """A submitted task runs once and is not kept: its event has call and payload, the table of tasks has nothing."""
     first = moved("created")

@@ -1,11 +1,12 @@
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pipelines.ids import execution_id, to_text
-from pipelines.model import ExternalTask, PipelineModel
+from pipelines.model import ExternalTask, PipelineModel, SleepTask
 from pipelines.requests import ExecutionFilter
 from tests.integration.edge.listing import until
 from ui.client import ApiError, Client
@@ -15,6 +16,8 @@ from ui.client import ApiError, Client
     ("words", "code"),
     [
         (["nonsense"], 2),
+        (["submit", "nosuch", "x"], 2),
+        (["submit"], 2),
         (["submit", "shell", "true", "--priority", "12"], 2),
         (["submit", "shell", "true", "--payload", "no json"], 2),
         (["cancel", "--state", "running"], 2),
@@ -125,6 +128,47 @@ def test_sql_errors_are_one_readable_line(system: Any) -> None:
         assert said in done.stderr
         assert "DB::Exception" not in done.stderr
         assert "In scope" not in done.stderr
+        assert "Expected one of" not in done.stderr
+
+
+def test_what_is_no_kind_is_told_the_kinds(system: Any) -> None:
+    """The line names all that there are."""
+    assert (
+        "'nosuch' is no kind of task: function, python, shell, sql, http" in system.run("submit", "nosuch", "x").stderr
+    )
+
+
+def test_what_is_kept_is_listed(system: Any, client: Client, name: str) -> None:
+    """Tasks by pages, pipelines whole; as JSON what the API says, as a table within a narrow terminal."""
+    text = "long words " * 20
+    tasks = [{"id": f"{name}.{n}", "kind": "external", "description": text} for n in "abc"]
+    system.run("create", "-", stdin=json.dumps({"id": name, "tasks": tasks}))
+    page = ["tasks", "--pipeline", name, "--limit", "2"]
+    deadline = time.monotonic() + 30
+    while len(client.tasks(pipeline=name)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    first, rest = (system.run(*page, *more, "-o", "json") for more in ((), ("--after", f"{name}.b")))
+    assert [one["task"] for one in json.loads(first.stdout) + json.loads(rest.stdout)] == [t["id"] for t in tasks]
+    shown = system.run(*page, COLUMNS="80")
+    assert [line.split()[0] for line in shown.stdout.splitlines()[1:]] == [f"{name}.a", f"{name}.b"]
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert f"--after {name}.b" in shown.stderr
+    assert name in system.run("pipelines").stdout
+
+
+def test_orders_that_cannot_be_leave_no_dead_letter(client: Client, name: str) -> None:
+    """Who asks for what the standing of an execution forbids is told why, and that is all."""
+    ended = client.submit(SleepTask(id=name, seconds=timedelta(0))).execution or ""
+    running = client.submit(ExternalTask(id=f"{name}-x")).execution or ""
+    for order, why in (
+        (lambda: client.cancel(ended), "it is succeeded already"),
+        (lambda: client.finish(ended), "only external executions"),
+        (lambda: client.retry(running), "only what has ended"),
+    ):
+        with pytest.raises(ApiError, match=why) as refused:
+            order()
+        assert refused.value.status == 409
+    assert [one for one in client.dead_letters() if one.execution in {ended, running}] == []
 
 
 def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -> None:
@@ -135,7 +179,7 @@ def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -
     assert done.stdout.strip()[-12:] in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) <= 80
     assert "1 of 1, the last created first" in listed.stderr
-    assert "shows run and pool too" in " ".join(listed.stderr.split())
+    assert "shows run, pool, changed too" in " ".join(listed.stderr.split())
     listed = system.run("list", "--text", name, "--order", "waited")
     assert "the longest wait first" in listed.stderr
 
@@ -197,6 +241,9 @@ def test_json_output_is_json_alone(system: Any, name: str) -> None:
         ["list"],
         ["show", execution],
         ["queues"],
+        ["workers"],
+        ["tasks"],
+        ["pipelines"],
         ["dead-letters"],
         ["sql", "SELECT 1 AS one"],
     ]
