@@ -1,9 +1,11 @@
+import contextlib
 import json
 import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from pipelines.ids import execution_id, to_text
 from pipelines.model import ExternalTask, PipelineModel, SleepTask
@@ -65,6 +67,22 @@ def test_a_folders_pipelines_are_loaded(system: Any, tmp_path: Any, name: str) -
     done = system.run("load", str(tmp_path))
     assert done.returncode == 1
     assert "bad.py" in done.stdout
+
+
+def test_loading_says_that_running_workers_have_read_their_folder(system: Any, client: Client, tmp_path: Any) -> None:
+    """Functions that are new to them would fail there; with no worker there is nothing to say."""
+    (tmp_path / "one.py").write_text(
+        "from headrace import task\n\n@task\ndef greet_late(payload):\n    return payload\n"
+    )
+    assert "restart them" not in system.run("load", str(tmp_path)).stdout
+    word = {"pool": "played", "at": round(time.time() * 1000), "workers": [{"worker": "w"}]}
+    with contextlib.closing(KafkaProducer(bootstrap_servers=system.settings.kafka)) as producer:
+        producer.send(system.topics.status, json.dumps(word).encode(), b"pool/played", partition=0).get(30)
+        deadline = time.monotonic() + 30
+        while not client.workers() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "restart them" in system.run("load", str(tmp_path)).stdout
+        producer.send(system.topics.status, None, b"pool/played", partition=0).get(30)
 
 
 def test_an_executions_life(system: Any, name: str) -> None:
