@@ -203,8 +203,6 @@ def _define(values: dict[str, Any], function: Function | None = None, pipeline: 
     what = f"task {values['id']!r}"
     values["upstream"] = tuple(_upstream(u, what, pipeline) for u in _listed(values.get("upstream", ())))
     values["notify"] = tuple(_rule(rule) for rule in _listed(values.get("notify", ())))
-    if isinstance(retries := values.get("retries"), int):
-        values["retries"] = {"limit": retries}
     if function is not None and not values.get("description"):
         values["description"] = _first_sentence(function)
     with _explained(what):

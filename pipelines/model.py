@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 PAYLOAD_LIMIT = 256 * 1024
 """Bytes of a payload as compact JSON; a larger one is refused."""
@@ -56,6 +56,16 @@ class Retries(Model):
     jitter: float = Field(0.1, ge=0, le=1, description="Share of the delay that is random, seeded by the id.")
 
 
+def _limited(given: object) -> object:
+    return {"limit": given} if type(given) is int else given
+
+
+AnyRetries = Annotated[
+    Retries, BeforeValidator(_limited, json_schema_input_type=Annotated[int, Field(ge=0, le=1000)] | Retries)
+]
+"""Retries, or their limit alone."""
+
+
 class Happening(StrEnum):
     """What a notify rule can listen for."""
 
@@ -92,7 +102,7 @@ class TaskBase(Model):
     queue: Name = Field("default", description="A named line in the pool.")
     upstream: tuple[TaskId | UpstreamRef, ...] = Field((), max_length=1000)
     trigger: Trigger = Trigger.ALL_SUCCESS
-    retries: Retries = Retries()
+    retries: AnyRetries = Field(Retries(), description="A number is their limit.")
     timeout: Seconds | None = Field(None, description="For one attempt.")
     execution_timeout: Seconds | None = Field(None, description="For the whole execution, from when it is due.")
     max_latency: Seconds | None = Field(None, description="Longest acceptable wait from being able to run to running.")

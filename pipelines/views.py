@@ -181,7 +181,7 @@ class OverviewView(Model):
 
 
 class DeadLetterView(Model):
-    """What was refused, and why."""
+    """What was refused, and why. A message of ours holds many commands: `index` is the refused one's place in it."""
 
     at: AwareDatetime
     reason: str
@@ -191,16 +191,28 @@ class DeadLetterView(Model):
     offset: int
     first_bytes: str
     execution: str | None = None
+    index: int = 0
 
 
 class Accepted(Model):
-    """A command is durable. `state` is known where the caller waited for the first decision."""
+    """A command is durable. `state` and `existing` are known where the caller waited for the first decision.
+
+    `existing`: the task was executed in this run before; nothing was executed now, and `state` is of what was there.
+    `created_at` is the moment of this order: an execution that it made has the very same one.
+    """
 
     execution: str | None = None
     task: str | None = None
     run: str | None = None
     executions: dict[str, str] | None = None
     state: StateName | None = None
+    existing: bool | None = None
+    created_at: AwareDatetime | None = None
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The executions that it makes; of a pipeline's run those of its tasks, where they are known."""
+        return tuple(self.executions.values()) if self.executions else (self.execution,) if self.execution else ()
 
 
 class RefusalView(Model):
@@ -267,12 +279,13 @@ class RunView(Model):
 
 
 class RoleView(Model):
-    """A process of ours, as it last reported itself."""
+    """A process of ours, as it last reported itself; `alive`: within the last ten seconds."""
 
     role: str
     name: str
     host: str = ""
     pid: int = 0
+    alive: bool
     silent_ms: int
 
 

@@ -101,7 +101,7 @@ class Client:
     def submit(
         self, task: AnyTask, *, run: str | None = None, at: datetime | None = None, wait: float = WAIT
     ) -> Accepted:
-        """Create a task and execute it, in one."""
+        """Run a task once, without keeping it."""
         event = SubmitEvent(task=task, run=run, at=at)
         return self._ask("POST", "/v1/executions", Accepted, {"wait": wait}, event)
 
@@ -115,7 +115,7 @@ class Client:
         priority: int | None = None,
         wait: float = WAIT,
     ) -> Accepted:
-        """Execute a task that was created before."""
+        """Execute a task that is kept: created or loaded."""
         event = ExecuteEvent(task=task, run=run, at=at, payload=payload, priority=priority)
         return self._ask("POST", "/v1/executions", Accepted, {"wait": wait}, event)
 
@@ -150,7 +150,7 @@ class Client:
         return self._act(execution, "cancel", wait, CancelRequest(reason=reason))
 
     def retry(self, execution: str, *, wait: float = WAIT) -> Accepted:
-        """Execute again what has ended; the answer names the new execution."""
+        """Execute again what has ended, from its own copy of its task; the answer names the new execution."""
         return self._act(execution, "retry", wait)
 
     def finish(
@@ -178,9 +178,10 @@ class Client:
 
     # --- reads ----------------------------------------------------------------------------------------------
 
-    def tasks(self, *, pipeline: str | None = None, limit: int = 100) -> tuple[TaskView, ...]:
-        """Definitions in force, by id."""
-        return self._ask("GET", "/v1/tasks", tuple[TaskView, ...], {"pipeline": pipeline, "limit": limit})
+    def tasks(self, *, pipeline: str | None = None, limit: int = 100, after: str = "") -> tuple[TaskView, ...]:
+        """Definitions in force, by id; `after` is the last id of the page before."""
+        query = {"pipeline": pipeline, "limit": limit, "after": after}
+        return self._ask("GET", "/v1/tasks", tuple[TaskView, ...], query)
 
     def task(self, task: str) -> TaskView:
         """One definition."""
@@ -223,7 +224,7 @@ class Client:
         """Lines of output as they come, until the execution has ended."""
         path = f"/v1/executions/{_part(execution)}/logs/stream"
         timeout = httpx.Timeout(5.0, read=60.0)  # the stream pings every 15 s
-        with _reachable(), self._http.stream("GET", path, params={"after": after}, timeout=timeout) as response:
+        with self._reachable(), self._http.stream("GET", path, params={"after": after}, timeout=timeout) as response:
             _check(response)
             for line in response.iter_lines():
                 if line.startswith("data: "):
@@ -258,13 +259,21 @@ class Client:
 
     # --- how ------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            where = str(self._http.base_url).rstrip("/")
+            raise ApiUnavailableError(f"no answer from the API at {where} ({error}); {_start()}") from error
+
     def _act(self, execution: str, action: str, wait: float, body: Body = None) -> Accepted:
         return self._ask("POST", f"/v1/executions/{_part(execution)}/{action}", Accepted, {"wait": wait}, body)
 
     def _ask(self, method: str, path: str, answer: type[T], query: Query | None = None, body: Body = None) -> T:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         headers = {"Content-Type": "application/json"} if body is not None else None
-        with _reachable():
+        with self._reachable():
             response = self._http.request(method, path, params=params, content=_json(body), headers=headers)
         _check(response)
         read: T = _reader(cast("Hashable", answer)).validate_json(response.content)
@@ -285,14 +294,6 @@ def _reader(answer: Any) -> TypeAdapter[Any]:
 def _part(name: str) -> str:
     """A name as one part of a path, whatever is in it."""
     return quote(name, safe="")
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except httpx.TransportError as error:
-        raise ApiUnavailableError(f"the edge does not answer ({error}); is it running? `{command('up')}`") from error
 
 
 def _check(response: httpx.Response) -> None:
@@ -324,6 +325,8 @@ def _local(base_url: str | None, token: str | None) -> tuple[str, str]:
     try:
         return base_url or here.edge_url, token or read_token(here)
     except FileNotFoundError as error:
-        raise ApiUnavailableError(
-            f"no token in {error.filename}; the edge makes one when it first starts: `{command('up')}`"
-        ) from None
+        raise ApiUnavailableError(f"nothing was started here yet (no token in {error.filename}); {_start()}") from None
+
+
+def _start() -> str:
+    return f"start Headrace with `{command('up')}`, or the API alone with `{command('edge')}`"

@@ -33,5 +33,6 @@ def shortened(message: str) -> str:
     text = re.sub(r"\s*\(version [\d.]+( \([^()]*\))?\)|\s*\(for url [^)]*\)", "", text)
     text = " ".join(text.split())
     text = re.sub(r" SETTINGS max_execution_time = .* = '\d+'| FORMAT Native", "", text)
+    text = re.sub(r"[.:]? Expected one of: .*?(?=\. \([A-Z_]+\)$|$)", "", text)
     text = re.sub(r"[.:]? In scope .*?(?=\. \([A-Z_]+\)$|$)", "", text).replace("?. (", "? (")
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -183,11 +183,17 @@ class History:
             per_second=rate[0]["rate"],
         )
 
-    async def tasks(self, pipeline: str | None = None, limit: int = 100) -> list[TaskView]:
-        """Tasks that exist, by their id."""
+    async def tasks(self, pipeline: str | None = None, limit: int = 100, after: str = "") -> list[TaskView]:
+        """Tasks that exist, by their id: those behind `after`."""
         which = "AND pipeline = {pipeline:String}" if pipeline is not None else ""
-        sql = f"SELECT * FROM {{main}}.tasks WHERE NOT deleted {which} ORDER BY task LIMIT {{limit:UInt32}}"  # noqa: S608  (ours)
-        return [answers.task(row) for row in await self._rows(sql, pipeline=pipeline or "", limit=limit)]
+        rows = await self._rows(
+            f"SELECT * FROM {{main}}.tasks WHERE NOT deleted AND task > {{after:String}} {which} "  # noqa: S608  (ours)
+            "ORDER BY task LIMIT {limit:UInt32}",
+            pipeline=pipeline or "",
+            limit=limit,
+            after=after,
+        )
+        return [answers.task(row) for row in rows]
 
     async def task(self, task: str) -> TaskView | None:
         """A task, deleted or not; none: there never was one."""

@@ -86,13 +86,10 @@ class Batch:
             _keep(newest, life, step)
             if record.attempt and is_try(event):
                 _keep(tries, (*life, record.attempt), step)
-            if event.task_def is not None:
-                row = task_row(event.task_def, event.call, event.payload, event.at, position)
-                self.rows["tasks"].append(row)
 
     def _define(self, position: int, event: TaskCreated | TaskDeleted | PipelineCreated) -> None:
         if isinstance(event, TaskCreated):
-            row = task_row(event.task, event.task.call, event.task.payload, event.at, position)
+            row = task_row(event.task, event.at, position)
             self.rows["tasks"].append(row)
         elif isinstance(event, TaskDeleted):
             self.rows["tasks"].append(deleted_row(event, position))
@@ -205,24 +202,30 @@ def attempt_row(partition: int, position: int, move: Moved) -> Row:
         record.version,
         record.task,
         record.created_at,
-        _state_of_try(move),
+        state_of_try(move),
         record.worker,
         record.ready_at or None,
         record.dispatched_at or None,
         record.started_at or None,
         record.finished_at or None,
-        record.error if record.state != State.SUCCEEDED else "",
+        error_of_try(move),
         move.what == "returned",
         partition,
         position,
     )
 
 
-def _state_of_try(move: Moved) -> str:
+def state_of_try(move: Moved) -> str:
+    """How the attempt stands or ended: it stays failed while the next one is awaited."""
     return State.FAILED if move.what == "retrying" else move.execution.state
 
 
-def task_row(task: TaskDef, call: bytes, payload: bytes, at: int, position: int) -> Row:
+def error_of_try(move: Moved) -> str:
+    """Its own error, if it has one: until it ends, the record keeps the one of the attempt before."""
+    return move.execution.error if state_of_try(move) in {State.FAILED, State.LOST} else ""
+
+
+def task_row(task: TaskDef, at: int, position: int) -> Row:
     """A definition."""
     return (
         task.id,
@@ -240,8 +243,8 @@ def task_row(task: TaskDef, call: bytes, payload: bytes, at: int, position: int)
         task.max_latency or None,
         task.at_most_once,
         task.description,
-        _text(call),
-        _text(payload),
+        _text(task.call),
+        _text(task.payload),
         at,
         False,
         position,
@@ -251,7 +254,7 @@ def task_row(task: TaskDef, call: bytes, payload: bytes, at: int, position: int)
 def deleted_row(event: TaskDeleted, position: int) -> Row:
     """A deletion: it stands beside the definition."""
     gone = TaskDef(event.task, kind="")
-    return (*task_row(gone, b"", b"", event.at, position)[:-2], True, position)
+    return (*task_row(gone, event.at, position)[:-2], True, position)
 
 
 def pipeline_row(event: PipelineCreated) -> Row:

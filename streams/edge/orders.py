@@ -10,7 +10,10 @@ from pipelines.command import command as words
 from pipelines.events import AnyEvent
 from pipelines.ids import execution_id, from_text, to_text
 from pipelines.views import Accepted, ExecutionRow
+from sinks.record.client import ClickHouseAwayError
 from streams.client import KafkaClient, Placed
+from streams.edge import forbidden
+from streams.edge.board import moment
 from streams.edge.live import Live
 from streams.edge.problems import ProblemError
 from streams.edge.reads import Reads
@@ -48,7 +51,10 @@ class Orders:
         """Make one durable and wait up to `wait` seconds. Returns whether it was decided; raises if it was refused."""
         [placed] = self._translate([event])
         command = placed[1]
-        old = await self._reads.rows([command.id]) if isinstance(command, c.Retry) else {}
+        old = await self._standing(command)
+        for row in old.values():
+            if why := forbidden.ordered(command, row):
+                raise ProblemError(HTTPStatus.CONFLICT, why)
         accepted = await self._accepted(command, old)
         await self._refuse_second_retry(command, accepted)
         if not wait:
@@ -59,7 +65,19 @@ class Orders:
             raise await self._refusal(command, decision)
         if decision is None:
             return accepted, False
-        return accepted.model_copy(update={"state": decision.state}), True
+        existing = await self._was_there(accepted)
+        return accepted.model_copy(update={"state": decision.state, "existing": existing}), True
+
+    async def _standing(self, command: c.TaskCommand) -> dict[bytes, ExecutionRow]:
+        """The execution that an order is about, as far as it is known here; only a retry cannot do without."""
+        if not isinstance(command, c.Cancel | c.Retry | c.Finish):
+            return {}
+        try:
+            return await self._reads.rows([command.id])
+        except ClickHouseAwayError:
+            if isinstance(command, c.Retry):
+                raise
+            return {}
 
     async def _refuse_second_retry(self, command: c.TaskCommand, accepted: Accepted) -> None:
         """The scheduler drops it as a repetition, without a word: say here what the first one has made."""
@@ -80,24 +98,35 @@ class Orders:
             futures = [stack.enter_context(expect(*heard)) for heard in _heard(placed[1], accepted)]
             await self._client.send([placed])
             decision = await _first(futures, min(wait, LOOK_AFTER))
-            decision = decision or await self._known(placed[1])
+            decision = decision or await self._known(accepted)
             return decision or await _first(futures, wait - LOOK_AFTER)
 
-    async def _known(self, command: c.TaskCommand) -> Decided | None:
-        """The standing of an execution that was there before; the scheduler does not answer a repetition."""
-        state = await self._reads.state(command.id) if isinstance(command, c.Execute) else None
-        return Decided("known", state) if state else None
+    async def _known(self, accepted: Accepted) -> Decided | None:
+        """The standing of what was there before; the scheduler does not answer a repetition."""
+        if not await self._was_there(accepted):
+            return None
+        return Decided("known", await self._reads.state(from_text(accepted.execution)) if accepted.execution else None)
+
+    async def _was_there(self, accepted: Accepted) -> bool | None:
+        """Whether all that an order would make was made by an earlier one; none: it makes nothing.
+
+        The scheduler keeps the moment of the order that made an execution, so no two are mistaken for each other.
+        """
+        made = [from_text(one) for one in accepted.made] if accepted.created_at else []
+        rows = await self._reads.rows(made)
+        earlier = [row for row in rows.values() if row.created_at != accepted.created_at]
+        return len(earlier) == len(made) if made else None
 
     async def _accepted(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> Accepted:
         """What is known of the outcome before the scheduler has decided."""
         known: dict[str, Any] = {}
         match command:
-            case c.Execute(id=which, task=task, run=run):
-                known = {"execution": to_text(which), "task": task, "run": run}
-            case c.ExecutePipeline(pipeline=pipeline, run=run):
+            case c.Execute(id=which, task=task, run=run, at=at):
+                known = {"execution": to_text(which), "task": task, "run": run, "created_at": moment(at)}
+            case c.ExecutePipeline(pipeline=pipeline, run=run, at=at):
                 tasks = await self._reads.pipeline_tasks(pipeline)
                 known = {"executions": {task: to_text(execution_id(task, run)) for task in tasks}}
-                known |= {"task": pipeline, "run": run}
+                known |= {"task": pipeline, "run": run, "created_at": moment(at)}
             case c.Retry(id=which):
                 known = {"execution": _renewed(which, old.get(which))}
             case c.Cancel(id=which) | c.Finish(id=which):
@@ -123,7 +152,7 @@ class Orders:
 
 
 def says_unknown(reason: str) -> bool:
-    """Whether the scheduler knows no such task or pipeline. The history also has tasks that were only submitted."""
+    """Whether the scheduler knows no such task or pipeline, of which the history may still tell."""
     return " does not exist: create it first" in reason
 
 

@@ -158,9 +158,9 @@ class Reads:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
         return lines
 
-    async def tasks(self, pipeline: str | None, limit: int) -> list[TaskView]:
-        """Definitions in force, by id."""
-        return await self._history.tasks(pipeline, limit)
+    async def tasks(self, pipeline: str | None, limit: int, after: str = "") -> list[TaskView]:
+        """Definitions in force behind `after`, by id."""
+        return await self._history.tasks(pipeline, limit, after)
 
     async def task(self, task: str) -> TaskView:
         """One definition, in force or deleted."""

@@ -18,6 +18,7 @@ from pipelines.views import (
     TaskView,
     UpstreamView,
 )
+from sinks.record.rows import error_of_try, is_try, state_of_try
 from streams.edge.board import maybe, moment, now_ms
 from streams.engine.events import Moved, PipelineCreated, Refused, TaskCreated
 from streams.engine.records import Execution, State, TaskDef
@@ -95,14 +96,16 @@ def joined(past: ExecutionView, present: ExecutionView) -> ExecutionView:
 
 def attempts(steps: Iterable[Moved]) -> tuple[AttemptView, ...]:
     """The tries of an execution: of each attempt number, the newest step that belongs to it."""
-    newest = {m.execution.attempt: m.execution for m in steps if m.execution.attempt and m.execution.dispatched_at}
+    tries = (m for m in steps if m.execution.attempt and m.execution.dispatched_at and is_try(m))
+    newest = {m.execution.attempt: m for m in tries}
     return tuple(_attempt(newest[number]) for number in sorted(newest))
 
 
-def _attempt(record: Execution) -> AttemptView:
+def _attempt(move: Moved) -> AttemptView:
+    record = move.execution
     return AttemptView(
         attempt=record.attempt,
-        state=cast("StateName", str(record.state)),
+        state=cast("StateName", str(state_of_try(move))),
         worker=record.worker or None,
         ready_at=maybe(record.ready_at),
         dispatched_at=maybe(record.dispatched_at),
@@ -110,7 +113,7 @@ def _attempt(record: Execution) -> AttemptView:
         finished_at=maybe(record.finished_at),
         waited_ms=waited(record),
         ran_ms=ran(record),
-        error=record.error or None,
+        error=error_of_try(move) or None,
     )
 
 

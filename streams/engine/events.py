@@ -147,3 +147,4 @@ class Refused(Struct, frozen=True):
     at: int
     first_bytes: str  # up to 2 KiB, as text with escapes
     execution: str = ""
+    index: int = 0  # which command of the message, from 0

@@ -9,6 +9,11 @@ from cyclopts import Parameter
 
 from streams.settings import settings
 
+RESTART = (
+    "Workers run, and they read their folder (HEADRACE_PIPELINES_DIR) when they start: "
+    "restart them before you execute functions that are new or changed.\n"
+)
+
 
 def up(*, once: bool = False) -> None:
     """Start everything on this machine, run the example, and stay up until Ctrl-C.
@@ -64,6 +69,8 @@ def load(folder: Path | None = None, /) -> None:
         sys.exit(f"headrace load: {error}")
     with mapped(), api_there(print) as client:
         registry = make_known(client, folder or settings().pipelines_dir, print)
+        if registry.functions and client.workers():
+            sys.stdout.write(RESTART)
     sys.exit(1 if registry.errors else 0)
 
 

@@ -85,7 +85,9 @@ class Logic(Protocol):
         ...
 
 
-def letter(reason: str, stage: str, log: tuple[str, int], message: Incoming, execution: str = "") -> Refused:
-    """A dead letter about a message of `log`, a topic and its partition."""
+def letter(  # noqa: PLR0917  (what a dead letter says)
+    reason: str, stage: str, log: tuple[str, int], message: Incoming, execution: str = "", index: int = 0
+) -> Refused:
+    """A dead letter about a message of `log`, a topic and its partition, or about the command at `index` in it."""
     first = message.value[:FIRST_BYTES].decode("utf-8", "backslashreplace")
-    return Refused(reason, stage, *log, message.offset, message.at, first, execution)
+    return Refused(reason, stage, *log, message.offset, message.at, first, execution, index)

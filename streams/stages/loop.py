@@ -171,7 +171,7 @@ class Loop:
                 log.exception("a command failed; it becomes a dead letter", stage=self._stage.name, index=bug.index)
                 self._skips[message.offset].add(bug.index)
                 self._logic = self._stage.logic(self._partition)
-                self._bugs.append(self._letter(f"our own code failed on it: {bug}", message))
+                self._bugs.append(self._letter(f"our own code failed on it: {bug}", message, bug.index))
                 self._letters.clear()
                 self._late.clear()
                 todo = self._unsaved
@@ -222,8 +222,8 @@ class Loop:
                 f"{message.offset - marker - 1} messages are missing"
             )
 
-    def _letter(self, reason: str, message: Incoming) -> Send:
-        refused = letter(reason, self._stage.name, (self._stage.topic, self._partition.number), message)
+    def _letter(self, reason: str, message: Incoming, index: int = 0) -> Send:
+        refused = letter(reason, self._stage.name, (self._stage.topic, self._partition.number), message, index=index)
         return Send(self._stage.dead_letters, 0, msgspec.json.encode(refused))
 
 

@@ -53,10 +53,7 @@ class Schedule:
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise PoisonError(f"not an envelope of task commands: {error}") from None
         self._hear(commands, message.at)
-        rest = self._take(commands, message, skip)
-        if self._out.letters:
-            self._refuse(message)
-        return rest
+        return self._take(commands, message, skip)
 
     def weight(self) -> int:
         """See Logic."""
@@ -132,6 +129,8 @@ class Schedule:
                 if table.weight() > WEIGHT_LIMIT:
                     return index
                 handle(out, table, home, command, at, position + index * ROOM)
+                if out.letters:
+                    self._refuse(message, index)
         except Exception as error:
             raise BugError(index, error) from error
         return None
@@ -144,10 +143,10 @@ class Schedule:
     def _lanes(self, lanes: dict[int, list[c.LaneMessage]]) -> list[Send]:
         return [Send(self._topics.dispatch, lane, value) for lane, jobs in lanes.items() for value in pack(jobs)]
 
-    def _refuse(self, message: Incoming) -> None:
+    def _refuse(self, message: Incoming, index: int) -> None:
         for rejection, command in self._out.letters:
             shown = message._replace(value=readable(command))
             execution = to_text(rejection.execution) if rejection.execution else ""
-            refused = letter(rejection.reason, "schedule", (self._topics.tasks, self._number), shown, execution)
+            refused = letter(rejection.reason, "schedule", (self._topics.tasks, self._number), shown, execution, index)
             self._letters.append(msgspec.json.encode(refused))
         self._out.letters.clear()

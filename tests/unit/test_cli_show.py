@@ -1,10 +1,13 @@
-"""What `headrace show` prints of a result."""
+"""What `headrace show` prints of a result, and how rows of tables look."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 from showroom.world import World
 
+from ui.cli.looks import cell, table
 from ui.cli.show import RESULT_CHARACTERS, RESULT_LINES, begin_of_result
 
 
@@ -35,3 +38,14 @@ def test_a_long_line_is_cut_too() -> None:
     line, remark = printed("x" * 50_000)
     assert len(line) == RESULT_CHARACTERS
     assert "50,002 characters" in remark
+
+
+def test_a_cell_is_one_line_that_shows_where_it_was_cut() -> None:
+    """However long a text, a row of a table is one line of the terminal."""
+    drawn = table(["id", "reason"], whole=["id"])
+    drawn.add_row("1b0d6b2186f1", cell("first line\nsecond " + "word " * 40))
+    narrow = Console(width=40, record=True, file=io.StringIO())
+    narrow.print(drawn)
+    _, row = narrow.export_text().splitlines()
+    assert row.startswith("1b0d6b2186f1 first line second")
+    assert row.endswith("…")

@@ -14,6 +14,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 GOOD: list[dict[str, Any]] = [
     {"type": "submit", "task": {"id": "a", "kind": "shell", "command": "true", "timeout": 5, "max_latency": "PT1M"}},
     {"type": "submit", "task": {"id": "a", "kind": "python", "code": "result = 1", "payload": {"x": [1, None]}}},
+    {"type": "submit", "task": {"id": "a", "kind": "external", "retries": 1}},
+    {"type": "submit", "task": {"id": "a", "kind": "external", "retries": {"limit": 2, "delay": 5}}},
     {"type": "create", "pipeline": {"id": "p", "tasks": [{"id": "p.a", "kind": "sleep", "seconds": 0.5}]}},
     {"type": "execute", "task": "a", "at": "2026-01-01T00:00:00Z", "priority": 9},
     {"type": "cancel", "task": "a", "run": "r"},
@@ -28,6 +30,8 @@ BAD: list[dict[str, Any]] = [
     {"type": "submit", "task": {"id": "a", "kind": "external", "priority": 10}},
     {"type": "submit", "task": {"id": "a", "kind": "external", "nonsense": 1}},
     {"type": "submit", "task": {"id": "a", "kind": "sleep", "seconds": -1}},
+    {"type": "submit", "task": {"id": "a", "kind": "external", "retries": "many"}},
+    {"type": "submit", "task": {"id": "a", "kind": "external", "retries": -1}},
 ]
 
 

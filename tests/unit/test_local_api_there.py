@@ -64,5 +64,5 @@ def test_an_edge_that_is_still_starting_is_waited_for(edge: TCPServer) -> None:
 def test_an_edge_that_never_comes_is_given_up() -> None:
     """The error says how long it was waited for, and what was missing."""
     ensure_token(settings())
-    with pytest.raises(ApiUnavailableError, match="after 0 s of waiting: the edge does not answer"):
+    with pytest.raises(ApiUnavailableError, match="after 0 s of waiting: no answer from the API at http"):
         api_there(lambda _: None, within=0)

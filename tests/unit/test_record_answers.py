@@ -120,4 +120,8 @@ def test_messages_of_clickhouse_are_shortened() -> None:
     assert shortened(scope) == "Unknown expression identifier `stat`. (UNKNOWN_ID)"
     meant = "Unknown table expression identifier 'x'. Maybe you meant y? In scope SELECT * FROM x. (UNKNOWN_TABLE)"
     assert shortened(meant) == "Unknown table expression identifier 'x'. Maybe you meant y? (UNKNOWN_TABLE)"
+    syntax = (
+        "Syntax error: failed at position 7 (1): 1. Expected one of: token sequence, Dot, end of query. (SYNTAX_ERROR)"
+    )
+    assert shortened(syntax) == "Syntax error: failed at position 7 (1): 1. (SYNTAX_ERROR)"
     assert len(shortened("y" * 5000)) == SHOWN

@@ -82,14 +82,29 @@ def test_what_a_step_says_of_its_attempt(what: str, fields: dict[str, Any], stat
     assert [row["state"] for row in rows] == ([state] if state else [])
 
 
-def test_a_task_that_comes_along_is_recorded_with_its_call_and_payload() -> None:
-    """Create-and-execute leaves a definition, whole, although it travels without its two large parts."""
+@pytest.mark.parametrize(
+    ("what", "state", "error"),
+    [
+        ("started", "running", ""),
+        ("cancelled", "cancelled", ""),
+        ("retrying", "retrying", "e"),
+        ("failed", "failed", "e"),
+    ],
+)
+def test_an_attempt_has_no_error_but_its_own(what: str, state: str, error: str) -> None:
+    """The record keeps the last attempt's error while the next one runs; that one's row does not have it."""
+    (row,) = tables(moved(what, attempt=2, state=state, error="e", dispatched_at=5))["attempts"]
+    assert row["error"] == error
+
+
+def test_a_task_that_comes_along_is_no_definition() -> None:
+    """A submitted task runs once and is not kept: its event has call and payload, the table of tasks has nothing."""
     first = moved("created")
     whole = Moved(
         "created", 2500, first.execution, call=b'{"code":"1"}', payload=b"[1]", task_def=TaskDef("p.a", "python")
     )
     found = tables(whole)
-    assert [(t["task"], t["call"], t["payload"]) for t in found["tasks"]] == [("p.a", b'{"code":"1"}', b"[1]")]
+    assert not found.get("tasks")
     assert [(e["call"], e["payload"]) for e in found["events"]] == [(b'{"code":"1"}', b"[1]")]
 
 

@@ -235,6 +235,13 @@ def test_what_somebody_did_wrong_is_a_dead_letter_that_names_the_execution() -> 
     assert json.loads(letter.first_bytes) == {"command": "Cancel", "id": letter.execution, "at": 1}
 
 
+def test_two_dead_letters_never_share_a_place() -> None:
+    """Of a message that holds many commands the place of each that was refused is told too."""
+    rig = Rig()
+    rig.take(message(0, c.Cancel(bytes(16), 1), execute(), c.Cancel(bytes(16), 2)))
+    assert [(letter.offset, letter.index) for letter in rig.letters()] == [(0, 0), (0, 2)]
+
+
 def test_i11_our_own_failure_on_a_command_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command becomes a dead letter; all others of the batch are as if it had never come."""
     plain = {0: message(0, execute()), 2: message(2, execute("t3"))}

@@ -48,6 +48,8 @@ def retry(
 ) -> None:
     """Execute again what has ended, each under a new id.
 
+    An execution carries its own copy of its task: a retry runs what it ran, though the task was replaced or deleted.
+
     Args:
         ids: Executions by id (the last twelve characters, as lists show them, will do); none: all that match.
         wait: With one id: wait for the end of the new execution.

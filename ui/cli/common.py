@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from ui.cli.exits import mapped
 from ui.client import Client
@@ -41,8 +42,4 @@ def connected() -> Iterator[Client]:
 
 def print_json(answer: BaseModel | Sequence[BaseModel]) -> None:
     """One JSON document on standard output."""
-    if isinstance(answer, BaseModel):
-        text = answer.model_dump_json(indent=2)
-    else:
-        text = f"[{','.join(one.model_dump_json() for one in answer)}]"
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{to_json(answer, indent=2).decode()}\n")

@@ -1,4 +1,4 @@
-"""`headrace create FILE`: definitions without an execution."""
+"""`headrace create FILE`: definitions that are kept, without an execution."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from ui.cli.looks import console, safe
 
 
 def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, common: Common = PLAIN) -> None:
-    """Create tasks or a pipeline from a JSON file.
+    """Keep tasks or a pipeline from a JSON file: `execute` runs them later, any number of times.
 
     Args:
         file: A task, a pipeline, or a list of them; `-` reads standard input.

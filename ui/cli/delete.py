@@ -6,7 +6,7 @@ from ui.cli.looks import notes, safe
 
 
 def delete(task: str, /, *, common: Common = PLAIN) -> None:
-    """Let a task take no further executions. Those already submitted run to their end.
+    """Let a task take no further executions. Those already submitted run to their end, and can be retried.
 
     Args:
         task: The task's id.

@@ -11,7 +11,7 @@ from pipelines.views import Problem
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_same
+from ui.cli.guess import NOT_FOUND, ask_first, guessing, kept_or_nearly_same
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
 from ui.client import ApiError, ApiUnavailableError, Client
@@ -31,7 +31,7 @@ def execute(
     wait: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     common: Common = PLAIN,
 ) -> None:
-    """Execute a task or a pipeline that was created before. Prints the execution's or the run's name at once.
+    """Execute a task or a pipeline that is kept (created or loaded). Prints the execution's or the run's name at once.
 
     Args:
         name: A task's id; or, where there is no such task, a pipeline's, all of whose tasks are executed in one run.
@@ -50,7 +50,7 @@ def execute(
         moment = due(at)
     said: dict[str, Any] = {"run": run, "at": moment, "payload": value, "priority": priority}
     with connected() as client:
-        with guessing(client, name or pipeline or "", nearly_same):
+        with guessing(client, name or pipeline or "", kept_or_nearly_same):
             whole = _pipeline_meant(client, name, pipeline)
             made = client.run_pipeline(whole, **said) if whole else client.execute(name or "", **said)
         return report_all(client, [made], common, wait=wait) if whole else report(client, made, common, wait=wait)
@@ -71,7 +71,9 @@ def _pipeline_meant(client: Client, name: str | None, pipeline: str | None) -> s
             return name
     except ApiUnavailableError:  # the order itself will tell
         return None
-    detail = f"there is no task or pipeline {shown(name)}: create it first, or submit it whole"
+    detail = (
+        f"there is no task or pipeline {shown(name)}: create it first (`{command('create FILE')}`), or submit it whole"
+    )
     raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=detail))
 
 

@@ -47,6 +47,13 @@ def run_or_task(client: Client, name: str) -> str:
     return ""
 
 
+def kept_or_nearly_same(client: Client, name: str) -> str:
+    """For what is to be executed: that it ran and is not kept, or the name that is nearly the same."""
+    if client.executions(ExecutionFilter(task=name), limit=1).items:
+        return "it ran before, but is not kept: a submitted task runs once, and a deleted one is gone"
+    return nearly_same(client, name)
+
+
 def nearly_same(client: Client, name: str) -> str:
     """For a task or a pipeline: the name that is nearly the same."""
     known = [task.task for task in client.tasks(limit=1000)] + [one.pipeline for one in client.pipelines()]

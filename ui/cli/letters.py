@@ -1,7 +1,8 @@
 """`headrace dead-letters`."""
 
+from pipelines.views import DeadLetterView
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import console, moment, notes, safe, table
+from ui.cli.looks import cell, console, moment, narrow, notes, table
 
 
 def dead_letters(*, limit: int = 50, common: Common = PLAIN) -> None:
@@ -15,10 +16,17 @@ def dead_letters(*, limit: int = 50, common: Common = PLAIN) -> None:
         found = client.dead_letters(limit=limit)
     if common.json:
         return print_json(found)
-    drawn = table(["at", "stage", "where", "reason", "begins with"])
+    columns = ["at", "where", "reason"] if narrow() else ["at", "where", "reason", "stage", "begins with"]
+    drawn = table(columns, whole=["at", "where", "stage"])
     for one in found:
-        where = f"{one.topic}/{one.partition}@{one.offset}"
-        drawn.add_row(moment(one.at), one.stage, where, safe(one.reason), safe(one.first_bytes[:60]))
+        cells = (moment(one.at), _where(one), cell(one.reason), one.stage, cell(one.first_bytes))
+        drawn.add_row(*cells[: len(columns)])
     if not found:
         return notes.print("No dead letters. Messages that cannot be carried out come here with their reason.")
-    return console.print(drawn)
+    console.print(drawn)
+    return notes.print("all of each: -o json") if narrow() else None
+
+
+def _where(one: DeadLetterView) -> str:
+    """Topic, partition and offset; behind a colon the command's place in a message that holds many."""
+    return f"{one.topic}/{one.partition}@{one.offset}" + (f":{one.index}" if one.index else "")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from pipelines.requests import ExecutionFilter, Order
 from pipelines.views import ExecutionPage, ExecutionRow, StateName
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import console, moment, notes, safe, state, table
+from ui.cli.looks import ROOMY, cell, console, moment, narrow, notes, state, table
 from ui.cli.times import since
 from ui.parts import formats
 
@@ -58,10 +58,9 @@ class Filter:
 
 NO_FILTER = Filter()
 
-COLUMNS = ("state", "execution", "task", "run", "prio", "pool", "waited", "ran", "changed")
-SPARE = ("run", "pool")
-"""Left out on a terminal of fewer than `ROOMY` columns, so that ids stay whole and names readable."""
-ROOMY = 110
+COLUMNS = ("state", "execution", "task", "run", "prio", "pool", "waited", "ran", "created", "changed")
+SPARE = ("run", "pool", "changed")
+"""Left out on a narrow terminal, so that ids stay whole and names readable."""
 FIRST: dict[Order, str] = {
     "newest": "the last created first",
     "oldest": "the first created first",
@@ -91,34 +90,34 @@ def executions(
 
 
 def _draw(page: ExecutionPage, order: Order) -> None:
-    narrow = console.width < ROOMY
-    columns = [name for name in COLUMNS if not (narrow and name in SPARE)]
-    drawn = table(columns, right=["waited", "ran"], whole=["state", "execution", "prio", "ran", "changed"])
+    columns = [name for name in COLUMNS if not (narrow() and name in SPARE)]
+    drawn = table(columns, right=["waited", "ran"], whole=["state", "execution", "prio", "ran", "created", "changed"])
     for row in page.items:
         cells = _cells(row)
         drawn.add_row(*(cells[name] for name in columns))
     if page.items:
         console.print(drawn)
-    said = "; ".join([f"{len(page.items)} of {page.total}, {FIRST[order]}", *_hints(page, narrow=narrow)])
+    said = "; ".join([f"{len(page.items)} of {page.total}, {FIRST[order]}", *_hints(page)])
     notes.print(said, soft_wrap=True)  # whoever copies a cursor, or reads it from a pipe, gets it whole
 
 
-def _hints(page: ExecutionPage, *, narrow: bool) -> Iterator[str]:
+def _hints(page: ExecutionPage) -> Iterator[str]:
     if page.next:
         yield f"more: --cursor {page.next}"
-    if narrow and page.items:
-        yield f"a terminal of {ROOMY} columns shows {' and '.join(SPARE)} too"
+    if narrow() and page.items:
+        yield f"a terminal of {ROOMY} columns shows {', '.join(SPARE)} too"
 
 
 def _cells(row: ExecutionRow) -> dict[str, Any]:
     return {
         "state": state(row.state, late=row.late),
         "execution": formats.short_id(row.execution),
-        "task": safe(row.task),
-        "run": safe(row.run),
+        "task": cell(row.task),
+        "run": cell(row.run),
         "prio": formats.priority(row.priority),
-        "pool": row.pool,
+        "pool": cell(row.pool),
         "waited": formats.wait(row.waited_ms, row.max_latency_ms),
         "ran": formats.duration(row.ran_ms),
+        "created": moment(row.created_at),
         "changed": moment(row.updated_at),
     }

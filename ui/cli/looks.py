@@ -29,8 +29,11 @@ LOOKS: dict[StateName, tuple[str, str]] = {
     "skipped": ("⤼", "bright_black"),
 }
 
-WIDE = 200
-"""Columns where nobody watches: nothing is folded in a file or a pipe."""
+WIDE = 10_000
+"""Columns where nobody watches: nothing is folded or cut in a file or a pipe."""
+
+ROOMY = 110
+"""Columns of a terminal that shows all; on a narrower one some columns of tables are left out."""
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 notes = Console(stderr=True, highlight=False)
@@ -44,6 +47,18 @@ def safe(text: str | None) -> Text:
     )
 
 
+def cell(text: str | None) -> Text:
+    """The same on one line of a table, which cuts it with an ellipsis where there is no room."""
+    line = safe(" ".join((text or "").split()) or None)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def narrow() -> bool:
+    """Whether there is no room for all columns."""
+    return console.width < ROOMY
+
+
 def state(name: StateName, *, late: bool = False) -> Text:
     """A state, with a mark where it is late."""
     icon, style = LOOKS[name]
@@ -54,6 +69,11 @@ def state(name: StateName, *, late: bool = False) -> Text:
 def moment(at: datetime | None) -> str:
     """A time in this machine's zone."""
     return formats.moment(at, datetime.now(UTC), datetime.now().astimezone().tzinfo or UTC)
+
+
+def exactly(at: datetime | None) -> str:
+    """The same with date and second, whatever day it is."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else formats.MISSING
 
 
 def table(columns: Iterable[str], right: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:

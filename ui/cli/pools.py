@@ -2,7 +2,7 @@
 
 from pipelines.command import command
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import console, notes, safe, table
+from ui.cli.looks import cell, console, narrow, notes, table
 from ui.parts import formats
 
 
@@ -18,7 +18,7 @@ def workers(*, common: Common = PLAIN) -> None:
     for one in found:
         name = f"{one.worker} (drains)" if one.draining else one.worker
         figures = (str(one.running), str(one.slots), str(one.held), formats.duration(one.silent_ms))
-        drawn.add_row(safe(name), safe(one.pool), safe(one.host), *figures)
+        drawn.add_row(cell(name), cell(one.pool), cell(one.host), *figures)
     if not found:
         return notes.print(f"No worker. Start one: {command('worker')}")
     return console.print(drawn)
@@ -30,15 +30,16 @@ def queues(*, common: Common = PLAIN) -> None:
         found = client.pools()
     if common.json:
         return print_json(found)
-    priorities = [f"P{p}" for p in range(9, -1, -1)]
+    shown = [p for p in range(9, -1, -1) if not narrow() or any(pool.waiting[p] for pool in found)]
+    priorities = [f"P{p}" for p in shown]
     drawn = table(
         ["pool", "waiting", *priorities, "oldest", "running", "slots"],
         right=["waiting", *priorities, "oldest", "running", "slots"],
     )
     for pool in found:
-        by_priority = [formats.count(n) if n else formats.MISSING for n in reversed(pool.waiting)]
+        by_priority = [formats.count(pool.waiting[p]) if pool.waiting[p] else formats.MISSING for p in shown]
         rest = (formats.duration(pool.oldest_wait_ms), str(pool.running), str(pool.slots))
-        drawn.add_row(safe(pool.pool), formats.count(sum(pool.waiting)), *by_priority, *rest)
+        drawn.add_row(cell(pool.pool), formats.count(sum(pool.waiting)), *by_priority, *rest)
     if not found:
         return notes.print("No pool has been used yet.")
     return console.print(drawn)

@@ -10,15 +10,17 @@ from rich.text import Text
 from rich.tree import Tree
 
 from pipelines.command import command
-from pipelines.views import AttemptView, ExecutionView
+from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import guessing, run_or_task
-from ui.cli.looks import LOOKS, console, moment, safe, state, table
+from ui.cli.looks import LOOKS, cell, console, exactly, narrow, safe, state, table
 from ui.parts import formats
 
-BAR = 30
+BAR, NARROW_BAR = 30, 12
 """Columns of the timeline."""
+ERROR = 60
+"""Characters of an attempt's error; all of the last one stands below."""
 RESULT_LINES, RESULT_CHARACTERS = 20, 2000
 """What is shown of a result; a program reads all of it by `-o json`."""
 
@@ -51,9 +53,15 @@ def _parts(view: ExecutionView, now: datetime) -> Iterator[RenderableType]:
     if view.upstream or view.downstream:
         yield _tree(view)
     if view.error or view.reason:
-        yield Text.assemble(("error  " if view.error else "reason  "), safe(view.error or view.reason))
+        yield Text.assemble(_heading(view), safe(view.error or view.reason))
     if view.result is not None:
         yield from begin_of_result(view)
+
+
+def _heading(view: ExecutionView) -> str:
+    if not view.error:
+        return "reason  "
+    return "error  " if view.state in TERMINAL_STATES else "error of the attempt before  "
 
 
 def begin_of_result(view: ExecutionView) -> Iterator[Text]:
@@ -74,8 +82,10 @@ def _facts(view: ExecutionView) -> Table:
         "run": view.run,
         "priority": formats.priority(view.priority),
         "pool, queue": f"{view.pool}, {view.queue}",
-        "created": moment(view.created_at),
-        "due": moment(view.due_at),
+        "created": exactly(view.created_at),
+        "due": exactly(view.due_at),
+        "started": exactly(view.started_at),
+        "ended": exactly(view.finished_at) if view.state in TERMINAL_STATES else None,
         "waited": formats.wait(view.waited_ms, view.max_latency_ms),
         "ran": formats.duration(view.ran_ms),
         "worker": view.worker,
@@ -91,23 +101,24 @@ def _facts(view: ExecutionView) -> Table:
 
 def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
     """A bar an attempt, all on one scale: light where it waited, full where it ran."""
-    drawn = table(["attempt", "state", "", "waited", "ran", "worker", "error"], right=["waited", "ran"])
+    columns = ["attempt", "state", "", "waited", "ran", "worker", "error"]
+    drawn = table(columns, right=["waited", "ran"], whole=columns[:5])
     moments = [m for a in attempts for m in (a.ready_at or a.dispatched_at, a.finished_at or now) if m]
     start, end = min(moments), max(moments)
     for one in attempts:
         waited, ran = formats.duration(one.waited_ms), formats.duration(one.ran_ms)
         bar = _bar(one, start, end, now)
         drawn.add_row(
-            str(one.attempt), state(one.state), bar, waited, ran, safe(one.worker), safe(_first_line(one.error))
+            str(one.attempt), state(one.state), bar, waited, ran, cell(one.worker), cell(_last_line(one.error))
         )
     return drawn
 
 
 def _bar(attempt: AttemptView, start: datetime, end: datetime, now: datetime) -> Text:
-    whole = max((end - start).total_seconds(), 0.001)
+    whole, width = max((end - start).total_seconds(), 0.001), NARROW_BAR if narrow() else BAR
 
     def column(at: datetime) -> int:
-        return round((at - start).total_seconds() / whole * BAR)
+        return round((at - start).total_seconds() / whole * width)
 
     ready = attempt.ready_at or attempt.dispatched_at or start
     finished = attempt.finished_at or now
@@ -115,11 +126,12 @@ def _bar(attempt: AttemptView, start: datetime, end: datetime, now: datetime) ->
     left, middle, right = column(ready), column(started), column(finished)
     ran = max(right - middle, 1 if attempt.started_at else 0)
     style = LOOKS[attempt.state][1]
-    return Text.assemble(" " * min(left, BAR - 1), ("░" * (middle - left), "bright_black"), ("█" * ran, style))
+    return Text.assemble(" " * min(left, width - 1), ("░" * (middle - left), "bright_black"), ("█" * ran, style))
 
 
-def _first_line(text: str | None) -> str | None:
-    return text.strip().splitlines()[-1][:60] if text and text.strip() else None
+def _last_line(text: str | None) -> str | None:
+    line = text.strip().splitlines()[-1] if text and text.strip() else None
+    return f"{line[: ERROR - 1]}…" if line and len(line) > ERROR else line
 
 
 def _tree(view: ExecutionView) -> Tree:

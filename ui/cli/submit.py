@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter
 
+from pipelines.faults import shown
 from pipelines.model import AnyTask, Task, Trigger
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import events_of, read_file, read_json
@@ -17,8 +18,9 @@ from ui.cli.waiting import report, report_all
 Many = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
-app = App(name="submit", help="Create a task and execute it, in one. Prints the execution's id at once.")
+app = App(name="submit", help="Run a task once, without keeping it. Prints the execution's id at once.")
 TASK: TypeAdapter[AnyTask] = TypeAdapter(Task)
+KINDS = tuple(kind.model_fields["kind"].default for kind in AnyTask.__args__)
 
 
 @Parameter(name="*")
@@ -61,12 +63,10 @@ class Options:
 
     def fields(self) -> dict[str, Any]:
         """The task's fields that were given."""
-        names = ("priority", "pool", "queue", "trigger", "timeout", "max_latency", "delivery", "owner")
+        names = ("priority", "pool", "queue", "trigger", "retries", "timeout", "max_latency", "delivery", "owner")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.payload is not None:
             given["payload"] = read_json(self.payload)
-        if self.retries is not None:
-            given["retries"] = {"limit": self.retries}
         if self.notify:
             given["notify"] = [{"to": self.notify}]
         return given | {"upstream": self.upstream}
@@ -154,7 +154,7 @@ def external(*, options: Options = NONE, common: Common = PLAIN) -> None:
 
 @app.default
 def document(
-    *,
+    *words: Annotated[str, Parameter(show=False)],
     file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     wait: Flag = False,
     common: Common = PLAIN,
@@ -162,13 +162,16 @@ def document(
     """Submit what a JSON file holds: a task, or a list of tasks and public events.
 
     Args:
+        words: None: a kind that there is has a command of its own.
         file: The file; `-` reads standard input.
         wait: Wait for the end of all that were submitted; exit 1 if one is no success.
         common: Of every command.
     """
     with mapped():
+        if words:
+            raise UsageError(f"{shown(words[0])} is no kind of task: {', '.join(KINDS)} are; or name a file by --file")
         if file is None:
-            raise UsageError("say what to submit: a kind (shell, python, function, ...) or --file")
+            raise UsageError(f"say what to submit: a kind ({', '.join(KINDS)}) or --file")
         events = events_of(file, "submit")
     with connected() as client:
         report_all(client, client.send(events), common, wait=wait)

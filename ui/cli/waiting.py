@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from rich.json import JSON
+from rich.padding import Padding
 from rich.text import Text
 
 from pipelines.command import command
@@ -22,10 +23,18 @@ VISIBLE_WITHIN = 30.0
 """Seconds in which an accepted execution must be seen."""
 
 
+class Waited(ExecutionView):
+    """How an execution ended that was waited for. `existing`: it was there before the order, which executed nothing."""
+
+    existing: bool = False
+
+
 def report(client: Client, accepted: Accepted, common: Common, *, wait: bool) -> None:
     """Print the id, or wait and print the outcome; ends the process with 1 where that is no success."""
+    if accepted.existing and not common.json:
+        notes.print(_was_there(accepted), soft_wrap=True)
     if accepted.execution is not None and wait:
-        show_outcome(outcome(client, accepted.execution), common)
+        _show_outcome(_waited(client, accepted, accepted.execution), common)
     elif common.json:
         print_json(accepted)
     else:
@@ -45,27 +54,38 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
         for one in accepted:
             report(client, one, common, wait=False)
         return None
-    if unknown := next((one for one in accepted if not _made(one)), None):
+    if unknown := next((one for one in accepted if not one.made), None):
         notes.print(f"The edge does not know yet what was made; see: {command(f'list --run {safe(unknown.run)}')}")
         sys.exit(Exit.UNAVAILABLE)
-    views = [outcome(client, execution) for one in accepted for execution in _made(one)]
+    views = [_waited(client, one, execution) for one in accepted for execution in one.made]
     if common.json:
         print_json(views)
     else:
-        for view in views:
-            notes.print(_headline(view), safe(view.task))
+        _show_outcomes(views)
     if any(view.state != "succeeded" for view in views):
         sys.exit(Exit.FAILED)
     return None
 
 
-def _made(accepted: Accepted) -> list[str]:
-    if accepted.executions:
-        return list(accepted.executions.values())
-    return [accepted.execution] if accepted.execution else []
+def _was_there(accepted: Accepted) -> Text:
+    """That nothing was executed, and how to execute something."""
+    what = "the pipeline " if accepted.execution is None else ""
+    run = f"the run {accepted.run}" if accepted.run else "the run without a name"
+    ways = ["name another --run"]
+    if accepted.execution:
+        ways.append("submit it under another --id")
+    if accepted.execution and accepted.state in TERMINAL_STATES:
+        ways.append(f"`{command(f'retry {formats.short_id(accepted.execution)}')}`")
+    said = f"nothing was executed: {what}{accepted.task} was there in {run} before; for a new execution"
+    return safe(f"{said} {', or '.join(ways)}")
 
 
-def show_outcome(view: ExecutionView, common: Common) -> None:
+def _waited(client: Client, accepted: Accepted, execution: str) -> Waited:
+    view = outcome(client, execution)
+    return Waited(**dict(view), existing=accepted.created_at not in {None, view.created_at})
+
+
+def _show_outcome(view: Waited, common: Common) -> None:
     """How one execution ended; a failure ends the process."""
     if common.json:
         print_json(view)
@@ -74,9 +94,17 @@ def show_outcome(view: ExecutionView, common: Common) -> None:
         if view.result is not None:
             console.print(JSON.from_data(view.result, ensure_ascii=True), soft_wrap=True)
         if problem := view.error or view.reason:
-            notes.print(safe(problem))
+            notes.print(safe(problem), soft_wrap=True)
     if view.state != "succeeded":
         sys.exit(Exit.FAILED)
+
+
+def _show_outcomes(views: Sequence[Waited]) -> None:
+    """A line each; below one that is no success, why."""
+    for view in views:
+        notes.print(_headline(view), safe(view.task), "(was there before)" if view.existing else "", soft_wrap=True)
+        if view.state != "succeeded" and (problem := view.error or view.reason):
+            notes.print(Padding(safe(problem.strip()), (0, 0, 0, 4)))
 
 
 def _headline(view: ExecutionView) -> Text:

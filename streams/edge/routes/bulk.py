@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from pipelines.events import AnyEvent, CancelEvent, RetryEvent
 from pipelines.ids import to_text
 from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
-from pipelines.views import TERMINAL_STATES, BulkAnswer, ExecutionRow, RefusalView
+from pipelines.views import BulkAnswer, ExecutionRow, RefusalView
+from streams.edge import forbidden
 from streams.edge.context import Context, Here
 from streams.edge.problems import ProblemError
 
@@ -18,14 +19,14 @@ router = APIRouter(tags=["orders"])
 @router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
 async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Stop many executions."""
-    chosen, refused = await _chosen(here, wanted, _still_open)
+    chosen, refused = await _chosen(here, wanted, forbidden.cancelling)
     return await _send(here, {one: CancelEvent(execution=one, reason=wanted.reason) for one in chosen}, refused)
 
 
 @router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
 async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Execute many again; `executions` of the answer are the new ids by the old ones."""
-    chosen, refused = await _chosen(here, wanted, _ended)
+    chosen, refused = await _chosen(here, wanted, forbidden.retrying)
     return await _send(here, {one: RetryEvent(execution=one) for one in chosen}, refused)
 
 
@@ -63,11 +64,3 @@ async def _matching(here: Context, wanted: BulkRequest) -> dict[str, ExecutionRo
 
 def _count(found: Sequence[ExecutionRow]) -> str:
     return f"more than {BULK_LIMIT}" if len(found) > BULK_LIMIT else str(len(found))
-
-
-def _still_open(row: ExecutionRow) -> str | None:
-    return f"it is {row.state} already" if row.state in TERMINAL_STATES else None
-
-
-def _ended(row: ExecutionRow) -> str | None:
-    return None if row.state in TERMINAL_STATES else f"it is {row.state}: only what has ended can be retried"

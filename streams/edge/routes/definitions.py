@@ -12,10 +12,13 @@ router = APIRouter(tags=["definitions"])
 
 @router.get("/v1/tasks")
 async def tasks(
-    here: Here, pipeline: Annotated[str | None, Query(max_length=64)] = None, limit: Limit = 100
+    here: Here,
+    pipeline: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = 100,
+    after: Annotated[str, Query(max_length=200, description="The last id of the page before.")] = "",
 ) -> list[TaskView]:
-    """Definitions in force, by id."""
-    return await here.reads.tasks(pipeline, limit)
+    """Definitions in force, by id: a page of those behind `after`."""
+    return await here.reads.tasks(pipeline, limit, after)
 
 
 @router.get("/v1/tasks/{task}")

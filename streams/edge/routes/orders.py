@@ -50,7 +50,7 @@ async def send_events(events: Events, here: Here) -> list[Accepted]:
 async def submit_or_execute(
     event: Annotated[ExecutionEvent, Body()], here: Here, response: Response, wait: Wait = WAIT
 ) -> Accepted:
-    """Submit a task whole, or execute one that was created before."""
+    """Run a task once, without keeping it (submit), or execute one that is kept (execute)."""
     return await _order(here, event, wait, response)
 
 
@@ -92,7 +92,7 @@ async def cancel(
 
 @router.post("/v1/executions/{execution}/retry", responses=_202)
 async def retry(execution: str, here: Here, response: Response, wait: Wait = WAIT) -> Accepted:
-    """Execute again what has ended; the answer names the new execution."""
+    """Execute again what has ended, its task deleted or not; the answer names the new execution."""
     return await _order(here, RetryEvent(execution=await _found(here, execution)), wait, response)
 
 

@@ -1,19 +1,25 @@
+import contextlib
 import json
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from pipelines.ids import execution_id, to_text
-from pipelines.model import ExternalTask, PipelineModel
+from pipelines.model import ExternalTask, PipelineModel, SleepTask
 from pipelines.requests import ExecutionFilter
 from tests.integration.edge.listing import until
-from ui.client import Client
+from ui.client import ApiError, Client
 
 
 @pytest.mark.parametrize(
     ("words", "code"),
     [
         (["nonsense"], 2),
+        (["submit", "nosuch", "x"], 2),
+        (["submit"], 2),
         (["submit", "shell", "true", "--priority", "12"], 2),
         (["submit", "shell", "true", "--payload", "no json"], 2),
         (["cancel", "--state", "running"], 2),
@@ -61,6 +67,22 @@ def test_a_folders_pipelines_are_loaded(system: Any, tmp_path: Any, name: str) -
     done = system.run("load", str(tmp_path))
     assert done.returncode == 1
     assert "bad.py" in done.stdout
+
+
+def test_loading_says_that_running_workers_have_read_their_folder(system: Any, client: Client, tmp_path: Any) -> None:
+    """Functions that are new to them would fail there; with no worker there is nothing to say."""
+    (tmp_path / "one.py").write_text(
+        "from headrace import task\n\n@task\ndef greet_late(payload):\n    return payload\n"
+    )
+    assert "restart them" not in system.run("load", str(tmp_path)).stdout
+    word = {"pool": "played", "at": round(time.time() * 1000), "workers": [{"worker": "w"}]}
+    with contextlib.closing(KafkaProducer(bootstrap_servers=system.settings.kafka)) as producer:
+        producer.send(system.topics.status, json.dumps(word).encode(), b"pool/played", partition=0).get(30)
+        deadline = time.monotonic() + 30
+        while not client.workers() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "restart them" in system.run("load", str(tmp_path)).stdout
+        producer.send(system.topics.status, None, b"pool/played", partition=0).get(30)
 
 
 def test_an_executions_life(system: Any, name: str) -> None:
@@ -124,6 +146,47 @@ def test_sql_errors_are_one_readable_line(system: Any) -> None:
         assert said in done.stderr
         assert "DB::Exception" not in done.stderr
         assert "In scope" not in done.stderr
+        assert "Expected one of" not in done.stderr
+
+
+def test_what_is_no_kind_is_told_the_kinds(system: Any) -> None:
+    """The line names all that there are."""
+    assert (
+        "'nosuch' is no kind of task: function, python, shell, sql, http" in system.run("submit", "nosuch", "x").stderr
+    )
+
+
+def test_what_is_kept_is_listed(system: Any, client: Client, name: str) -> None:
+    """Tasks by pages, pipelines whole; as JSON what the API says, as a table within a narrow terminal."""
+    text = "long words " * 20
+    tasks = [{"id": f"{name}.{n}", "kind": "external", "description": text} for n in "abc"]
+    system.run("create", "-", stdin=json.dumps({"id": name, "tasks": tasks}))
+    page = ["tasks", "--pipeline", name, "--limit", "2"]
+    deadline = time.monotonic() + 30
+    while len(client.tasks(pipeline=name)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    first, rest = (system.run(*page, *more, "-o", "json") for more in ((), ("--after", f"{name}.b")))
+    assert [one["task"] for one in json.loads(first.stdout) + json.loads(rest.stdout)] == [t["id"] for t in tasks]
+    shown = system.run(*page, COLUMNS="80")
+    assert [line.split()[0] for line in shown.stdout.splitlines()[1:]] == [f"{name}.a", f"{name}.b"]
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert f"--after {name}.b" in shown.stderr
+    assert name in system.run("pipelines").stdout
+
+
+def test_orders_that_cannot_be_leave_no_dead_letter(client: Client, name: str) -> None:
+    """Who asks for what the standing of an execution forbids is told why, and that is all."""
+    ended = client.submit(SleepTask(id=name, seconds=timedelta(0))).execution or ""
+    running = client.submit(ExternalTask(id=f"{name}-x")).execution or ""
+    for order, why in (
+        (lambda: client.cancel(ended), "it is succeeded already"),
+        (lambda: client.finish(ended), "only external executions"),
+        (lambda: client.retry(running), "only what has ended"),
+    ):
+        with pytest.raises(ApiError, match=why) as refused:
+            order()
+        assert refused.value.status == 409
+    assert [one for one in client.dead_letters() if one.execution in {ended, running}] == []
 
 
 def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -> None:
@@ -134,7 +197,7 @@ def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -
     assert done.stdout.strip()[-12:] in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) <= 80
     assert "1 of 1, the last created first" in listed.stderr
-    assert "shows run and pool too" in " ".join(listed.stderr.split())
+    assert "shows run, pool, changed too" in " ".join(listed.stderr.split())
     listed = system.run("list", "--text", name, "--order", "waited")
     assert "the longest wait first" in listed.stderr
 
@@ -152,10 +215,40 @@ def test_a_name_of_something_else_is_explained(system: Any, client: Client, name
 
 def test_a_name_that_is_nearly_right_is_offered(system: Any, name: str) -> None:
     """Who mistypes a task's name is told the one that there is."""
-    system.run("submit", "external", "--id", name)
+    system.run("create", "-", stdin=json.dumps({"id": name, "kind": "external"}))
     done = system.run("execute", f"{name}x")
     assert done.returncode == 3
     assert f"did you mean {name}?" in done.stderr
+
+
+def test_a_submitted_task_is_not_kept(system: Any, client: Client, name: str) -> None:
+    """Executing it is refused with what to do; nothing is listed as a task, and no dead letter is left."""
+    system.run("submit", "external", "--id", name)
+    until(client, ExecutionFilter(task=name), 1)
+    done = system.run("execute", name)
+    assert done.returncode == 3
+    assert "create it first (`headrace create FILE`)" in done.stderr
+    assert "a submitted task runs once" in done.stderr
+    assert [one for one in client.dead_letters() if name in one.first_bytes] == []
+    with pytest.raises(ApiError):
+        client.task(name)
+
+
+def test_what_ended_is_retried_though_its_task_is_gone(client: Client, name: str) -> None:
+    """An execution carries its own copy of its task."""
+    client.create_task(ExternalTask(id=name))
+    execution = client.execute(name, run="r").execution or ""
+    client.finish(execution, outcome="failed")
+    client.delete_task(name)
+    again = client.retry(execution)
+    assert client.execution(again.execution or "").state == "running"
+
+
+def test_with_nothing_running_it_is_said_what_to_start(system: Any, tmp_path: Any) -> None:
+    """The line names the commands as the person types them."""
+    for env in ({"HEADRACE_EDGE_URL": "http://127.0.0.1:9"}, {"HEADRACE_HOME": str(tmp_path)}):
+        said = system.run("list", HEADRACE_COMMAND="./dev headrace", **env).stderr
+        assert "start Headrace with `./dev up`, or the API alone with `./dev headrace edge`" in said
 
 
 def test_json_output_is_json_alone(system: Any, name: str) -> None:
@@ -166,6 +259,9 @@ def test_json_output_is_json_alone(system: Any, name: str) -> None:
         ["list"],
         ["show", execution],
         ["queues"],
+        ["workers"],
+        ["tasks"],
+        ["pipelines"],
         ["dead-letters"],
         ["sql", "SELECT 1 AS one"],
     ]
@@ -183,6 +279,30 @@ def test_waiting_tells_the_outcome(system: Any) -> None:
     failed = system.run("submit", "external", "--timeout", "0.2", "--wait")
     assert failed.returncode == 1
     assert "timeout" in failed.stderr
+
+
+def test_what_was_there_before_is_told(system: Any, name: str) -> None:
+    """The same task in the same run executes nothing: that is said, with how to execute it anew, and is no failure."""
+    words = ["submit", "sleep", "0", "--id", name]
+    assert json.loads(system.run(*words, "--wait", "-o", "json").stdout)["existing"] is False
+    again = system.run(*words, "--wait")
+    assert (again.returncode, again.stderr.count("nothing was executed")) == (0, 1)
+    assert f"`headrace retry {to_text(execution_id(name, ''))[-12:]}`" in again.stderr
+    assert json.loads(system.run(*words, "--wait", "-o", "json").stdout)["existing"] is True
+    assert json.loads(system.run(*words, "-o", "json").stdout)["existing"] is True
+    task = {"id": name, "kind": "sleep", "seconds": 0}
+    assert "was there before" in system.run("submit", "--file", "-", "--wait", stdin=json.dumps(task)).stderr
+
+
+def test_a_pipeline_that_fails_says_which_task_and_why(system: Any, client: Client, name: str) -> None:
+    """With --wait the error stands below the task that has it."""
+    client.create_pipeline(
+        PipelineModel(id=name, tasks=(ExternalTask(id=f"{name}.a", timeout=timedelta(seconds=0.2)),))
+    )
+    done = system.run("execute", name, "--wait")
+    assert done.returncode == 1
+    failed, why = done.stderr.splitlines()[-2:]
+    assert (f"{name}.a" in failed, "timeout" in why) == (True, True)
 
 
 def test_files_are_submitted_and_created(system: Any, name: str) -> None:

@@ -48,10 +48,23 @@ def test_nobody_has_to_wait(system_http: httpx.Client, name: str) -> None:
 
 
 def test_a_repeated_submission_is_answered_with_the_first(client: Client, name: str) -> None:
-    """The scheduler says nothing to a repetition, yet the caller learns where the execution stands."""
+    """The scheduler says nothing to a repetition, yet the caller learns that and where the execution stands."""
     first = client.submit(ExternalTask(id=name))
     again = client.submit(ExternalTask(id=name), wait=30)
-    assert again == first
+    assert (first.existing, again.existing) == (False, True)
+    assert (again.execution, again.state) == (first.execution, first.state)
+    made = client.execution(first.execution or "").created_at
+    assert first.created_at == made != again.created_at
+
+
+def test_a_repeated_run_of_a_pipeline_is_answered_with_the_first(client: Client, name: str) -> None:
+    """It is told from one that makes an execution, be it of one task alone."""
+    tasks = (ExternalTask(id=f"{name}.a"), ExternalTask(id=f"{name}.b"))
+    client.create_pipeline(PipelineModel(id=name, tasks=tasks))
+    client.execute(f"{name}.a", run="r")
+    assert client.run_pipeline(name, run="r").existing is False
+    again = client.run_pipeline(name, run="r", wait=30)
+    assert (again.existing, set(again.executions or {})) == (True, {f"{name}.a", f"{name}.b"})
 
 
 def test_an_execution_is_finished_from_outside(client: Client, name: str) -> None:

@@ -203,6 +203,7 @@ async def test_tasks_pipelines_and_runs(store: Any, history: History, play: Any)
     )
     assert [t.task for t in await history.tasks()] == ["p.b", "solo"]
     assert [t.task for t in await history.tasks("p")] == ["p.b"]
+    assert [t.task for t in await history.tasks(limit=1, after="p.b")] == ["solo"]
     assert [p.tasks for p in await history.pipelines()] == [("p.a", "p.b")]
     assert await history.pipeline("none") is None
     runs = await history.runs("p")

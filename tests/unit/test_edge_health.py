@@ -1,0 +1,31 @@
+"""Which processes /health names."""
+
+import msgspec
+
+from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board
+from streams.edge.health import roles
+
+NOW = 1_000_000_000_000
+
+
+def said(*words: tuple[str, int, int]) -> list[tuple[str, bool]]:
+    """Names and whether they live, of processes by role, pid and the milliseconds since their last word."""
+    board = Board()
+    for role, pid, ago in sorted(words, key=lambda word: -word[2]):
+        word = {"role": role, "at": NOW - ago, "name": f"{role}-{pid}", "pid": pid}
+        board.put(f"role/{role}-{pid}", msgspec.json.encode(word))
+    return [(one.name, one.alive) for one in roles(board, NOW)]
+
+
+def test_processes_of_earlier_starts_are_not_named() -> None:
+    """Who was started again is named once."""
+    assert said(("edge", 1, SILENT_AFTER + 1), ("edge", 2, 500), ("edge", 3, 700)) == [
+        ("edge-2", True),
+        ("edge-3", True),
+    ]
+
+
+def test_the_last_of_a_role_is_named_as_gone() -> None:
+    """Where nobody has a role any more, people learn who had it last, for a while."""
+    assert said(("worker", 1, 60_000), ("worker", 2, SILENT_AFTER + 1)) == [("worker-2", False)]
+    assert said(("worker", 1, FORGOTTEN_AFTER + 1)) == []
