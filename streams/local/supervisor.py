@@ -15,7 +15,7 @@ from math import inf, isfinite
 from pathlib import Path
 
 from streams.local import children
-from streams.local.errors import SetupError, last_lines
+from streams.local.errors import SetupError, StuckError, last_lines
 from streams.local.idle import Idle
 from streams.pulse import READY_FILE
 from streams.settings import Settings
@@ -136,17 +136,22 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, and end it where it does not."""
-        if self.process and not children.stop(self.process, self.role.patience):
-            self.say(f"{self.role.name} did not end within {self.role.patience:g} s and was killed")
+        try:
+            if self.process and not children.stop(self.process, self.role.patience):
+                self.say(f"{self.role.name} did not end within {self.role.patience:g} s and was killed")
+        except StuckError as stuck:
+            self.say(f"{self.role.name}: {stuck}")
         self.process = None
         self.ready, self.failures = False, 0
 
     def kill(self) -> None:
         """End it and all it started, now."""
-        if self.process:
-            children.signal_group(self.process, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+        process, self.process = self.process, None
+        try:
+            if process:
+                children.kill(process)
+        except StuckError as stuck:
+            self.say(f"{self.role.name}: {stuck}")
 
 
 class Supervisor:

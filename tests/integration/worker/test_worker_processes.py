@@ -1,6 +1,7 @@
 """The warm processes alone: how jobs are spread, taken back, fenced, and what a crash leaves."""
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -297,3 +298,16 @@ async def test_pipeline_files_that_end_the_process_make_functions_fail(
     await house.until(lambda: house.processes.place(job, None, wake=True) or house.processes.hopeless())
     assert "died while it loaded" in house.processes.hopeless()
     (tmp_path / "worse.py").unlink()
+
+
+async def test_a_process_that_survives_its_end_is_not_waited_for_without_limit(
+    build: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals that do nothing stand for a process that hangs in the kernel."""
+    house = build()
+    await house.place(house.job("nap", 600))
+    await house.until(lambda: house.floor.starts)
+    with monkeypatch.context() as kernel:
+        kernel.setattr(os, "killpg", lambda *_: None)
+        await house.processes.close()
+    assert [process.killed for process in house.processes._all] == [True]
