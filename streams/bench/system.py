@@ -27,9 +27,8 @@ class System:
 
     def child(self, name: str) -> Child:
         """One of our processes. Raises ValueError where the system is not ours."""
-        for child in self.supervisor.children if self.supervisor else []:
-            if child.role.name == name:
-                return child
+        if self.supervisor and (child := self.supervisor.child(name)):
+            return child
         raise ValueError(f"no process {name!r} of ours runs")
 
 

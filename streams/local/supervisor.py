@@ -29,6 +29,9 @@ TRIES = 3
 
 TICK = 0.05
 
+SENT = (signal.SIGKILL, signal.SIGTERM)
+"""Who is ended by these has written nothing about it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -114,7 +117,8 @@ class Child:
         if status == REFUSED:  # history is missing: a new start changes nothing, and a person decides
             self.was_ready, self.failures = False, TRIES
             return
-        log = f". The end of its log:{self.tail}" if self.was_ready else ""  # at the start, only if it never comes up
+        told = self.was_ready and -status not in SENT  # at the start, only if it never comes up
+        log = f". The end of its log:{self.tail}" if told else ""
         self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s{log}")
 
     @property
@@ -162,6 +166,10 @@ class Supervisor:
         self.say = say
         self.redraw = redraw
         self.children: list[Child] = []
+
+    def child(self, name: str) -> Child | None:
+        """The role of that name; none: it was not started."""
+        return next((child for child in self.children if child.role.name == name), None)
 
     def tick(self) -> None:
         """Look after every role once. Raises SetupError where one cannot come up at all."""
