@@ -176,6 +176,28 @@ async def test_tasks_that_run_once_are_known_by_their_function(build: Callable[.
         assert (await house.end(job)).outcome.result == str(n).encode()
 
 
+async def test_what_came_in_the_belief_of_short_tasks_is_handed_back(build: Callable[..., House]) -> None:
+    """After a burst of no-ops tasks that take long would wait in this worker while others are idle."""
+    house = build(slots=2)
+    await house.result("tick")
+    pace = Pace(2, 0.02)
+    runner = Runner(house.settings, pace, Lease(3600, time.monotonic()))
+    runner.equip(house.processes, Attempts({}, runner, house.floor, 1000), house.floor)
+    house.processes.serve(runner)
+    pace.ran(house.job("tick").call, 0.00001)
+    assert runner.capacity() > 1_000
+    jobs = [house.job("nap", 600) for _ in range(8)]
+    for job in jobs:
+        runner.take(job)
+    runner.shed()
+    assert runner.held() == 8
+    runner.pump()
+    await house.until(lambda: runner.running() == runner.capacity() == 2)
+    runner.shed()
+    assert runner.held() == 2
+    assert [house.floor.ends[job.execution].outcome.outcome for job in jobs[2:]] == ["returned"] * 6
+
+
 async def test_short_jobs_wait_a_while_before_another_process_starts(build: Callable[..., House]) -> None:
     """A start costs more than thousands of them; but one that is needed for long comes."""
     house = build()
