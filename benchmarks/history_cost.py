@@ -16,19 +16,17 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from msgspec.structs import replace
+from sample import messages, success, waiting
 
-from pipelines.ids import execution_id
 from sinks.record.client import Names, open_client
 from sinks.record.recorder import write
 from sinks.record.tables import Tables
 from streams import envelope
 from streams.engine.events import Moved
-from streams.engine.records import Execution, TaskDef
+from streams.engine.records import TaskDef
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -82,31 +80,15 @@ def noise(chance: random.Random) -> bytes:
 def begins(number: int, at: int, payload: bytes) -> Moved:
     """An execution and its task are created."""
     task = f"shop.order-{number % 1000}"
-    waits = Execution(
-        execution_id(task, f"run-{number}"),
-        task=task,
-        run=f"run-{number}",
-        kind="function",
-        state="waiting",
-        created_at=at,
-        due_at=at,
-        ready_at=at,
-        owner="shop",
-    )
+    waits = waiting(task, number, at, "shop")
     made = TaskDef(task, "function", owner="shop")
     return Moved("created", at, waits, payload=payload, call=b'{"function":"shop.take"}', task_def=made)
 
 
-def ends(begun: Moved, chance: random.Random) -> Iterator[Moved]:
+def ends(begun: Moved, chance: random.Random) -> list[Moved]:
     """It is given to a worker, and succeeds."""
     at = begun.at + chance.randint(2, 400)
-    given = replace(
-        begun.execution, state="dispatched", version=2, attempt=1, dispatched_at=at, worker=f"w-{at % 8}", lane=at % 8
-    )
-    yield Moved("assigned", at, given)
-    over = at + chance.randint(2, 90)
-    done = replace(given, state="succeeded", version=3, started_at=at + 1, finished_at=over, has_result=True)
-    yield Moved("succeeded", over, done, result=b'{"ok":true}')
+    return success(begun.execution, at, at + chance.randint(2, 90), at % 8)
 
 
 def flushes(executions: int, payload: Callable[[random.Random], bytes]) -> Iterator[list[Moved]]:
@@ -137,11 +119,9 @@ def measured(executions: int, payload: Callable[[random.Random], bytes]) -> dict
         offset = raw = 0
         for moves in flushes(executions, payload):
             raw += sum(len(move.payload) for move in moves)
-            messages = []
-            for value in envelope.pack(moves):
-                messages.append(SimpleNamespace(topic=topics.events, partition=0, offset=offset, value=value))
-                offset += 1
-            write(tables, topics, messages)
+            came = messages(topics.events, envelope.pack(moves), offset, moves[-1].at)
+            offset += len(came)
+            write(tables, topics, came)
         settled(client)
         sizes = client.query(
             "SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active AND database = {raw:String} "

@@ -47,24 +47,28 @@ class Peer(NamedTuple):
     history: str
     priorities: str
     dependencies: str
+    kind: str = ""
+    """Where an app has several brokers: which."""
 
 
 PEERS = {
     "taskiq, list": Peer(
-        "taskiq_list",
-        ("taskiq", "worker", "taskiq_list:broker", "--workers", WORKERS, "--log-level", "WARNING"),
+        "taskiq_app",
+        ("taskiq", "worker", "taskiq_app:list_broker", "--workers", WORKERS, "--log-level", "WARNING"),
         "no: a task that a worker took is lost with it",
         "none: results only",
         "none",
         "none (a package beside it)",
+        "list",
     ),
     "taskiq, stream": Peer(
-        "taskiq_stream",
-        ("taskiq", "worker", "taskiq_stream:broker", "--workers", WORKERS, "--log-level", "WARNING"),
+        "taskiq_app",
+        ("taskiq", "worker", "taskiq_app:stream_broker", "--workers", WORKERS, "--log-level", "WARNING"),
         "at least once: what a lost worker had is claimed by another",
         "none: results only",
         "none",
         "none (a package beside it)",
+        "stream",
     ),
     "Celery": Peer(
         "celery_app",
@@ -151,7 +155,7 @@ def measure_peer(peer: Peer, python: Path, executions: int, fsync: str) -> dict[
 
 def client(peer: Peer, python: Path, url: str, count: int) -> dict[str, Any]:
     """Run it to its end; what it printed."""
-    words = [str(python), f"{peer.app}.py", str(count)]
+    words = [str(python), f"{peer.app}.py", str(count), peer.kind]
     return json.loads(subprocess.run(words, cwd=APPS, env=env(url), check=True, stdout=subprocess.PIPE).stdout)
 
 

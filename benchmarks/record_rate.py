@@ -12,17 +12,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
-from msgspec.structs import replace
+from sample import messages, success, waiting
 
-from pipelines.ids import execution_id
 from sinks.record.client import Names, open_client
 from sinks.record.recorder import settle, write
 from sinks.record.tables import Tables
 from streams import envelope
 from streams.engine.events import Moved
-from streams.engine.records import Execution
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -32,29 +29,11 @@ PAYLOAD = 1000
 
 def steps(number: int, now: int) -> list[Moved]:
     """The recorded life of one short execution."""
-    task = f"bench.t{number % 10}"
-    waits = Execution(
-        execution_id(task, f"run-{number}"),
-        task=task,
-        run=f"run-{number}",
-        kind="function",
-        state="waiting",
-        created_at=now + number // 10,
-        due_at=now + number // 10,
-        ready_at=now + number // 10,
-    )
-    at = waits.created_at
-    given = replace(
-        waits, state="dispatched", version=2, attempt=1, dispatched_at=at + 3, worker=f"w-{number % 8}", lane=1
-    )
-    done = replace(given, state="succeeded", version=3, started_at=at + 4, finished_at=at + 9, has_result=True)
+    at = now + number // 10
+    waits = waiting(f"bench.t{number % 10}", number, at)
     payload = json.dumps({"noise": os.urandom(PAYLOAD // 2).hex()}).encode()
     call = b'{"function":"nothing"}'
-    return [
-        Moved("created", at, waits, payload=payload, call=call),
-        Moved("assigned", at + 3, given),
-        Moved("succeeded", at + 9, done, result=b'{"ok":true}'),
-    ]
+    return [Moved("created", at, waits, payload=payload, call=call), *success(waits, at + 3, at + 9, number % 8)]
 
 
 def cpu() -> float:
@@ -77,13 +56,9 @@ def main(executions: int, a_flush: int) -> None:
         settle()
         offset, cpu_before, begun = 0, cpu(), time.perf_counter()
         for flush in flushes:
-            messages = []
-            for value in flush:
-                messages.append(
-                    SimpleNamespace(topic=topics.events, partition=0, offset=offset, value=value, timestamp=now)
-                )
-                offset += 1
-            write(tables, topics, messages)
+            came = messages(topics.events, flush, offset, now)
+            offset += len(came)
+            write(tables, topics, came)
             tables.reached({(topics.events, 0): offset})
         seconds = time.perf_counter() - begun
         client, names = open_client(settings), Names.under(settings.namespace)

@@ -52,7 +52,8 @@ def _stage(here: System, executions: int, repeats: int) -> Figures:
 def _fill(here: System, count: int, later: int, what: str) -> None:
     say(f"{count:,} executions are made that stay {what} ...")
     run = fresh_run()
-    asyncio.run(load.send(here.settings, _resting(here, run, count, later)))
+    with progress(count, "sent") as step:
+        asyncio.run(load.send(here.settings, load.counted(_resting(here, run, count, later), step)))
     with progress(count, what) as step:
         measure.wait_for_rows(here.client, [run], count, step, which=HERE)
 
@@ -62,7 +63,7 @@ def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]
     noise, now = load.noise(), load.now_ms()
     for number in range(count):
         payload = noise[number % load.DISTINCT]
-        task = TaskDef(f"bench-{run}-{number}", "function", load.CALL, payload, pool=NOBODY, owner="bench")
+        task = TaskDef(f"{load.PIPELINE}.{number}", "function", load.CALL, payload, pool=NOBODY)
         which = execution_id(task.id, run)
         due_at = now + later + number if later else 0
         home = home_of(which, here.settings.task_partitions)

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from pipelines.command import command
 from ui.client import Client
 
 SHORTEST, LONGEST = 0.1, 2.0
@@ -59,7 +60,10 @@ def wait_for_rows(
         if rows > seen:
             seen, seen_at = rows, now
         if now - seen_at > patience:
-            raise MeasurementError(f"{count - distinct} of {count} executions did not reach the history")
+            raise MeasurementError(
+                f"{count - distinct:,} of {count:,} executions are missing in the history, and none has come for "
+                f"{patience:.0f} s; `{command('doctor')}` says what is wrong"
+            )
         left = (now - begun) * (count - distinct) / max(distinct, 1)
         time.sleep(max(SHORTEST, min(left / 2, max(LONGEST, SHARE * (now - asked)))))
 

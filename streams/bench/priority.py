@@ -32,10 +32,11 @@ def measure_priority(here: System, backlog: int, nap: float, repeats: int) -> Fi
     """Submit the backlog, then critical ones one by one; the line must not be empty before the last one has left."""
     topics, run = Topics.under(here.settings.namespace), fresh_run()
     warm = f"{run}-warm"
-    asyncio.run(load.at_once(here.settings, list(_low(warm, WARM_UP, nap)), warm))
+    asyncio.run(load.at_once(here.settings, _low(WARM_UP, nap), warm, lambda _: None))
     measure.wait_for_rows(here.client, [warm], WARM_UP, lambda _: None)
     place = logs.ends(here.settings, topics.ready, topics.tasks)
-    asyncio.run(load.at_once(here.settings, list(_low(run, backlog, nap)), run))
+    with progress(backlog, "sent") as step:
+        asyncio.run(load.at_once(here.settings, _low(backlog, nap), run, step))
     with progress(backlog, "in line") as step:
         measure.wait_for_rows(here.client, [run], backlog, step, which=ANY)
     say(f"{backlog:,} wait; {repeats} critical ones follow ...")
@@ -45,12 +46,12 @@ def measure_priority(here: System, backlog: int, nap: float, repeats: int) -> Fi
     return _figures(here, place, submitted, backlog)
 
 
-def _low(run: str, count: int, nap: float) -> Iterator[TaskDef]:
+def _low(count: int, nap: float) -> Iterator[TaskDef]:
     noise = load.noise()
     call = b'{"function":"headrace.nap"}'
     for number in range(count):
         payload = b'{"seconds":%g,"noise":%b}' % (nap, noise[number % load.DISTINCT])
-        yield TaskDef(f"bench-{run}-{number}", "function", call, payload, priority=LOW, owner="bench")
+        yield TaskDef(f"{load.PIPELINE}.{number}", "function", call, payload, priority=LOW, owner=load.PIPELINE)
 
 
 async def _critical(here: System, run: str, count: int) -> dict[bytes, int]:
@@ -60,9 +61,7 @@ async def _critical(here: System, run: str, count: int) -> dict[bytes, int]:
     async with KafkaClient(here.settings) as client:
         for number in range(count):
             await asyncio.sleep(EVERY)
-            task = TaskDef(
-                f"bench-{run}-{number}", "function", load.CALL, payload, priority=CRITICAL, pool=POOL, owner="bench"
-            )
+            task = TaskDef(f"{load.PIPELINE}.{number}", "function", load.CALL, payload, priority=CRITICAL, pool=POOL)
             submitted[bytes(execution_id(task.id, run))] = load.now_ms()
             await client.submit_many([task], run)
     return submitted

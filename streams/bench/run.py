@@ -1,22 +1,24 @@
 """One measurement: warm up, submit, wait for the history, and read what it took."""
 
 import asyncio
-import sys
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pipelines.command import command
 from streams.bench import load, measure, show
 from streams.bench.load import Load
 from streams.bench.show import Figures
 from streams.bench.system import System, say, system
 from streams.local.errors import SetupError
 from streams.settings import Settings
-from ui.client import ApiError, ApiUnavailableError
+from ui.cli.exits import Exit, mapped, stop
 
 WARM_UP = 2_000
 """Executions before the measured ones, so that connections, caches and processes are warm."""
@@ -25,15 +27,15 @@ SECONDS = 10
 """How long a load at a share of the throughput lasts."""
 
 
-def measure_and_show(settings: Settings, measured: Load, output: str, runs: int = 1) -> None:
+def measure_and_show(settings: Settings, measured: Load, output: str, runs: int, *, own: bool) -> None:
     """Measure and print the figures, as a table or as JSON. Ends the process with a sentence where that fails."""
-    measure_each(settings, lambda here: once(here, measured), output, runs)
+    measure_each(settings, lambda here: once(here, measured), output, runs, own=own)
 
 
 def measure_each(
-    settings: Settings, measured: Callable[[System], Figures], output: str, runs: int, *, own: bool = False
+    settings: Settings, measured: Callable[[System], Figures], output: str, runs: int, *, own: bool
 ) -> None:
-    """The same for any measurement. Each run has a system of its own, where none runs that is to be measured."""
+    """The same for any measurement. Each run has a system of its own, where none runs to be measured, or `own`."""
     with explained():
         found = [_warm(settings, measured, own=own) for _ in _counted(runs)]
     show.figures(found, output)
@@ -45,7 +47,7 @@ def measured_once(settings: Settings, measured: Callable[[System], Figures], *, 
         return _warm(settings, measured, own=own)
 
 
-def short_set(settings: Settings, output: str, runs: int, executions: int) -> None:
+def short_set(settings: Settings, output: str, runs: int, executions: int, *, own: bool) -> None:
     """Throughput, chain and latency, one after the other in one system, and one table of all."""
     loads = {
         "throughput": load.throughput(executions),
@@ -53,7 +55,7 @@ def short_set(settings: Settings, output: str, runs: int, executions: int) -> No
         "latency": load.paced(max(executions // 100, 10), 50.0),
     }
     with explained():
-        found = [_warm(settings, lambda here: _all_of(here, loads)) for _ in _counted(runs)]
+        found = [_warm(settings, lambda here: _all_of(here, loads), own=own) for _ in _counted(runs)]
     show.short_set(found, output)
 
 
@@ -63,12 +65,14 @@ def once(here: System, measured: Load) -> Figures:
     work, runs, count = measured.make(run), measured.runs(run), measured.executions
     before = measure.cpu_by_role(here.client)
     start = time.perf_counter()
-    asyncio.run(measured.submit(here.settings, work, run))
+    with progress(count, "sent") as step:
+        asyncio.run(measured.submit(here.settings, work, run, step))
     submitted = time.perf_counter() - start
-    with progress(count) as step:
+    with progress(count, "in history") as step:
         rows = measure.wait_for_rows(here.client, runs, count, step)
     seconds = time.perf_counter() - start
     after = measure.cpu_by_role(here.client)
+    asyncio.run(measured.tidy(here.settings, work))
     return {
         "executions": count,
         "seconds": round(seconds, 3),
@@ -97,25 +101,32 @@ def fresh_run() -> str:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """What goes wrong ends the process with a sentence."""
-    try:
-        yield
-    except (SetupError, measure.MeasurementError, ApiError, ApiUnavailableError) as error:
-        sys.exit(f"headrace bench: {error}")
+    """What goes wrong ends the process with a sentence, and the exit code of its kind."""
+    for library in ("aiokafka", "asyncio", "kafka"):  # of a broker that is away they say hundreds of lines
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    with mapped():
+        try:
+            yield
+        except (SetupError, measure.MeasurementError) as error:
+            stop(error, Exit.FAILED)
+        except KafkaError as error:
+            why = str(error) or type(error).__name__
+            stop(f"Kafka does not answer any more: {why}; `{command('doctor')}` says more", Exit.UNAVAILABLE)
 
 
 @contextmanager
-def progress(total: int, what: str = "in history") -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, on a terminal only."""
+def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, on a terminal only; it is told how many there are by now."""
     console = Console(stderr=True)
     columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("rows", total=total)
-        yield lambda rows: bar.update(task, completed=rows)
+        yield lambda count: bar.update(task, completed=count)
 
 
-def _warm(settings: Settings, measured: Callable[[System], Figures], *, own: bool = False) -> Figures:
+def _warm(settings: Settings, measured: Callable[[System], Figures], *, own: bool) -> Figures:
     with system(settings, own=own) as here:
+        say(f"Warming up with {WARM_UP:,} executions ...")
         once(here, load.throughput(WARM_UP))
         return measured(here)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, measure, usage
 from streams.bench.restart import restarts
-from streams.bench.run import fresh_run
+from streams.bench.run import fresh_run, progress
 from streams.bench.show import Figures
 from streams.bench.system import System, say
 from streams.client import Placed
@@ -50,7 +50,8 @@ def measure_running(here: System, size: int, payload: int, *, restart: bool) -> 
         found["restart"] = restarts(here)
     found["finished_per_second"] = _finish(here, external, half)
     left = max(sleep / 1000 - (time.monotonic() - begun), 0)
-    measure.wait_for_rows(here.client, [sleeping], size - half, lambda _: None, patience=left + measure.GIVE_UP)
+    with progress(size - half, "sleeps ended") as step:
+        measure.wait_for_rows(here.client, [sleeping], size - half, step, patience=left + measure.GIVE_UP)
     rows, distinct = measure.rows_of(here.client, [external, sleeping])
     found["rows_in_history"], found["executions_in_history"] = rows, distinct
     found["bytes_each_at_the_end"] = _each(before, usage.disk(here), size)
@@ -68,7 +69,7 @@ def _workerless(here: System, run: str, count: int, payload: int, sleep: int) ->
 
 def _named(run: str, count: int) -> Iterator[tuple[bytes, str]]:
     for number in range(count):
-        task = f"bench-{run}-{number}"
+        task = f"{load.PIPELINE}.{number}"
         yield execution_id(task, run), task
 
 
@@ -116,8 +117,8 @@ def _finish(here: System, run: str, count: int) -> int:
         for which, _ in _named(run, count)
     )
     begun = time.monotonic()
-    with _meanwhile(here, ends):
-        measure.wait_for_rows(here.client, [run], count, lambda _: None)
+    with _meanwhile(here, ends), progress(count, "finished") as step:
+        measure.wait_for_rows(here.client, [run], count, step)
     return round(count / (time.monotonic() - begun))
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.command import command
+from streams.bench import load
 from streams.local.cluster import local_settings, running
 from streams.local.ports import free_ports, is_free
 from streams.local.supervisor import Child, Supervisor
@@ -25,9 +27,8 @@ class System:
 
     def child(self, name: str) -> Child:
         """One of our processes. Raises ValueError where the system is not ours."""
-        for child in self.supervisor.children if self.supervisor else []:
-            if child.role.name == name:
-                return child
+        if self.supervisor and (child := self.supervisor.child(name)):
+            return child
         raise ValueError(f"no process {name!r} of ours runs")
 
 
@@ -36,12 +37,17 @@ def system(settings: Settings, *, own: bool = False) -> Iterator[System]:
     """What runs, or (`own`: always) one that is started for it and removed when left. Raises SetupError."""
     settings = local_settings(settings)
     if not own and _runs(settings):
-        say(f"Using the running system at {settings.edge_url}; all executions, warm-up included, stay in its history.")
+        listed = command(f"list --pipeline {load.PIPELINE}")
+        say(
+            f"Using the running system at {settings.edge_url}. What is sent, warm-up included, stays in its history as "
+            f"the pipeline {load.PIPELINE!r} (`{listed}`); with --own, a system of its own is measured instead."
+        )
         with Client(settings.edge_url, read_token(settings)) as client:
             yield System(settings, client)
         return
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         mine = settings_in(Path(folder), settings)
+        say(f"Starting a system of its own in {folder}, which is removed afterwards ...")
         supervisor = Supervisor(say, lambda: None)
         with running(mine, say, supervisor), Client(mine.edge_url, read_token(mine), timeout=120) as client:
             yield System(mine, client, supervisor)

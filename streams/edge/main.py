@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import socket
+import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import uvicorn
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.types import ASGIApp
 
 from sinks.notify.notifier import Notifier
@@ -46,6 +48,8 @@ async def run_edge(settings: Settings) -> None:
 
     Raises aiokafka's KafkaConnectionError when no broker answers at the start, OSError when the port is taken.
     """
+    # FastAPI silences it where it makes a route, which is not safe beside threads: some slipped through
+    warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

@@ -9,7 +9,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from streams.local.errors import StuckError
+
 PR_SET_PDEATHSIG = 1
+
+KILLED_WITHIN = 5.0
+"""Seconds in which the kernel ends what was killed; what hangs in a disk or a network mount stays for longer."""
 
 
 def die_with(parent: int) -> Callable[[], None]:
@@ -64,16 +69,32 @@ def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> No
         os.killpg(process.pid, number)
 
 
-def stop(process: subprocess.Popen[bytes], patience: float) -> bool:
-    """Ask a child to end, and after `patience` seconds end its whole group. Whether it ended by itself."""
+def stop(process: subprocess.Popen[bytes], patience: float, killed_within: float = KILLED_WITHIN) -> bool:
+    """Ask a child to end, and after `patience` seconds end its whole group. Whether it ended by itself.
+
+    Raises StuckError where even that does not end it.
+    """
     if process.poll() is None:
         process.terminate()
     try:
-        process.wait(patience)
+        return _ends(process, patience)
+    finally:
+        kill(process, killed_within)
+
+
+def kill(process: subprocess.Popen[bytes], within: float = KILLED_WITHIN) -> None:
+    """End a child and all it started, now. Raises StuckError where it is there after `within` seconds all the same."""
+    signal_group(process, signal.SIGKILL)
+    if not _ends(process, within):
+        raise StuckError(
+            f"process {process.pid} was killed and is there all the same after {within:g} s: it hangs in the kernel "
+            "(state D in `ps`), as on a disk or a network mount that does not answer; it ends when that does"
+        )
+
+
+def _ends(process: subprocess.Popen[bytes], within: float) -> bool:
+    try:
+        process.wait(within)
     except subprocess.TimeoutExpired:
         return False
-    else:
-        return True
-    finally:
-        signal_group(process, signal.SIGKILL)
-        process.wait()
+    return True

@@ -9,6 +9,7 @@ from pathlib import Path
 import pipelines
 from streams.local import preflight
 from streams.local.broker import STOP_WITHIN, Broker
+from streams.local.farewell import drain
 from streams.local.lockfile import only_one
 from streams.local.ports import listens
 from streams.local.supervisor import Role, Supervisor, role
@@ -74,5 +75,7 @@ def running(settings: Settings, say: Callable[[str], None], supervisor: Supervis
             supervisor.wait(others)
             yield
         finally:
-            say("Stopping ...")
-            supervisor.stop()
+            try:
+                drain(settings, supervisor.child("worker"), say)
+            finally:
+                supervisor.stop()

@@ -85,11 +85,13 @@ def show(settings: Settings, *, as_json: bool) -> int:
 def picture(report: Report) -> Table:
     """The report as a table."""
     marks = {"ok": Text("✓ ok", "green"), "warn": Text("! warn", "yellow"), "fail": Text("✕ fail", "red")}
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("", "check", "found", "to mend it"):
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("", "check", "found, and how to mend it"):
         table.add_column(title, overflow="fold")
     for check in report.checks:
-        table.add_row(marks[check.status], Text(check.name), Text(check.detail), Text(check.mend))
+        table.add_row(marks[check.status], Text(check.name), Text(check.detail))
+        if check.mend:
+            table.add_row("", "", Text(f"→ {check.mend}"))
     return table
 
 
@@ -122,7 +124,7 @@ def _jars(_: Settings) -> Iterator[Check]:
     elif wrong := problems(folder, read_lock()):
         yield Check(name="kafka jars", status="warn", detail=f"{len(wrong)} wrong: {wrong[0]}", mend=mend)
     else:
-        yield Check(name="kafka jars", status="ok", detail=f"Kafka {KAFKA} in {folder}, checksums right")
+        yield Check(name="kafka jars", status="ok", detail=f"{KAFKA} in {folder.parent}, checksums right")
 
 
 def _home(settings: Settings) -> Iterator[Check]:
@@ -134,7 +136,10 @@ def _home(settings: Settings) -> Iterator[Check]:
     yield Check(name="home", status="ok", detail=f"{settings.home} can be written")
     for folder in _disks(settings.home):
         free = shutil.disk_usage(folder).free
-        mend = "free some, or set HEADRACE_HOME to a folder on another disk; what stopped goes on by itself"
+        mend = (
+            "delete something on that disk, and what a full one has stopped goes on by itself; "
+            "or begin anew on another disk: set HEADRACE_HOME to a folder there"
+        )
         yield _grade("disk", free, preflight.LEAST_FREE, COMFORTABLE_DISK, what=f"free for {folder}", mend=mend)
 
 
@@ -149,10 +154,15 @@ def _pipelines(settings: Settings) -> Iterator[Check]:
     with redirect_stdout(sys.stderr):
         registry = load_folder(settings.pipelines_dir)
     if not registry.errors:
-        yield Check(name="pipelines", status="ok", detail=f"{contents(registry)} in {settings.pipelines_dir}")
+        yield Check(name="pipelines", status="ok", detail=f"{contents(registry)} in {_short(settings.pipelines_dir)}")
     for error in registry.errors:
         mend = "mend it, or let HEADRACE_PIPELINES_DIR name another folder"
         yield Check(name="pipelines", status="fail", detail=str(error), mend=mend)
+
+
+def _short(path: Path) -> Path:
+    """A path as short as it can be said here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _memory(_: Settings) -> Iterator[Check]:

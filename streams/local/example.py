@@ -12,6 +12,7 @@ from streams.local.timeline import ended
 from ui.client import ApiUnavailableError, Client
 
 EXAMPLE = "weather"
+DRAWS = "weather.draw"
 RESULT = "SELECT * FROM weather_report ORDER BY month"
 BETWEEN_LOOKS = 0.2
 SHOWN = 10
@@ -38,10 +39,11 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
 def contents(registry: Registry) -> str:
     """What a folder defines, by name: `the pipeline weather and the tasks greet, part`."""
     kinds = {"pipeline": sorted(registry.pipelines), "task": sorted(registry.tasks)}
-    return " and ".join(_named(kind, names) for kind, names in kinds.items() if names) or "nothing"
+    return " and ".join(named(kind, names) for kind, names in kinds.items() if names) or "nothing"
 
 
-def _named(kind: str, names: list[str]) -> str:
+def named(kind: str, names: list[str]) -> str:
+    """Things of one kind, by name: `the 2 tasks greet, part`."""
     many = "" if len(names) == 1 else f"{len(names)} "
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"the {many}{kind}{'s' if many else ''} {', '.join(names[:SHOWN])}{more}"
@@ -94,4 +96,13 @@ def _report(client: Client, rows: dict[str, ExecutionRow], screen: Screen) -> bo
     answer = client.sql(RESULT)
     screen.say(f"\nIts result, from ClickHouse: {RESULT}\n")
     screen.table(answer)
+    screen.say(f"\nIts picture: {_picture(client, rows[DRAWS])}")
     return bool(answer.rows)
+
+
+def _picture(client: Client, drawn: ExecutionRow) -> str:
+    """The path of the file that the example drew, which is its result."""
+    match client.execution(drawn.execution).result:
+        case {"picture": str(path)}:
+            return path
+    return f"see `{command(f'show {drawn.execution}')}`"

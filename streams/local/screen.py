@@ -78,12 +78,16 @@ class Screen:
         self.redraw()
 
     def _tell(self) -> None:
-        now = {f"{child.role.name}": child.state for child in self.children}
+        now = {child.role.name: child.state for child in self.children if self._is_news(child)}
         now |= {node.task: self._rows[node.task].state for node in self._nodes if node.task in self._rows}
         for name, word in now.items():
             if self._told.get(name) != word:
                 self.say(f"{name}: {word}")
         self._told.update(now)
+
+    def _is_news(self, child: Child) -> bool:
+        """What becomes of a role that came up, the supervisor says, until it is stopped."""
+        return self._told.get(child.role.name) != "ready" or child.state == "stopped"
 
     def _picture(self) -> RenderableType:
         parts: list[RenderableType] = []
@@ -105,19 +109,21 @@ class Screen:
         rows = [row for node in self._nodes if (row := self._rows.get(node.task))]
         start = min((row.created_at for row in rows), default=now)
         end = max((row.finished_at or now for row in rows), default=now) if all(map(ended, rows)) else now
-        table = Table.grid(*(Column(no_wrap=True) for _ in range(4)), padding=(0, 2))
+        table = Table.grid(Column(), *(Column(no_wrap=True) for _ in range(3)), padding=(0, 2))
         for node in self._nodes:
             table.add_row(*self._line(node, start, end))
         return table
 
     def _line(self, node: Node, start: datetime, now: datetime) -> tuple[Text, Text, Text, Text]:
-        name = Text(f"  {node.prefix}", "bright_black").append(node.task.partition(".")[2], "default")
+        name = Text(f"  {node.prefix}", "bright_black", no_wrap=True, overflow="ellipsis").append(
+            node.task.partition(".")[2], "default"
+        )
         if node.others:
-            more = f", +{len(node.others) - 1}" if len(node.others) > 1 else ""
-            name.append(f" ← {node.others[0].partition('.')[2]}{more}", "bright_black")
+            others = f"{len(node.others)} others" if len(node.others) > 1 else node.others[0].partition(".")[2]
+            name.append(f" ← {others}", "bright_black")
         if (row := self._rows.get(node.task)) is None:
             return name, Text("· not yet", "bright_black"), Text(), Text()
-        again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
+        again = f", try {row.attempt}" if row.attempt > 1 else ""
         return name, state(row.state, late=row.late).append(again), bar(row, start, now), Text(took(row, now), "dim")
 
 

@@ -15,7 +15,7 @@ from math import inf, isfinite
 from pathlib import Path
 
 from streams.local import children
-from streams.local.errors import SetupError, last_lines
+from streams.local.errors import SetupError, StuckError, last_lines
 from streams.local.idle import Idle
 from streams.pulse import READY_FILE
 from streams.settings import Settings
@@ -28,6 +28,9 @@ TRIES = 3
 """A role that dies so often before it was ever ready is a fault of the set-up."""
 
 TICK = 0.05
+
+SENT = (signal.SIGKILL, signal.SIGTERM)
+"""Who is ended by these has written nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ class Child:
         if status == REFUSED:  # history is missing: a new start changes nothing, and a person decides
             self.was_ready, self.failures = False, TRIES
             return
-        log = f". The end of its log:{self.tail}" if self.was_ready else ""  # at the start, only if it never comes up
+        told = self.was_ready and -status not in SENT  # at the start, only if it never comes up
+        log = f". The end of its log:{self.tail}" if told else ""
         self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s{log}")
 
     @property
@@ -136,17 +140,22 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, and end it where it does not."""
-        if self.process and not children.stop(self.process, self.role.patience):
-            self.say(f"{self.role.name} did not end within {self.role.patience:g} s and was killed")
+        try:
+            if self.process and not children.stop(self.process, self.role.patience):
+                self.say(f"{self.role.name} did not end within {self.role.patience:g} s and was killed")
+        except StuckError as stuck:
+            self.say(f"{self.role.name}: {stuck}")
         self.process = None
         self.ready, self.failures = False, 0
 
     def kill(self) -> None:
         """End it and all it started, now."""
-        if self.process:
-            children.signal_group(self.process, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+        process, self.process = self.process, None
+        try:
+            if process:
+                children.kill(process)
+        except StuckError as stuck:
+            self.say(f"{self.role.name}: {stuck}")
 
 
 class Supervisor:
@@ -157,6 +166,10 @@ class Supervisor:
         self.say = say
         self.redraw = redraw
         self.children: list[Child] = []
+
+    def child(self, name: str) -> Child | None:
+        """The role of that name; none: it was not started."""
+        return next((child for child in self.children if child.role.name == name), None)
 
     def tick(self) -> None:
         """Look after every role once. Raises SetupError where one cannot come up at all."""

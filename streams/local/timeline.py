@@ -11,8 +11,8 @@ from pipelines.views import TERMINAL_STATES, ExecutionRow
 from ui.cli.looks import LOOKS
 from ui.parts import formats
 
-WIDTH = 24
-"""Characters of the longest bar."""
+WIDTH = 16
+"""Characters of the longest bar: a line of the tree fits into 80."""
 
 
 class Node(NamedTuple):

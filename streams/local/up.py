@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rich.table import Table
-
 from pipelines.command import command
 from streams.local import preflight
 from streams.local.cluster import dashboard_role, local_settings, running
@@ -24,6 +22,8 @@ from streams.token import read_token, token_path
 from ui.client import ApiError, ApiUnavailableError, Client
 
 FOREVER = 3600.0
+NAMES = 13
+"""Characters of the longest name of a row."""
 QUESTION = "SELECT task, state, ran_ms FROM executions LIMIT 10"
 
 
@@ -108,10 +108,8 @@ def _where(settings: Settings, screen: Screen) -> None:
 
 def _rows(screen: Screen, title: str, rows: list[tuple[str, str]]) -> None:
     screen.say(f"\n{title}")
-    table = Table.grid(padding=(0, 2))
     for name, text in rows:
-        table.add_row(f"  {name}", text)
-    screen.console.print(table, soft_wrap=True, markup=False)
+        screen.say(f"  {name:{NAMES}}  {text}")  # never folded: a command is there to be copied
 
 
 @contextmanager

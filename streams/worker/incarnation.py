@@ -24,14 +24,12 @@ from streams.topics import Topics, pool_partition
 from streams.worker.lane import batches, reading
 from streams.worker.lease import Lease
 from streams.worker.outcomes import Outcome
+from streams.worker.processes import KILLED_WITHIN
 from streams.worker.results import AGAIN, Results, now_ms
 from streams.worker.runner import Runner
 from streams.worker.tools import Tools
 
 _log = structlog.get_logger(__name__)
-
-KILLED_WITHIN = 2.0
-"""Seconds in which killed attempts must be gone."""
 
 
 class DismissedError(Exception):
@@ -69,7 +67,7 @@ class Incarnation:
                     await self._work(group)
         except BaseExceptionGroup as errors:
             self._runner.kill(None)
-            await self._runner.empty()
+            await self._killed()
             if dismissed := errors.subgroup(DismissedError):
                 raise DismissedError(str(dismissed.exceptions[0])) from None
             raise
@@ -188,7 +186,7 @@ class Incarnation:
         if not await self._unless_hurried(self._ended(), patience):
             reason = f"the worker was stopped, and the task did not end within its drain_timeout of {patience:g} s"
             self._runner.kill(Outcome("lost", error=reason))  # no failure of the task: it runs again, if it may
-            await self._unless_hurried(self._runner.empty(), KILLED_WITHIN, hurry=False)
+            await self._killed()
         await self._results.flush()
         await self._tools.lines.flush()
         await self._say(Goodbye(self.name, self._settings.pool))
@@ -202,6 +200,12 @@ class Incarnation:
                 while self._runner.credits.seen.count < assigned:  # noqa: ASYNC110  (a last moment, once)
                     await asyncio.sleep(0.01)
         await self._runner.empty()
+
+    async def _killed(self) -> None:
+        """Until what was killed is gone, but not for longer than that takes where nothing hangs in the kernel."""
+        if not await self._unless_hurried(self._runner.empty(), KILLED_WITHIN, hurry=False):
+            left = self._runner.running()
+            _log.error("killed tasks are there all the same", worker=self.name, running=left, seconds=KILLED_WITHIN)
 
     async def _unless_hurried(self, work: Coroutine[None, None, None], seconds: float, *, hurry: bool = True) -> bool:
         """Whether `work` was done in time, and before anybody hurried."""

@@ -6,6 +6,9 @@ WEIGHT = 0.05
 MOST = 4000
 """Jobs of look-ahead at most."""
 
+SURPLUS = 4
+"""How many times its look-ahead a worker may hold: more than that came while its tasks were quicker."""
+
 OWN_COST = 10e-6
 """Seconds that a job costs the worker itself, however short its code is."""
 
@@ -50,6 +53,14 @@ class Pace:
         if self._all is None or not self._window:
             return 0
         return min(MOST, int(self._slots * (self._window + turnaround) / max(self._all, OWN_COST)))
+
+
+def surplus(held: int, slots: int, ahead: int) -> int:
+    """How many a worker hands back: nothing that starts soon, but all besides where much would wait for long.
+
+    The slots do not count: where tasks take long, what waits behind them waits while other workers may be idle.
+    """
+    return held - slots - ahead if held > slots + SURPLUS * ahead else 0
 
 
 class Turnaround:

@@ -49,6 +49,12 @@ RETRY = 5.0
 RECYCLE = 1_000_000
 """Jobs after which a process is replaced, whatever its memory."""
 
+GENTLE = 1.0
+"""Seconds in which idle processes end by themselves when the worker does."""
+
+KILLED_WITHIN = 2.0
+"""Seconds in which killed ones must be gone; what hangs in the kernel stays for longer."""
+
 NOBODY: Key = (b"", 0)
 
 SLACK = 16_384
@@ -220,18 +226,23 @@ class Processes:
             process.kill(verdict)
 
     async def close(self) -> None:
-        """End all processes, the idle ones gently, and wait until they are gone."""
+        """End all processes, the idle ones gently, and wait until they are gone, but not for ever."""
         self._closing = True
         if self._timer:
             self._timer.cancel()
         for process in self._all:
             process.hang_up()
-        deadline = time.monotonic() + 1.0
-        while self._all:
-            if time.monotonic() > deadline:
-                for process in self._all:
-                    process.kill(None)
+        if not await self._all_gone(GENTLE):
+            for process in self._all:
+                process.kill(None)
+            if not await self._all_gone(KILLED_WITHIN):
+                _log.error("killed processes are there all the same", pids=[process.pid for process in self._all])
+
+    async def _all_gone(self, within: float) -> bool:
+        deadline = time.monotonic() + within
+        while self._all and time.monotonic() < deadline:  # noqa: ASYNC110  (at a worker's end only)
             await asyncio.sleep(0.005)
+        return not self._all
 
     # --- what processes say (process.Owner)
 

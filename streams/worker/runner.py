@@ -11,11 +11,8 @@ from streams.worker.credits import Credits
 from streams.worker.lease import Lease
 from streams.worker.line import Key, Line, Once, key_of
 from streams.worker.outcomes import Outcome
-from streams.worker.pace import Pace, Turnaround
+from streams.worker.pace import Pace, Turnaround, surplus
 from streams.worker.processes import Ended, Processes
-
-SURPLUS = 4
-"""A worker that holds so many times its capacity hands back the rest: its tasks became slower than they were."""
 
 
 class Reports(Protocol):
@@ -73,8 +70,12 @@ class Runner:
         """How many jobs it wants to hold: slots and look-ahead; while draining, none."""
         if self.draining:
             return 0
+        return self._slots + self._ahead()
+
+    def _ahead(self) -> int:
+        """How many of them are look-ahead: none while all slots are busy and nothing ends."""
         stalled = self.running() >= self._slots and time.monotonic() - self._ended_at > max(self._window, 0.05)
-        return self._slots + (0 if stalled else self._pace.ahead(self._turnaround.seconds))
+        return 0 if stalled else self._pace.ahead(self._turnaround.seconds)
 
     def limit(self) -> int:
         """The credits, for a beat."""
@@ -175,9 +176,8 @@ class Runner:
 
     def shed(self) -> None:
         """Hand back what came in the belief that tasks here are quicker than they turned out to be."""
-        surplus = self.held() - SURPLUS * self.capacity()
-        if surplus > 0:
-            self._hand_back(self._line.take_last(min(surplus + (SURPLUS - 1) * self.capacity(), len(self._line))))
+        if back := surplus(self.held(), self._slots, self._ahead()):
+            self._hand_back(self._line.take_last(back))
             self.pump()
 
     def drain(self) -> None:

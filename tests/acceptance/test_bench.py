@@ -13,7 +13,7 @@ import pytest
 from streams.bench import load, run
 from streams.bench.system import System
 from tests.apps.whole import Whole, whole
-from ui.client import Client
+from ui.client import ApiError, Client
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -53,6 +53,15 @@ def test_throughput_counts_every_execution_however_it_was_submitted(up: tuple[Wh
     """As events from a stock client, and as tasks that are created once and executed ten times."""
     found = _bench("throughput", "--executions", "300", *words, **_there(up[0]))
     assert found["executions"] == found["rows_in_history"] == 300
+
+
+def test_what_stays_in_a_running_system_can_be_told_from_the_rest(up: tuple[Whole, Client]) -> None:
+    """All of it is of the pipeline `bench`, and tasks that were created for it are deleted."""
+    system, client = up
+    _bench("throughput", "--executions", "20", "--per-task", "2", **_there(system))
+    assert client.sql("SELECT DISTINCT pipeline, owner FROM executions").rows == (("bench", "bench"),)
+    with pytest.raises(ApiError, match="does not exist"):
+        client.execute("bench.0")
 
 
 def test_latency_at_a_share_of_the_throughput(up: tuple[Whole, Client], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ def test_a_newcomer_sees_a_real_run_and_its_result(env: dict[str, str]) -> None:
     assert "Running weather" in done.stdout
     assert "from ClickHouse: SELECT * FROM weather_report" in done.stdout
     assert "Made 10 topics" in done.stdout
+    assert f"Its picture: {env['HEADRACE_HOME']}/artifacts/weather.svg\nStopping ..." in done.stdout
     nothing_is_left(env)
 
     with staying_up(env) as again:  # the data is still there: topics are not made again
@@ -102,6 +103,22 @@ def test_a_newcomer_sees_a_real_run_and_its_result(env: dict[str, str]) -> None:
         rest = again.stdout.read()
         assert again.wait(60) == 0
         assert "The data stays in" in rest
+
+
+def test_who_stops_it_hears_what_becomes_of_running_tasks(env: dict[str, str]) -> None:
+    """How long they are waited for, and which of them will run again."""
+    env |= {"HEADRACE_DRAIN_TIMEOUT": "1", "HEADRACE_EDGE_URL": f"http://127.0.0.1:{env['HEADRACE_EDGE_PORT']}"}
+    words = ("submit", "shell", "sleep 600", "--id", "long")
+    with staying_up(env) as process:
+        subprocess.run(command(*words), cwd=ROOT, env=env, check=True)
+        listed = command("list", "--state", "running", "-o", "json")
+        while b'"long"' not in subprocess.run(listed, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE).stdout:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout
+        rest = process.stdout.read()
+    assert "Stopping: up to 1 s are left to the task long ...\n" in rest
+    assert "Stopped the worker: the task long will run again after the next start.\n" in rest
 
 
 def test_nothing_is_left_when_up_is_killed(env: dict[str, str]) -> None:

@@ -35,7 +35,7 @@ def three_brokers(say: Callable[[str], None], count: int = COUNT) -> dict[str, A
     with quietly(), system(say, brokers=3) as tormented:
         crowd, stage = Crowd(tormented, RUN, RATE), Stage(tormented, say)
         with ThreadPoolExecutor(1) as pool:
-            submitting = pool.submit(crowd.submit, load.tasks(RUN, count))
+            submitting = pool.submit(crowd.submit, load.tasks(count))
             deaths = _kill_leaders(stage, submitting.done)
             submitting.result()
         say("All are acknowledged; waiting for the end of everything ...")

@@ -46,7 +46,7 @@ def _rate(stage: Stage, run: str, count: int, hunt: Hunt) -> float:
     """Executions a second until all of them are in the history, each once."""
     crowd, begun, all_there = Crowd(stage.system, run), time.monotonic(), False
     with ThreadPoolExecutor(1) as pool:
-        submitting = pool.submit(crowd.submit, load.tasks(run, count))
+        submitting = pool.submit(crowd.submit, load.tasks(count))
         while not all_there:
             look = time.monotonic() + LOOK
             while time.monotonic() < look:

@@ -2,8 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
-from streams.bench import commands, load, show, usage
+from streams.bench import commands, load, run, show, usage
 
 
 def test_one_run_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,7 +32,7 @@ def test_a_bar_is_as_long_as_its_share() -> None:
 
 def test_an_event_says_what_its_task_says() -> None:
     """The same executions, as anyone may send them."""
-    (task,), (event,) = load.tasks("run", 1), load.events("run", 1)
+    (task,), (event,) = load.tasks(1), load.events("run", 1)
     said = json.loads(event)
     assert (said["type"], said["run"], said["task"]["id"], said["task"]["priority"]) == ("submit", "run", task.id, 0)
     assert len(json.dumps(said["task"]["payload"])) == load.PAYLOAD
@@ -47,6 +48,21 @@ def test_what_was_merged_into_another_part_is_not_counted(tmp_path: Path) -> Non
     one = usage._size(table / "20261123_1_1_0")
     assert whole == 4 * one
     assert usage._clickhouse(tmp_path / "clickhouse") == 2 * one
+
+
+def test_a_broker_that_is_gone_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """And the status of what is unavailable."""
+    with pytest.raises(SystemExit) as ended, run.explained():
+        raise KafkaConnectionError("no broker")
+    assert ended.value.code == 5
+    assert "Kafka does not answer any more: KafkaConnectionError: no broker" in capsys.readouterr().err
+
+
+def test_what_is_sent_is_counted_as_it_leaves() -> None:
+    """The bar moves while they go, and ends full."""
+    heard: list[int] = []
+    assert list(load.counted(range(load.CHUNK + 5), heard.append)) == list(range(load.CHUNK + 5))
+    assert heard == [load.CHUNK, load.CHUNK + 5]
 
 
 @pytest.mark.parametrize("words", [["--by", "events", "--per-task", "2"], ["--executions", "5", "--per-task", "10"]])

@@ -6,7 +6,7 @@ from simulated.house import House, moves, refusals
 from pipelines.ids import execution_id, home_of_task, to_text
 from streams.engine import commands as c
 from streams.engine import stop, upstream
-from streams.engine.records import State, TaskDef
+from streams.engine.records import SHORT, State, TaskDef
 
 LOCAL = next(f"d{n}" for n in range(99) if home_of_task(f"d{n}", 2) == 0)
 REMOTE = next(f"u{n}" for n in range(99) if home_of_task(f"u{n}", 2) == 1)
@@ -27,6 +27,19 @@ def kinds(house: House) -> set[bytes]:
     """The first bytes of all that is in the table."""
     house.restart()
     return {key[:1] for key, _ in house.store.scan(b"!", b"\xff", 100_000)}
+
+
+@pytest.mark.parametrize(("size", "short"), [(SHORT - 1, True), (SHORT, True), (SHORT + 1, False)])
+def test_a_value_stands_in_its_record_or_beside_it_and_is_forgotten_with_it(size: int, short: bool) -> None:  # noqa: FBT001  (a parameter)
+    """Later tasks read it in both places, also after a restart."""
+    house, value = House(), b"7" * size
+    which = house.submit()
+    house.complete(which, result=value)
+    assert (b"r" not in kinds(house)) is short
+    assert (house.record(which).value == value) is short
+    assert house.table.result(which) == value
+    house.wake(which)
+    assert kinds(house) == {b"d", b"E"}
 
 
 def test_what_ended_long_ago_leaves_a_mark_and_nothing_else() -> None:

@@ -1,8 +1,13 @@
+import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
+
+from streams.local import children
+from streams.local.errors import StuckError
 
 NOBODY = 65_534
 """An ordinary user, who may be nicer and never less nice."""
@@ -29,3 +34,21 @@ def test_a_child_is_nicer_than_its_parent_by_so_much(parent: int, more: int) -> 
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     mine, child = map(int, said.split())
     assert child == min(mine + more, 19)
+
+
+def test_a_child_that_survives_its_end_is_not_waited_for_without_limit() -> None:
+    """It stands for one that hangs in the kernel: the signal goes to a group that is not its own."""
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        with pytest.raises(StuckError, match=f"process {process.pid} was killed and is there all the same after 0.1 s"):
+            children.stop(process, 0.1, 0.1)
+        process.kill()
+
+
+def test_a_child_that_is_killed_is_gone(tmp_path: Path) -> None:
+    """At once, with all that it started."""
+    process = children.start(["sh", "-c", "sleep 600 & sleep 600"], tmp_path / "log")
+    children.kill(process)
+    assert process.returncode == -signal.SIGKILL

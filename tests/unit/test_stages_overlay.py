@@ -1,5 +1,6 @@
 """A batch's changes over its table."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated.node import run
@@ -37,6 +38,40 @@ def test_a_scan_sees_the_table_as_it_will_be(
     assert overlay.scan(start, end, limit) == expected[:limit]
     assert overlay.scan(b"A", b"z", 100) == sorted(model.items())
     assert all(overlay.get(key) == model.get(key) for key in (b"a", b"b", b"c"))
+
+
+@given(st.lists(st.tuples(st.sampled_from(("set", "take", "commit")), KEYS), max_size=40))
+def test_a_key_that_is_surely_new_is_derived_as_any_other(steps: list[tuple[str, bytes]]) -> None:
+    """The short way and the plain one show the same at each step and leave the same table."""
+    tables = MemoryPartition(), MemoryPartition()
+    (short, plain), there = map(Overlay, tables), set()
+    for n, (what, key) in enumerate(steps):
+        if what == "commit":
+            for overlay, base in zip((short, plain), tables, strict=True):
+                run(base.commit(overlay.changes(), n))
+                overlay.clear()
+        elif what == "take":
+            short.derive(key, None)
+            plain.derive(key, None)
+            there.discard(key)
+        elif key not in there:
+            short.derive_new(key)
+            plain.derive(key, b"")
+            there.add(key)
+        assert short.scan(b"a", b"z", 100) == plain.scan(b"a", b"z", 100) == [(k, b"") for k in sorted(there)]
+    for overlay, base in zip((short, plain), tables, strict=True):
+        run(base.commit(overlay.changes(), len(steps)))
+    assert tables[0].scan(b"a", b"z", 100) == tables[1].scan(b"a", b"z", 100) == [(k, b"") for k in sorted(there)]
+
+
+@pytest.mark.parametrize("key", [b"a", b"A"])
+def test_a_key_that_is_called_new_and_is_not_is_refused(key: bytes) -> None:
+    """Record or derived key: the twin in memory finds out, where the store would keep what was taken away."""
+    base = MemoryPartition()
+    run(base.commit(Changes([(b"a", b"1")], [(b"A", b"")]), 0))
+    with pytest.raises(AssertionError, match="is in the table already"):
+        run(base.commit(Changes([(b"b", b"2")], [], frozenset({key})), 1))
+    assert (base.marker, base.get(b"b"), len(base.log)) == (0, None, 1)
 
 
 @given(CHANGES)

@@ -1,6 +1,7 @@
 """The warm processes alone: how jobs are spread, taken back, fenced, and what a crash leaves."""
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -175,6 +176,28 @@ async def test_tasks_that_run_once_are_known_by_their_function(build: Callable[.
         assert (await house.end(job)).outcome.result == str(n).encode()
 
 
+async def test_what_came_in_the_belief_of_short_tasks_is_handed_back(build: Callable[..., House]) -> None:
+    """After a burst of no-ops tasks that take long would wait in this worker while others are idle."""
+    house = build(slots=2)
+    await house.result("tick")
+    pace = Pace(2, 0.02)
+    runner = Runner(house.settings, pace, Lease(3600, time.monotonic()))
+    runner.equip(house.processes, Attempts({}, runner, house.floor, 1000), house.floor)
+    house.processes.serve(runner)
+    pace.ran(house.job("tick").call, 0.00001)
+    assert runner.capacity() > 1_000
+    jobs = [house.job("nap", 600) for _ in range(8)]
+    for job in jobs:
+        runner.take(job)
+    runner.shed()
+    assert runner.held() == 8
+    runner.pump()
+    await house.until(lambda: runner.running() == runner.capacity() == 2)
+    runner.shed()
+    assert runner.held() == 2
+    assert [house.floor.ends[job.execution].outcome.outcome for job in jobs[2:]] == ["returned"] * 6
+
+
 async def test_short_jobs_wait_a_while_before_another_process_starts(build: Callable[..., House]) -> None:
     """A start costs more than thousands of them; but one that is needed for long comes."""
     house = build()
@@ -297,3 +320,16 @@ async def test_pipeline_files_that_end_the_process_make_functions_fail(
     await house.until(lambda: house.processes.place(job, None, wake=True) or house.processes.hopeless())
     assert "died while it loaded" in house.processes.hopeless()
     (tmp_path / "worse.py").unlink()
+
+
+async def test_a_process_that_survives_its_end_is_not_waited_for_without_limit(
+    build: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals that do nothing stand for a process that hangs in the kernel."""
+    house = build()
+    await house.place(house.job("nap", 600))
+    await house.until(lambda: house.floor.starts)
+    with monkeypatch.context() as kernel:
+        kernel.setattr(os, "killpg", lambda *_: None)
+        await house.processes.close()
+    assert [process.killed for process in house.processes._all] == [True]

@@ -1,0 +1,52 @@
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+from rich.console import Console
+
+from pipelines.loader import load_folder
+from pipelines.views import ExecutionRow
+from streams.local.cluster import EXAMPLES
+from streams.local.doctor import Check, Report, picture
+from streams.local.screen import Screen
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+def drawn() -> Console:
+    """A terminal of 80 columns that remembers."""
+    return Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
+
+
+def text(console: Console) -> str:
+    """What it shows."""
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def a_try(task: str) -> ExecutionRow:
+    """An execution that succeeded at its second attempt and took long."""
+    rest = {"run": "r", "kind": "function", "priority": 5, "pool": "default", "queue": "default", "owner": "anyone"}
+    times = {"created_at": NOW, "started_at": NOW, "finished_at": NOW + timedelta(seconds=59.9), "updated_at": NOW}
+    fields = {"execution": task, "task": task, "state": "succeeded", "attempt": 2, **rest, **times}
+    return ExecutionRow.model_validate(fields)
+
+
+def test_the_tree_of_the_example_fits_into_80_columns() -> None:
+    """No name, state or time is cut."""
+    console = drawn()
+    screen = Screen(console)
+    pipeline = load_folder(EXAMPLES).pipelines["weather"].model()
+    screen.follow(pipeline, "r")
+    screen.show({task.id: a_try(task.id) for task in pipeline.tasks})
+    console.print(screen._picture())
+    assert "…" not in text(console)
+    assert text(console).count("try 2") == text(console).count("59.9 s") == len(pipeline.tasks)
+
+
+def test_what_doctor_says_to_mend_stands_below_what_it_found() -> None:
+    """So that both fit into 80 columns."""
+    console = drawn()
+    found = "4.3.1 in /home/somebody/.cache/headrace, checksums right"
+    console.print(picture(Report(ok=False, checks=(Check(name="kafka jars", status="warn", detail=found, mend="do"),))))
+    lines = [line.strip() for line in text(console).splitlines()]
+    assert lines[1:] == [f"! warn  kafka jars  {found}", "→ do"]
