@@ -29,9 +29,12 @@ class Settings(BaseSettings):
     namespace: str = Field(
         "headrace", pattern=r"^[a-z0-9-]{1,60}$", description="First part of all topic and group names."
     )
-    edge_url: str = Field("http://127.0.0.1:8090", description="Where the HTTP API is, for clients and workers.")
     edge_host: str = "127.0.0.1"
     edge_port: int = 8090
+    edge_url: str = Field(
+        default_factory=lambda known: f"http://{known['edge_host']}:{known['edge_port']}",
+        description="Where the HTTP API is, for clients and workers; none: at the host and port above.",
+    )
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = 8091
     clickhouse: str = Field("chdb", description="chdb (embedded, in the edge) or the URL of a ClickHouse server.")

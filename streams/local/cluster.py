@@ -26,12 +26,10 @@ EXAMPLES = Path(pipelines.__file__).with_name("examples")
 
 
 def local_settings(settings: Settings) -> Settings:
-    """Settings completed for one machine: addresses that follow from ports, the examples where no folder is named."""
-    changes: dict[str, object] = {"home": settings.home.expanduser().absolute()}
-    if "edge_url" not in settings.model_fields_set:
-        changes["edge_url"] = f"http://{settings.edge_host}:{settings.edge_port}"
+    """Settings completed for one machine: whole paths, the examples where no folder is named."""
     folder = settings.pipelines_dir if "pipelines_dir" in settings.model_fields_set else EXAMPLES
-    return settings.model_copy(update={**changes, "pipelines_dir": folder.expanduser().absolute()})
+    whole = {"home": settings.home, "pipelines_dir": folder}
+    return settings.model_copy(update={name: path.expanduser().absolute() for name, path in whole.items()})
 
 
 def kafka_role(settings: Settings) -> Role:
