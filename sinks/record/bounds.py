@@ -45,7 +45,5 @@ def check_event(event: RecordedEvent) -> None:
         raise msgspec.ValidationError(f"at {event.at} does not fit: 0 to {LATEST} do")
     if isinstance(event, Moved):
         EXECUTION.check(event.execution)
-        if event.task_def is not None:
-            TASK.check(event.task_def)
     elif isinstance(event, TaskCreated):
         TASK.check(event.task)

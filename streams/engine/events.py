@@ -46,8 +46,8 @@ class Moved(_Event, frozen=True, tag="mv"):
     result: bytes = b""  # JSON of a success, empty = none
     cut: bool = False
     payload: bytes = b""  # with `created` only: the payload in force, JSON or empty
-    task_def: TaskDef | None = None  # with `created` of a create-and-execute only; its call and payload are empty:
-    call: bytes = b""  # they stand here, once (with `created` only)
+    task_def: TaskDef | None = None  # of older versions; nobody writes or reads it any more
+    call: bytes = b""  # with `created` only
 
 
 class Forgotten(_Event, frozen=True, tag="fo"):

@@ -116,20 +116,17 @@ def _begin(step: Step, command: c.Execute, task: TaskDef) -> None:
         created_at=command.at,
         due_at=command.due_at or step.now,
     )
-    shell = replace(task, call=b"", payload=b"") if command.task_def else None
-    _place_and_create(step, record, task.call, command.payload or task.payload, task_def=shell)
+    _place_and_create(step, record, task.call, command.payload or task.payload)
 
 
-def _place_and_create(
-    step: Step, record: Execution, call: bytes, payload: bytes, task_def: TaskDef | None = None
-) -> None:
+def _place_and_create(step: Step, record: Execution, call: bytes, payload: bytes) -> None:
     if record.upstream:
         record = _look_upstream(step, record)
     if step.table.watched(record.id):
         record = replace(record, watched=True)
     if record.due_at <= step.now:
         record = replace(record, **place(record, step.now))
-    step.create(record, call, payload, task_def=task_def)
+    step.create(record, call, payload)
 
 
 def _look_upstream(step: Step, record: Execution) -> Execution:

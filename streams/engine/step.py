@@ -91,10 +91,10 @@ class Step:
         """Whether what else follows is to be left to later commands."""
         return self.table.weight() - self._begun_at + self._sent > STEP_LIMIT
 
-    def create(self, record: Execution, call: bytes, payload: bytes, **event: Any) -> Execution:
+    def create(self, record: Execution, call: bytes, payload: bytes) -> Execution:
         """Let an execution begin to exist, in whatever state it has."""
         record = self._settled(record, entered=record.state == State.WAITING)
-        self.emit(Moved("created", self.now, record, call=call, payload=payload, **event))
+        self.emit(Moved("created", self.now, record, call=call, payload=payload))
         if record.state in TERMINAL:
             self._end(record)
         return record
