@@ -11,7 +11,6 @@ from streams.bench.show import Figures
 from streams.bench.system import System, say
 from streams.client import Placed
 from streams.engine.commands import Execute
-from streams.engine.records import TaskDef
 
 NOBODY = "bench-nobody"
 """A pool without a worker."""
@@ -63,7 +62,7 @@ def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]
     noise, now = load.noise(), load.now_ms()
     for number in range(count):
         payload = noise[number % load.DISTINCT]
-        task = TaskDef(f"{load.PIPELINE}.{number}", "function", load.CALL, payload, pool=NOBODY)
+        task = load.one(number, payload, pool=NOBODY)
         which = execution_id(task.id, run)
         due_at = now + later + number if later else 0
         home = home_of(which, here.settings.task_partitions)

@@ -1,6 +1,7 @@
 """The load: no-op executions with 1 KB payloads, acknowledged by the broker, and the ways to submit them.
 
-All are of the pipeline `bench`, so that they can be told from others where they share a history.
+All are of the owner `bench`, so that they can be told from others where they share a history, and of a pipeline each
+(a chain of one), so that they spread over the partitions.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ from streams.topics import Topics
 PAYLOAD = 1_000
 """Bytes of each payload as JSON: random, so that nothing compresses them away."""
 
-PIPELINE = "bench"
-"""The first part of the tasks' names, and their owner."""
+OWNER = "bench"
+"""Whose the tasks are, and how their names begin."""
 
 DISTINCT = 256
 CALL = b'{"function":"headrace.noop"}'
@@ -98,8 +99,12 @@ def tasks(count: int) -> Iterator[TaskDef]:
     """Independent tasks, all priorities in turn."""
     payloads = noise()
     for number in range(count):
-        payload = payloads[number % DISTINCT]
-        yield TaskDef(f"{PIPELINE}.{number}", "function", CALL, payload, priority=number % 10, owner=PIPELINE)
+        yield one(number, payloads[number % DISTINCT], priority=number % 10)
+
+
+def one(number: int, payload: bytes, call: bytes = CALL, **fields: Any) -> TaskDef:
+    """One of our tasks."""
+    return TaskDef(f"{OWNER}-{number}", "function", call, payload, owner=OWNER, **fields)
 
 
 def chains(count: int, length: int) -> Iterator[TaskDef]:
@@ -107,11 +112,9 @@ def chains(count: int, length: int) -> Iterator[TaskDef]:
     payloads = noise()
     for number in range(count):
         chain, place = divmod(number, length)
-        name = f"{PIPELINE}.{chain}"
+        name = f"{OWNER}-{chain}"
         upstream = ((f"{name}.{place - 1}", ""),) if place else ()
-        yield TaskDef(
-            f"{name}.{place}", "function", CALL, payloads[number % DISTINCT], upstream=upstream, owner=PIPELINE
-        )
+        yield TaskDef(f"{name}.{place}", "function", CALL, payloads[number % DISTINCT], upstream=upstream, owner=OWNER)
 
 
 def events(run: str, count: int) -> Iterator[bytes]:

@@ -51,7 +51,7 @@ def _low(count: int, nap: float) -> Iterator[TaskDef]:
     call = b'{"function":"headrace.nap"}'
     for number in range(count):
         payload = b'{"seconds":%g,"noise":%b}' % (nap, noise[number % load.DISTINCT])
-        yield TaskDef(f"{load.PIPELINE}.{number}", "function", call, payload, priority=LOW, owner=load.PIPELINE)
+        yield load.one(number, payload, call, priority=LOW)
 
 
 async def _critical(here: System, run: str, count: int) -> dict[bytes, int]:
@@ -61,7 +61,7 @@ async def _critical(here: System, run: str, count: int) -> dict[bytes, int]:
     async with KafkaClient(here.settings) as client:
         for number in range(count):
             await asyncio.sleep(EVERY)
-            task = TaskDef(f"{load.PIPELINE}.{number}", "function", load.CALL, payload, priority=CRITICAL, pool=POOL)
+            task = load.one(number, payload, priority=CRITICAL, pool=POOL)
             submitted[bytes(execution_id(task.id, run))] = load.now_ms()
             await client.submit_many([task], run)
     return submitted

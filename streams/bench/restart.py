@@ -70,7 +70,7 @@ async def _leave_probes(here: System) -> set[bytes]:
     by_home: dict[int, TaskDef] = {}
     number = 0
     while len(by_home) < partitions:
-        task = TaskDef(f"probe-{run}-{number}", "function", load.CALL, b"null", priority=9, owner="bench")
+        task = TaskDef(f"probe-{run}-{number}", "function", load.CALL, b"null", priority=9, owner=load.OWNER)
         by_home.setdefault(home_of(execution_id(task.id, run), partitions), task)
         number += 1
     async with KafkaClient(here.settings) as client:

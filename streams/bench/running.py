@@ -63,13 +63,13 @@ def _workerless(here: System, run: str, count: int, payload: int, sleep: int) ->
     noise = load.noise(payload)
     kind, call = ("sleep", b'{"seconds":%g}' % (sleep / 1000)) if sleep else ("external", b"{}")
     for which, task in _named(run, count):
-        body = TaskDef(task, kind, call, noise[which[0] % load.DISTINCT], owner="bench", sleep=sleep)
+        body = TaskDef(task, kind, call, noise[which[0] % load.DISTINCT], owner=load.OWNER, sleep=sleep)
         yield home_of(which, here.settings.task_partitions), Execute(which, task, run, load.now_ms(), task_def=body)
 
 
 def _named(run: str, count: int) -> Iterator[tuple[bytes, str]]:
     for number in range(count):
-        task = f"{load.PIPELINE}.{number}"
+        task = f"{load.OWNER}-{number}"
         yield execution_id(task, run), task
 
 

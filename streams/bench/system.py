@@ -37,10 +37,10 @@ def system(settings: Settings, *, own: bool = False) -> Iterator[System]:
     """What runs, or (`own`: always) one that is started for it and removed when left. Raises SetupError."""
     settings = local_settings(settings)
     if not own and _runs(settings):
-        listed = command(f"list --pipeline {load.PIPELINE}")
+        listed = command(f"list --owner {load.OWNER}")
         say(
             f"Using the running system at {settings.edge_url}. What is sent, warm-up included, stays in its history as "
-            f"the pipeline {load.PIPELINE!r} (`{listed}`); with --own, a system of its own is measured instead."
+            f"executions of the owner {load.OWNER!r} (`{listed}`); with --own, a system of its own is measured instead."
         )
         with Client(settings.edge_url, read_token(settings)) as client:
             yield System(settings, client)
