@@ -20,7 +20,10 @@ STEPS = 10
 """Lines of the table on the way up, for each kind."""
 
 LEAST_SLEEP = 15.0
-"""Seconds: sleeps last longer than it takes to start them all, judged by the external ones, and by so much more."""
+"""Seconds: sleeps last longer than it takes to start them all, and so much more."""
+
+STARTING, RESTARTING = 1.5, 1.5
+"""How long sleeps are started, and schedulers restarted, at most: in parts of what the external ones took to start."""
 
 STARTED = "started_at IS NOT NULL"
 RUNNING = "state = 'running'"
@@ -33,7 +36,7 @@ def measure_running(here: System, size: int, payload: int, *, restart: bool) -> 
     before = usage.disk(here)
     table: list[Figures] = []
     up = _start(here, _workerless(here, external, half, payload, 0), external, half, table)
-    sleep = round((LEAST_SLEEP + 1.5 * up) * 1000)
+    sleep = round((LEAST_SLEEP + (STARTING + RESTARTING * restart) * up) * 1000)
     begun = time.monotonic()
     up += _start(here, _workerless(here, sleeping, size - half, payload, sleep), sleeping, size - half, table)
     at_once, _ = measure.rows_of(here.client, [external, sleeping], RUNNING)
