@@ -1,18 +1,22 @@
 """What becomes of the tasks that run when everything is stopped: said before, and when the worker has ended."""
 
+import socket
 import time
 from collections.abc import Callable, Sequence
 
+from pydantic import ValidationError
+
+from pipelines.command import command
 from pipelines.requests import ExecutionFilter
-from pipelines.views import TERMINAL_STATES, ExecutionRow
+from pipelines.views import TERMINAL_STATES, ExecutionPage, ExecutionRow, WorkerView
 from streams.local.example import named
 from streams.local.supervisor import Child
 from streams.settings import Settings
 from streams.token import read_token
 from ui.client import ApiError, ApiUnavailableError, Client
 
-AWAY = (ApiError, ApiUnavailableError, OSError, ValueError)
-"""Why the API may say nothing: it never came up, or is gone already."""
+AWAY = (ApiError, ApiUnavailableError, OSError, ValidationError)
+"""Why the API may say nothing: it never came up, is gone already, or something else answers at its address."""
 
 ASKED = 100
 """Running tasks that are looked at."""
@@ -20,36 +24,71 @@ ASKED = 100
 HEARD_WITHIN = 2.0
 """Seconds in which the API hears of what a worker said last."""
 
+LISTED_WITHIN = 1.0
+"""Seconds in which the history lists what a worker has begun."""
+
+PAUSE = 0.05
+
 
 def drain(settings: Settings, worker: Child | None, say: Callable[[str], None]) -> None:
     """Stop the worker before all others where tasks run, and say what is waited for and what came of it."""
-    try:
-        with Client(settings.edge_url, read_token(settings), timeout=HEARD_WITHIN) as client:
-            running = _running(client)
-            if not (worker and running):
-                say("Stopping ...")
-                return
-            say(f"Stopping: up to {settings.drain_timeout:g} s are left to {_tasks(running)} ...")
-            worker.stop()
-            say(f"Stopped the worker: {fates(_outcomes(client, running))}.")
-    except AWAY:
+    running = _running(settings, worker)
+    if not (worker and running and running.items):
         say("Stopping ...")
+        return
+    more = "at least " if running.total > len(running.items) else ""
+    say(f"Stopping: up to {settings.drain_timeout:g} s are left to {more}{_tasks(running.items)} ...")
+    worker.stop()
+    say(f"Stopped the worker: {_told(settings, running)}.")
 
 
 def fates(rows: Sequence[ExecutionRow]) -> str:
     """What came of executions that ran, in words."""
     lost = [row for row in rows if row.state == "lost"]
     ended = [row for row in rows if row.state in TERMINAL_STATES and row not in lost]
-    again = [row for row in rows if row.state not in TERMINAL_STATES]
+    silent = [row for row in rows if row.state == "running"]
+    again = [row for row in rows if row.state not in TERMINAL_STATES and row not in silent]
     parts = [f"{_tasks(ended)} ended"] if ended else []
     parts += [f"{_tasks(again)} will run again after the next start"] if again else []
     parts += [f"{_tasks(lost)} ended as lost (at_most_once)"] if lost else []
+    parts += [f"nothing was heard of {_tasks(silent)}"] if silent else []
     return "; ".join(parts)
 
 
-def _running(client: Client) -> list[ExecutionRow]:
-    page = client.executions(ExecutionFilter(state=("dispatched", "running")), limit=ASKED)
-    return [row for row in page.items if row.state == "running" and row.worker]  # external ones need no worker
+def _running(settings: Settings, worker: Child | None) -> ExecutionPage | None:
+    """What our worker runs, the newest first; none: nobody can say."""
+    try:
+        with _client(settings) as client:
+            own = next((one for one in client.workers() if _is(one, worker)), None)
+            return own and _listed(client, own)
+    except AWAY:
+        return None
+
+
+def _is(seen: WorkerView, worker: Child | None) -> bool:
+    process = worker and worker.process
+    return bool(process and (seen.host, seen.pid) == (socket.gethostname(), process.pid))
+
+
+def _listed(client: Client, worker: WorkerView) -> ExecutionPage:
+    """The worker's running tasks, of which the history may be a moment behind what the worker says itself."""
+    until = time.monotonic() + LISTED_WITHIN
+    which = ExecutionFilter(state=("running",), worker=worker.worker)
+    while not (page := client.executions(which, limit=ASKED)).items and worker.running and time.monotonic() < until:
+        time.sleep(PAUSE)
+    return page
+
+
+def _told(settings: Settings, running: ExecutionPage) -> str:
+    """What came of them, or where to look for it."""
+    try:
+        with _client(settings) as client:
+            said = fates(_outcomes(client, running.items))
+    except AWAY:
+        unknown = f"what came of {_tasks(running.items)} could not be learned"
+        return f"{unknown}: after the next start `{command('list')}` says it"
+    more = running.total - len(running.items)
+    return f"{said}; {more} more were not looked at" if more > 0 else said
 
 
 def _outcomes(client: Client, running: Sequence[ExecutionRow]) -> list[ExecutionRow]:
@@ -59,7 +98,11 @@ def _outcomes(client: Client, running: Sequence[ExecutionRow]) -> list[Execution
         rows: list[ExecutionRow] = [client.execution(row.execution) for row in running]
         if all(row.state != "running" for row in rows) or time.monotonic() > until:
             return rows
-        time.sleep(0.05)
+        time.sleep(PAUSE)
+
+
+def _client(settings: Settings) -> Client:
+    return Client(settings.edge_url, read_token(settings), timeout=HEARD_WITHIN)
 
 
 def _tasks(rows: Sequence[ExecutionRow]) -> str:

@@ -111,6 +111,10 @@ def application(world: World) -> FastAPI:
     def pools() -> tuple[PoolView, ...]:
         return _overview(world, datetime.now(UTC)).pools
 
+    @app.get("/v1/workers")
+    def workers() -> list[WorkerView]:
+        return world.workers
+
     @app.get("/v1/executions")
     def executions(query: Annotated[ExecutionQuery, Query()]) -> ExecutionPage:
         return _page(world, query)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipelines.ids import execution_id, to_text
 from pipelines.requests import ExecutionFilter
-from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView, LogView, StateName, UpstreamView
+from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView, LogView, StateName, UpstreamView, WorkerView
 
 
 class World:
@@ -14,6 +14,7 @@ class World:
         self.rows: dict[str, ExecutionView] = {}
         self.lines: dict[str, list[LogView]] = {}
         self.asked: list[str] = []
+        self.workers: list[WorkerView] = []
         self.minutes = 1200
 
     def clear(self) -> None:
@@ -21,6 +22,7 @@ class World:
         self.rows.clear()
         self.lines.clear()
         self.asked.clear()
+        self.workers.clear()
         self.minutes = 1200
 
     def add(self, task: str, state: StateName, run: str = "nightly-1", **more: object) -> str:

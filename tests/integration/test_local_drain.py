@@ -1,0 +1,99 @@
+"""What is said of running tasks when everything is stopped, with an API of made-up data and a real process."""
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from showroom.api import TOKEN, free_port, serving
+from showroom.world import World
+
+from pipelines.views import WorkerView
+from streams.local.farewell import drain
+from streams.local.supervisor import Child, Role
+from streams.settings import Settings
+
+PROGRAM = "import time; time.sleep(600)"
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Child]:
+    """A process in the place of the worker."""
+    log = tmp_path / "worker.log"
+    child = Child(Role("worker", (sys.executable, "-c", PROGRAM), log, lambda: True), print)
+    child.tick(0)
+    yield child
+    child.kill()
+
+
+@pytest.fixture
+def world(worker: Child) -> World:
+    """Executions, and our worker."""
+    assert worker.process
+    world = World()
+    own = {"worker": "own", "host": socket.gethostname(), "pid": worker.process.pid, "running": 1}
+    rest = {"pool": "default", "version": "0.1.0", "slots": 4, "held": 1, "silent_ms": 0}
+    world.workers.append(WorkerView.model_validate(own | rest))
+    return world
+
+
+def said(tmp_path: Path, worker: Child, world: World, meanwhile: Callable[[ExitStack], None]) -> list[str]:
+    """The lines of a farewell; `meanwhile` runs when the worker is about to be stopped, and may end the API."""
+    token, port, lines = tmp_path / "token", free_port(), list[str]()
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    settings = Settings(home=tmp_path, token_file=token, edge_url=f"http://127.0.0.1:{port}", drain_timeout=3)
+    with ExitStack() as api:
+        api.enter_context(serving(world, port))
+
+        def say(line: str) -> None:
+            lines.append(line)
+            if line.startswith("Stopping"):
+                meanwhile(api)
+
+        drain(settings, worker, say)
+    return lines
+
+
+def test_each_of_ours_is_told(tmp_path: Path, worker: Child, world: World) -> None:
+    """What ended, and of what nothing was heard; what runs on other workers is left alone."""
+    ends = world.add("a", "running", worker="own")
+    world.add("b", "running", worker="own")
+    world.add("c", "running", worker="another")
+    world.add("d", "dispatched", worker="own")
+    lines = said(tmp_path, worker, world, lambda _: world.change(ends, state="succeeded"))
+    assert lines == [
+        "Stopping: up to 3 s are left to the 2 tasks a, b ...",
+        "Stopped the worker: the task a ended; nothing was heard of the task b.",
+    ]
+    assert worker.process is None
+
+
+def test_an_api_that_dies_meanwhile_is_no_silence(tmp_path: Path, worker: Child, world: World) -> None:
+    """The worker is stopped all the same, and the line says that the rest could not be learned."""
+    world.add("a", "running", worker="own")
+    lines = said(tmp_path, worker, world, ExitStack.close)
+    assert lines[1:] == [
+        "Stopped the worker: what came of the task a could not be learned: after the next start `headrace list` says it."
+    ]
+    assert worker.process is None
+
+
+def test_more_than_a_page_are_counted(tmp_path: Path, worker: Child, world: World) -> None:
+    """A hundred are looked at; the words say that there are more."""
+    for n in range(103):
+        world.add(f"t{n:03}", "running", worker="own")
+    ended = [name for name, row in world.rows.items() if row.task >= "t003"]
+    lines = said(tmp_path, worker, world, lambda _: [world.change(name, state="lost") for name in ended] and None)
+    assert lines[0].startswith("Stopping: up to 3 s are left to at least the 100 tasks t003, ")
+    assert lines[1].endswith("ended as lost (at_most_once); 3 more were not looked at.")
+
+
+def test_where_nothing_of_ours_runs_nothing_is_waited_for(tmp_path: Path, worker: Child, world: World) -> None:
+    """One line; the worker is stopped with all others."""
+    world.workers[0] = world.workers[0].model_copy(update={"running": 0})
+    world.add("c", "running", worker="another")
+    assert said(tmp_path, worker, world, lambda _: None) == ["Stopping ..."]
+    assert worker.process is not None
