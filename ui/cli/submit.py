@@ -162,7 +162,7 @@ def document(
     """Submit what a JSON file holds: a task, or a list of tasks and public events.
 
     Args:
-        words: None: a kind that there is has a command of its own.
+        words: What is no kind of task; each kind is a command of its own.
         file: The file; `-` reads standard input.
         wait: Wait for the end of all that were submitted; exit 1 if one is no success.
         common: Of every command.
