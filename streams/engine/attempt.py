@@ -7,6 +7,7 @@ from streams.engine.backoff import LOSS_DELAY, LOSS_LIMIT, retry_delay
 from streams.engine.events import WorkerBanned
 from streams.engine.place import ended, enter
 from streams.engine.records import ON_WORKER, SHORT, Execution, State
+from streams.engine.rejections import not_external, not_running
 from streams.engine.step import Partition, Step
 from streams.engine.timers import late_at
 from streams.engine.view import View
@@ -76,9 +77,9 @@ def finish(step: Step, command: c.Finish) -> None:
     if record is None:
         return step.unknown(command.id)
     if record.kind != "external":
-        return step.reject(f"it is of kind {record.kind}: only external executions are finished by event", command.id)
+        return step.reject(not_external(record.kind), command.id)
     if record.state != State.RUNNING:
-        return step.reject(f"it is {record.state}: only a running execution can be finished", command.id)
+        return step.reject(not_running(record.state), command.id)
     if command.attempt not in {0, record.attempt}:
         return step.reject(f"attempt {record.attempt} runs: attempt {command.attempt} has ended already", command.id)
     if command.state == State.SUCCEEDED:

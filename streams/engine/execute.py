@@ -9,6 +9,7 @@ from streams.engine import commands as c
 from streams.engine.events import WatchKept
 from streams.engine.place import place
 from streams.engine.records import LATEST, MOST_CRITICAL, TERMINAL, Execution, State, TaskDef
+from streams.engine.rejections import MISSING, not_ended, retried_already
 from streams.engine.step import Step
 from streams.engine.upstream import standing
 from streams.engine.weight import pipeline_fault
@@ -22,7 +23,7 @@ def execute(step: Step, command: c.Execute) -> None:
         return step.stale(f"this execution exists already, and ended as {mark.state} long ago", command.id)
     task = command.task_def or step.table.task(command.task)
     if task is None:
-        return step.reject(f"task {command.task!r} does not exist: create it first, or submit it whole", command.id)
+        return step.reject(f"task {command.task!r} {MISSING}, or submit it whole", command.id)
     if impossible := _impossible(command, task):
         return step.reject(impossible, command.id)
     if command.lone and any(not run for _, run in task.upstream):
@@ -35,7 +36,7 @@ def execute_pipeline(step: Step, command: c.ExecutePipeline) -> None:
     """One execution per task, upstream or not, in the order of the definition: all of them or none."""
     names = step.table.pipeline(command.pipeline)
     if names is None:
-        return step.reject(f"pipeline {command.pipeline!r} does not exist: create it first")
+        return step.reject(f"pipeline {command.pipeline!r} {MISSING}")
     tasks = [(name, step.table.task(name)) for name in names]
     if fault := _pipeline_fault(command, tasks):
         return step.reject(fault)
@@ -72,10 +73,10 @@ def retry(step: Step, command: c.Retry) -> None:
     if old is None:
         return step.unknown(command.id)
     if old.state not in TERMINAL:
-        return step.reject(f"it is {old.state}: only what has ended can be retried", command.id)
+        return step.reject(not_ended(old.state), command.id)
     new_id = execution_id(old.task, old.run, old.again + 1)
     if old.retried_as or step.table.execution(new_id) or step.table.mark(new_id):
-        return step.stale(f"it was retried already, as {to_text(new_id)}", command.id)
+        return step.stale(retried_already(to_text(new_id)), command.id)
     call, payload = step.table.body(old.id)
     step.move(old, "retried", retried_as=new_id)
     record = _made(

@@ -5,6 +5,7 @@ from streams.engine.attempt import fail
 from streams.engine.events import Forgotten, Swept, WatchEnded
 from streams.engine.place import ended, enter, place
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, State
+from streams.engine.rejections import ended_already
 from streams.engine.step import Step
 from streams.engine.timers import attempt_ends_at, expires_at, late_at
 from streams.engine.upstream import step_name, tell_some
@@ -19,7 +20,7 @@ def cancel(step: Step, command: c.Cancel) -> None:
     if record is None:
         return step.unknown(command.id)
     if record.state in TERMINAL:
-        return step.reject(f"it is {record.state} already", command.id)
+        return step.reject(ended_already(record.state), command.id)
     step.move(record, "cancelled", **ended(State.CANCELLED, step.now, command.reason or "cancelled"))
     return None
 
