@@ -1,5 +1,6 @@
 """The questions of the dashboard, on the real engine."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -122,6 +123,22 @@ async def test_filters_pick_what_they_name(store: Any, history: History, play: A
     assert await history.count(ExecutionFilter(since=moment + timedelta(hours=1))) == 0
     assert await history.count(ExecutionFilter(until=moment + timedelta(hours=1))) == 5
     assert await history.count(ExecutionFilter(worker="nobody")) == 0
+
+
+async def test_a_list_that_fits_its_page_says_how_long_it_is(store: Any, history: History, play: Any) -> None:
+    """While executions come and go as well: the figure is not of another moment than the rows."""
+
+    def more() -> None:
+        for n in range(30):
+            store.take([play.created(f"p.t{n}")])
+
+    coming = asyncio.create_task(asyncio.to_thread(more))
+    while not coming.done():
+        page = await history.executions(ExecutionQuery(limit=50))
+        assert page.total == len(page.items)
+    await coming
+    assert (await history.executions(ExecutionQuery(limit=50))).total == 30
+    assert (await history.executions(ExecutionQuery(limit=29))).total == 30
 
 
 async def test_a_wrong_cursor_says_so(history: History) -> None:
