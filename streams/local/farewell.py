@@ -60,7 +60,7 @@ def _running(settings: Settings, worker: Child | None) -> ExecutionPage | None:
     try:
         with _client(settings) as client:
             own = next((one for one in client.workers() if _is(one, worker)), None)
-            return own and _listed(client, own)
+            return _listed(client, own) if own else None
     except AWAY:
         return None
 

@@ -75,9 +75,8 @@ def test_an_api_that_dies_meanwhile_is_no_silence(tmp_path: Path, worker: Child,
     """The worker is stopped all the same, and the line says that the rest could not be learned."""
     world.add("a", "running", worker="own")
     lines = said(tmp_path, worker, world, ExitStack.close)
-    assert lines[1:] == [
-        "Stopped the worker: what came of the task a could not be learned: after the next start `headrace list` says it."
-    ]
+    told = "what came of the task a could not be learned: after the next start `headrace list` says it"
+    assert lines[1:] == [f"Stopped the worker: {told}."]
     assert worker.process is None
 
 
