@@ -1,7 +1,7 @@
 """The live tail: follows events, dead letters and the status topic, and keeps the newest of each in memory."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ NAMES_KEPT = 10_000
 LULL = 0.025
 """Seconds between two looks while nobody waits for a decision: each costs the same, whatever has come."""
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ class Live:
         self.recent = Recent()
         self.waiters = Waiters()
         self.board = Board()
-        self.letters: deque[Refused] = deque(maxlen=LETTERS_KEPT)
+        self.letters: OrderedDict[Refused, None] = OrderedDict()
         self.tasks: OrderedDict[str, TaskCreated | TaskDeleted] = OrderedDict()
         self.pipelines: OrderedDict[str, PipelineCreated] = OrderedDict()
 
@@ -145,8 +146,11 @@ class Live:
         self.board.put((record.key or b"").decode(), record.value)
 
     def _letter(self, record: ConsumerRecord) -> None:
+        """A stage that decides again, after a death or a bug of ours, sends the same letter again: it is heard once."""
         refused = _refused(record.value)
-        self.letters.append(refused)
+        if refused in self.letters:
+            return
+        _keep(self.letters, refused, None, LETTERS_KEPT)
         if refused.execution:
             self.waiters.decided(from_text(refused.execution), refused)
         else:
@@ -182,8 +186,8 @@ class Live:
         return self.waiters.decided(task_key(event.task), Decided("deleted"))
 
 
-def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
+def _keep(kept: OrderedDict[K, T], name: K, value: T, most: int = NAMES_KEPT) -> None:
     kept[name] = value
     kept.move_to_end(name)
-    if len(kept) > NAMES_KEPT:
+    if len(kept) > most:
         kept.popitem(last=False)
