@@ -1,33 +1,24 @@
-"""What an execution's standing forbids: said to the caller at once, for whom the scheduler would make a dead letter."""
+"""What an execution's standing forbids: said to the caller at once, for whom the scheduler would make a dead letter.
+
+The history may be behind: of its rows only the end of an execution is final. All else the scheduler decides.
+"""
 
 from pipelines.views import TERMINAL_STATES, ExecutionRow
-from streams.engine import commands as c
+from streams.engine.rejections import ended_already, not_ended, not_external, not_running
 
 
 def cancelling(row: ExecutionRow) -> str | None:
-    """Why it cannot be cancelled; none: it can."""
-    return f"it is {row.state} already" if row.state in TERMINAL_STATES else None
+    """Why it cannot be cancelled; none: the scheduler decides."""
+    return ended_already(row.state) if row.state in TERMINAL_STATES else None
 
 
-def retrying(row: ExecutionRow) -> str | None:
-    """Why it cannot be retried; none: it can."""
-    return None if row.state in TERMINAL_STATES else f"it is {row.state}: only what has ended can be retried"
+def retrying(heard: ExecutionRow | None) -> str | None:
+    """Why it cannot be retried, as the live tail `heard` of it; none: the scheduler decides."""
+    return not_ended(heard.state) if heard and heard.state not in TERMINAL_STATES else None
 
 
 def finishing(row: ExecutionRow) -> str | None:
-    """Why it will never be finished by an event; none: it may be."""
+    """Why it will never be finished by an event; none: the scheduler decides."""
     if row.kind != "external":
-        return f"it is of kind {row.kind}: only external executions are finished by event"
-    return f"{cancelling(row)}: only a running execution can be finished" if cancelling(row) else None
-
-
-def ordered(command: c.TaskCommand, row: ExecutionRow) -> str | None:
-    """Why the order cannot be carried out; none: the scheduler decides."""
-    match command:
-        case c.Cancel():
-            return cancelling(row)
-        case c.Retry():
-            return retrying(row)
-        case c.Finish():
-            return finishing(row)
-    return None
+        return not_external(row.kind)
+    return not_running(row.state) if row.state in TERMINAL_STATES else None

@@ -1,7 +1,8 @@
 """Carries out what callers order: makes it durable, and where they wait, tells them what the scheduler decided."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
@@ -11,25 +12,30 @@ from pipelines.events import AnyEvent
 from pipelines.ids import execution_id, from_text, to_text
 from pipelines.views import Accepted, ExecutionRow
 from sinks.record.client import ClickHouseAwayError
+from sinks.record.errors import QueryFailedError
 from streams.client import KafkaClient, Placed
 from streams.edge import forbidden
+from streams.edge.answers import answers, first
 from streams.edge.board import moment
 from streams.edge.live import Live
 from streams.edge.problems import ProblemError
 from streams.edge.reads import Reads
-from streams.edge.waiters import Decided, Decision, Key, pipeline_key, run_key, task_key
+from streams.edge.waiters import Decided, Decision
 from streams.engine import commands as c
 from streams.engine.events import Refused
 from streams.engine.records import TaskDef
+from streams.engine.rejections import MISSING, retried_already
 
 LOOK_AFTER = 0.25
 """Seconds of silence after which an order may be a repetition, to which the scheduler says nothing: look it up."""
 
 RETRIES_COUNTED = 1000
 
-REFUSALS_ONLY = ("",)
+KNOWN = "known"
+"""What was "decided" on a repetition."""
 
-FINISHED = ("succeeded", "failed", "retrying")
+HISTORY_AWAY = (ClickHouseAwayError, QueryFailedError, TimeoutError)
+"""The history cannot be read. What is durable is answered all the same: who gets an error would order it again."""
 
 
 class Orders:
@@ -44,17 +50,17 @@ class Orders:
         """Make all durable, or none if one cannot be translated; nobody waits for decisions."""
         placed = self._translate(events)
         old = await self._reads.rows([each.id for _, each in placed if isinstance(each, c.Retry)])
+        accepted = [await self._accepted(command, old) for _, command in placed]
         await self._client.send(placed)
-        return [await self._accepted(command, old) for _, command in placed]
+        return accepted
 
     async def one(self, event: AnyEvent, wait: float) -> tuple[Accepted, bool]:
         """Make one durable and wait up to `wait` seconds. Returns whether it was decided; raises if it was refused."""
         [placed] = self._translate([event])
         command = placed[1]
         old = await self._standing(command)
-        for row in old.values():
-            if why := forbidden.ordered(command, row):
-                raise ProblemError(HTTPStatus.CONFLICT, why)
+        if why := self._forbidden(command, old):
+            raise ProblemError(HTTPStatus.CONFLICT, why)
         accepted = await self._accepted(command, old)
         await self._refuse_second_retry(command, accepted)
         if not wait:
@@ -65,7 +71,7 @@ class Orders:
             raise await self._refusal(command, decision)
         if decision is None:
             return accepted, False
-        existing = await self._was_there(accepted)
+        existing = decision.what == KNOWN or self._existing(accepted)
         return accepted.model_copy(update={"state": decision.state, "existing": existing}), True
 
     async def _standing(self, command: c.TaskCommand) -> dict[bytes, ExecutionRow]:
@@ -79,11 +85,22 @@ class Orders:
                 raise
             return {}
 
+    def _forbidden(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> str | None:
+        """Why the order cannot be carried out; none: the scheduler decides."""
+        match command:
+            case c.Cancel(id=which) if which in old:
+                return forbidden.cancelling(old[which])
+            case c.Finish(id=which) if which in old:
+                return forbidden.finishing(old[which])
+            case c.Retry(id=which):
+                return forbidden.retrying(self._reads.heard([which]).get(which))
+        return None
+
     async def _refuse_second_retry(self, command: c.TaskCommand, accepted: Accepted) -> None:
         """The scheduler drops it as a repetition, without a word: say here what the first one has made."""
         again = accepted.execution if isinstance(command, c.Retry) else None
         if again and await self._reads.state(from_text(again)):
-            detail = f"it was retried already, as {again}: look at that one with `{words(f'show {again}')}`"
+            detail = f"{retried_already(again)}: look at that one with `{words(f'show {again}')}`"
             raise ProblemError(HTTPStatus.CONFLICT, detail)
 
     def _translate(self, events: Sequence[AnyEvent]) -> list[Placed]:
@@ -95,27 +112,28 @@ class Orders:
     async def _decision(self, placed: Placed, accepted: Accepted, wait: float) -> Decision | None:
         with ExitStack() as stack:
             expect = self._live.waiters.expect
-            futures = [stack.enter_context(expect(*heard)) for heard in _heard(placed[1], accepted)]
+            futures = [stack.enter_context(expect(*heard)) for heard in answers(placed[1], accepted)]
             await self._client.send([placed])
-            decision = await _first(futures, min(wait, LOOK_AFTER))
-            decision = decision or await self._known(accepted)
-            return decision or await _first(futures, wait - LOOK_AFTER)
+            until = time.monotonic() + wait
+            decision = await first(futures, min(wait, LOOK_AFTER))
+            decision = decision or await self._known(accepted, until - time.monotonic())
+            return decision or await first(futures, until - time.monotonic())
 
-    async def _known(self, accepted: Accepted) -> Decided | None:
+    async def _known(self, accepted: Accepted, seconds: float) -> Decided | None:
         """The standing of what was there before; the scheduler does not answer a repetition."""
-        if not await self._was_there(accepted):
+        try:
+            async with asyncio.timeout(seconds):
+                rows = await self._reads.rows(_made(accepted))
+        except HISTORY_AWAY:
             return None
-        return Decided("known", await self._reads.state(from_text(accepted.execution)) if accepted.execution else None)
+        if not _all_earlier(accepted, rows):
+            return None
+        return Decided(KNOWN, rows[from_text(accepted.execution)].state if accepted.execution else None)
 
-    async def _was_there(self, accepted: Accepted) -> bool | None:
-        """Whether all that an order would make was made by an earlier one; none: it makes nothing.
-
-        The scheduler keeps the moment of the order that made an execution, so no two are mistaken for each other.
-        """
-        made = [from_text(one) for one in accepted.made] if accepted.created_at else []
-        rows = await self._reads.rows(made)
-        earlier = [row for row in rows.values() if row.created_at != accepted.created_at]
-        return len(earlier) == len(made) if made else None
+    def _existing(self, accepted: Accepted) -> bool | None:
+        """Whether what was decided on was there before; none: nothing is made. The live tail has heard of it by now."""
+        made = _made(accepted)
+        return _all_earlier(accepted, self._reads.heard(made)) if made else None
 
     async def _accepted(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> Accepted:
         """What is known of the outcome before the scheduler has decided."""
@@ -141,43 +159,36 @@ class Orders:
         return ProblemError(HTTPStatus.CONFLICT if known else HTTPStatus.NOT_FOUND, refused.reason)
 
     async def _exists(self, command: c.TaskCommand) -> bool:
-        match command:
-            case c.Cancel() | c.Retry() | c.Finish():
-                return await self._reads.state(command.id) is not None
-            case c.Execute() | c.DeleteTask():
-                return await self._reads.has_task(command.task)
-            case c.ExecutePipeline():
-                return bool(await self._reads.pipeline_tasks(command.pipeline))
+        try:
+            match command:
+                case c.Cancel() | c.Retry() | c.Finish():
+                    return await self._reads.state(command.id) is not None
+                case c.Execute() | c.DeleteTask():
+                    return await self._reads.has_task(command.task)
+                case c.ExecutePipeline():
+                    return bool(await self._reads.pipeline_tasks(command.pipeline))
+        except HISTORY_AWAY:
+            return True
         return True
 
 
 def says_unknown(reason: str) -> bool:
     """Whether the scheduler knows no such task or pipeline, of which the history may still tell."""
-    return " does not exist: create it first" in reason
+    return MISSING in reason
 
 
-def _heard(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Collection[str]]]:
-    """What answers a command: keys, and the steps that count (none: all)."""
-    heard: list[tuple[Key, Collection[str]]] = []
-    match command:
-        case c.Cancel(id=which):
-            heard = [(which, ("cancelled",))]
-        case c.Finish(id=which):
-            heard = [(which, FINISHED)]
-        case c.Retry(id=which):
-            heard = [(which, REFUSALS_ONLY)]
-            heard += [(from_text(accepted.execution), ())] if accepted.execution else []
-        case c.CreateTask(task=TaskDef(id=task)):
-            heard = [(task_key(task), ("created",))]
-        case c.DeleteTask(task=task):
-            heard = [(task_key(task), ("deleted",))]
-        case c.CreatePipeline(id=pipeline):
-            heard = [(pipeline_key(pipeline), ())]
-        case c.ExecutePipeline(pipeline=pipeline, run=run):
-            heard = [(run_key(pipeline, run), ())]
-        case c.Execute(id=which):
-            heard = [(which, ())]
-    return heard
+def _made(accepted: Accepted) -> list[bytes]:
+    """The executions that an order makes, where it makes any."""
+    return [from_text(one) for one in accepted.made] if accepted.created_at else []
+
+
+def _all_earlier(accepted: Accepted, rows: Mapping[bytes, ExecutionRow]) -> bool:
+    """Whether all that an order would make was made by an earlier one, to judge by what is known of it.
+
+    The scheduler keeps the moment of the order that made an execution; two of one millisecond cannot be told apart.
+    """
+    made = _made(accepted)
+    return bool(made) and all(which in rows and rows[which].created_at != accepted.created_at for which in made)
 
 
 def _renewed(execution: bytes, old: ExecutionRow | None) -> str | None:
@@ -188,10 +199,3 @@ def _renewed(execution: bytes, old: ExecutionRow | None) -> str | None:
         if execution_id(old.task, old.run, again) == execution:
             return to_text(execution_id(old.task, old.run, again + 1))
     return None
-
-
-async def _first(futures: Sequence[asyncio.Future[Decision]], seconds: float) -> Decision | None:
-    if seconds <= 0:
-        return None
-    done, _ = await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    return next(iter(done)).result() if done else None

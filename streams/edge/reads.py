@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -110,9 +110,13 @@ class Reads:
             return present
         return past if past.updated_at >= present.updated_at else shapes.joined(past, present)
 
+    def heard(self, executions: Iterable[bytes]) -> dict[bytes, ExecutionRow]:
+        """Those of which the live tail has heard: as they stand, be the history behind or away."""
+        return {e: shapes.row(last) for e in executions if (last := self._live.recent.last(e))}
+
     async def rows(self, executions: Sequence[bytes]) -> dict[bytes, ExecutionRow]:
         """Those of the executions that are known, each as fresh as can be."""
-        found = {e: shapes.row(last) for e in executions if (last := self._live.recent.last(e))}
+        found = self.heard(executions)
         if rest := [e for e in executions if e not in found]:
             found |= {from_text(row.execution): row for row in await self._history.rows(rest)}
         return found

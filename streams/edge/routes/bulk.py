@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from pipelines.events import AnyEvent, CancelEvent, RetryEvent
-from pipelines.ids import to_text
+from pipelines.ids import from_text, to_text
 from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
 from pipelines.views import BulkAnswer, ExecutionRow, RefusalView
 from streams.edge import forbidden
@@ -26,8 +26,13 @@ async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
 @router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
 async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Execute many again; `executions` of the answer are the new ids by the old ones."""
-    chosen, refused = await _chosen(here, wanted, forbidden.retrying)
+    chosen, refused = await _chosen(here, wanted, lambda row: _retrying(here, row))
     return await _send(here, {one: RetryEvent(execution=one) for one in chosen}, refused)
+
+
+def _retrying(here: Context, row: ExecutionRow) -> str | None:
+    which = from_text(row.execution)
+    return forbidden.retrying(here.reads.heard([which]).get(which))
 
 
 async def _send(here: Context, events: dict[str, AnyEvent], refused: list[RefusalView]) -> BulkAnswer:

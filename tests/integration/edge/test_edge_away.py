@@ -3,49 +3,77 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
+from kafka import KafkaProducer
 
-from pipelines.model import SleepTask
+from pipelines.events import ExecuteEvent
+from pipelines.ids import execution_id, to_text
+from pipelines.model import ExternalTask, PipelineModel, SleepTask
+from pipelines.requests import BulkRequest, ExecutionFilter
+from streams.engine.events import Moved
+from streams.engine.records import Execution, State
 from streams.local.doctor import examine
 from streams.local.ports import free_ports
+from streams.local.supervisor import environment
 from streams.local.topics_admin import admin, ensure_topics
 from streams.settings import Settings
-from streams.topics import layout
+from streams.topics import Topics, layout
 from tests.integration.edge.conftest import start, stop, until_ready
-from ui.client import ApiUnavailableError, Client
+from tests.integration.edge.listing import until
+from ui.client import ApiError, ApiUnavailableError, Client
+
+
+@contextmanager
+def apart(kafka: str, home: Path, **named: str) -> Iterator[Settings]:
+    """Settings and topics of a system of its own."""
+    [edge] = free_ports(1)
+    ours = {"namespace": f"away-{uuid4().hex[:8]}", "edge_port": edge, "edge_url": f"http://127.0.0.1:{edge}"}
+    settings = Settings.model_validate({"home": home, "kafka": kafka, **ours, **named})
+    ensure_topics(settings)
+    try:
+        yield settings
+    finally:
+        with admin(kafka) as client:
+            client.delete_topics(list(layout(settings)))
+
+
+@contextmanager
+def up(settings: Settings, *roles: str) -> Iterator[None]:
+    """Its roles, as processes."""
+    home, env = settings.home, {**os.environ, **environment(settings)}
+    processes = [start(role, home, env) for role in roles]
+    try:
+        for role, process in zip(roles, processes, strict=True):
+            until_ready(home / f"{role}.ready", process, home / f"{role}.log")
+        yield
+    finally:
+        stop(processes)
 
 
 @pytest.fixture
 def alone(kafka: str, tmp_path: Path) -> Iterator[Settings]:
     """An edge whose ClickHouse server does not exist."""
-    edge, nobody = free_ports(2)
-    named = {
-        "home": str(tmp_path),
-        "kafka": kafka,
-        "namespace": f"away-{uuid4().hex[:8]}",
-        "edge_port": str(edge),
-        "edge_url": f"http://127.0.0.1:{edge}",
-        "clickhouse": f"http://127.0.0.1:{nobody}",
-    }
-    settings = Settings.model_validate(named)
-    ensure_topics(settings)
-    process = start("edge", tmp_path, {**os.environ, **{f"HEADRACE_{k.upper()}": v for k, v in named.items()}})
-    try:
-        until_ready(tmp_path / "edge.ready", process, tmp_path / "edge.log")
+    [nobody] = free_ports(1)
+    with apart(kafka, tmp_path, clickhouse=f"http://127.0.0.1:{nobody}") as settings, up(settings, "edge"):
         yield settings
-    finally:
-        stop([process])
-        with admin(kafka) as client:
-            client.delete_topics(list(layout(settings)))
+
+
+def client_of(settings: Settings) -> Client:
+    """A client of the edge."""
+    return Client(settings.edge_url, (settings.home / "api-token").read_text().strip())
 
 
 def test_an_absent_clickhouse_is_named_and_stops_no_order(alone: Settings) -> None:
     """Submissions are accepted, questions to the history get 503, and health and doctor say what is away."""
-    with Client(alone.edge_url, (alone.home / "api-token").read_text().strip()) as client:
+    with client_of(alone) as client:
         assert client.submit(SleepTask(id="t", seconds=0), wait=0).execution
+        undecided = client.submit(SleepTask(id="u", seconds=0), wait=1)
+        assert (undecided.state, undecided.existing) == (None, None)
         with pytest.raises(ApiUnavailableError, match="the history cannot be read"):
             client.sql("SELECT 1")
         until = time.monotonic() + 30
@@ -57,3 +85,37 @@ def test_an_absent_clickhouse_is_named_and_stops_no_order(alone: Settings) -> No
     assert check.status == "warn"
     assert "the history falls behind" in check.detail
     assert "by itself" in check.mend
+
+
+def test_what_is_decided_is_answered_without_a_history(alone: Settings) -> None:
+    """Whoever is told of an error would order again what is done: a new run would run a pipeline twice."""
+    tasks = tuple(ExternalTask(id=f"p.{n}") for n in range(50))
+    with up(alone, "scheduler"), client_of(alone) as client:
+        assert client.submit(ExternalTask(id="t"), wait=30).existing is False
+        assert client.submit(ExternalTask(id="t"), wait=30).existing is True
+        client.create_pipeline(PipelineModel(id="p", tasks=tasks), wait=30)
+        assert client.run_pipeline("p", run="r", wait=30).existing is False
+        with pytest.raises(ApiError, match="no such execution") as refused:
+            client.cancel(to_text(execution_id("t", "nowhere")), wait=30)
+        assert refused.value.status == 409
+        events = [ExecuteEvent(pipeline="p", run=f"r{n}") for n in range(3)]
+        assert all(len(one.executions or {}) == len(tasks) for one in client.send(events))
+
+
+def test_a_history_that_is_behind_forbids_no_retry(kafka: str, tmp_path: Path) -> None:
+    """It says "running" still, and the API has heard nothing since it was started: the scheduler decides."""
+    which = execution_id("t", "r")
+    at = round(time.time() * 1000)
+    record = Execution(which, "t", "r", "external", State.RUNNING, created_at=at, started_at=at)
+    with apart(kafka, tmp_path) as settings:
+        with closing(KafkaProducer(bootstrap_servers=kafka)) as producer:
+            producer.send(
+                Topics.under(settings.namespace).events,
+                msgspec.msgpack.encode([Moved("created", at, record)]),
+                partition=0,
+            )
+        with up(settings, "edge", "scheduler"), client_of(settings) as client:
+            assert until(client, ExecutionFilter(state=("running",)), 1) == [to_text(which)]
+            with pytest.raises(ApiError, match="no such execution, or it ended too long ago"):
+                client.retry(to_text(which), wait=30)
+            assert client.retry_many(BulkRequest(ids=(to_text(which),))).accepted == 1
