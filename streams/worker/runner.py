@@ -35,7 +35,6 @@ class Runner:
         self._slots, self._pace, self.lease = settings.slots, pace, lease
         self._line = Line()
         self._once = Once()
-        self._window = settings.lookahead
         self._ended_at = time.monotonic()
         self._processes: Processes
         self._attempts: Attempts
@@ -73,8 +72,8 @@ class Runner:
         return self._slots + self._ahead()
 
     def _ahead(self) -> int:
-        """How many of them are look-ahead: none while all slots are busy and nothing ends."""
-        stalled = self.running() >= self._slots and time.monotonic() - self._ended_at > max(self._window, 0.05)
+        """How many of them are look-ahead: none while all slots are busy and nothing ends for long."""
+        stalled = self.running() >= self._slots and time.monotonic() - self._ended_at > self._pace.silence()
         return 0 if stalled else self._pace.ahead(self._turnaround.seconds)
 
     def limit(self) -> int:

@@ -140,6 +140,16 @@ async def test_whichever_way_an_attempt_leaves_only_its_end_is_remembered(
     assert len(floor.code.started) <= 1
 
 
+async def test_busy_slots_are_no_reason_to_hold_nothing_ahead_until_they_stall(floor: Floor) -> None:
+    """Tasks of 20 ms end every 10 ms; when nothing has ended for long, what waits would wait for long."""
+    floor.runner._pace.ran(b"", 0.02)
+    await floor.take(job(1, b'"runs on"'), job(2, b'"runs on"'))
+    floor.runner._ended_at = time.monotonic()
+    assert (floor.runner.running(), floor.runner.capacity()) == (2, 4)
+    floor.runner._ended_at -= 1.0
+    assert floor.runner.capacity() == 2
+
+
 async def test_what_comes_while_draining_goes_back_and_is_not_kept(floor: Floor) -> None:
     """Nothing of it stays in memory but its end."""
     floor.runner.drain()
