@@ -1,6 +1,6 @@
 """What history costs on disk, and what a question costs: `python benchmarks/history_cost.py [executions] [runs]`.
 
-Each execution is created with its task (a payload of 1 KB) and ends a flush later, as under load. Two kinds of payload:
+Each execution is created with a payload of 1 KB and ends a flush later, as under load. Two kinds of payload:
 `json`, events as programs write them (names and structure repeat, values differ), and `random`, random bytes in base64,
 the worst case. Merges are let end before anything is counted. Kafka is not part of it.
 """
@@ -26,7 +26,6 @@ from sinks.record.recorder import write
 from sinks.record.tables import Tables
 from streams import envelope
 from streams.engine.events import Moved
-from streams.engine.records import TaskDef
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -78,11 +77,10 @@ def noise(chance: random.Random) -> bytes:
 
 
 def begins(number: int, at: int, payload: bytes) -> Moved:
-    """An execution and its task are created."""
+    """An execution is created."""
     task = f"shop.order-{number % 1000}"
     waits = waiting(task, number, at, "shop")
-    made = TaskDef(task, "function", owner="shop")
-    return Moved("created", at, waits, payload=payload, call=b'{"function":"shop.take"}', task_def=made)
+    return Moved("created", at, waits, payload=payload, call=b'{"function":"shop.take"}')
 
 
 def ends(begun: Moved, chance: random.Random) -> list[Moved]:

@@ -95,7 +95,7 @@ class Bench:
     def _open(self, name: str, topic: str, number: int, logic: Callable[[Any], Any]) -> None:
         partition = LocalPartition(number, self.settings.home / f"{name}-{number}")
         loop = Loop(Stage(name, topic, "dead", logic), partition, self._send)
-        for method in ("handle", "outputs", "changes", "committed"):
+        for method in ("handle", "outputs", "changes", "saved"):
             timing(loop._logic, method, f"{name}: {method}")  # noqa: SLF001
         timing(partition.store, "write", f"{name}: store")
         self.loops[topic, number] = loop

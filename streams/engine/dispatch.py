@@ -105,7 +105,7 @@ class Dispatcher:
         self._touched.clear()
 
     def save(self) -> None:
-        """Write what has changed to the table; called once a batch."""
+        """Write what has changed to the table; called once for each commit."""
         for worker, record in self._changed.items():
             if worker in self.workers:
                 self._table.put(_PREFIX + worker.encode(), msgspec.msgpack.encode(record))

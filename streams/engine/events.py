@@ -46,7 +46,7 @@ class Moved(_Event, frozen=True, tag="mv"):
     result: bytes = b""  # JSON of a success, empty = none
     cut: bool = False
     payload: bytes = b""  # with `created` only: the payload in force, JSON or empty
-    task_def: TaskDef | None = None  # of older versions; nobody writes or reads it any more
+    task_def: TaskDef | None = None  # unused; it must stay, since `call` stands behind it in the array
     call: bytes = b""  # with `created` only
 
 

@@ -28,7 +28,7 @@ class Ordered(Protocol):
         """Set a value."""
 
     def add(self, key: bytes, value: bytes) -> None:
-        """Set a value whose key is surely new; taking it away in the same batch leaves no trace."""
+        """Set a value whose key is surely new; taking it away before the next save leaves no trace."""
 
     def delete(self, key: bytes) -> None:
         """Take a key away."""
@@ -117,7 +117,7 @@ class Line:
                 return None
 
     def save(self) -> None:
-        """Write the counts where they have changed; called once a batch."""
+        """Write the counts where they have changed; called once for each commit."""
         if self._counted:
             self._counted = False
             self._table.put(self._counts_key, b"".join(n.to_bytes(5, "big") for n in self.waiting))

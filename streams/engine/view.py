@@ -45,7 +45,7 @@ class View(Protocol):
         """The JSON value of an execution that succeeded here; empty: none."""
 
     def weight(self) -> int:
-        """Bytes that this batch changes so far; rather too many than too few."""
+        """Bytes that have changed since the last save; rather too many than too few."""
 
     def kept_result(self, execution: bytes, upstream: bytes) -> bytes:
         """The JSON value of an upstream that lives elsewhere; empty: none."""

@@ -65,7 +65,7 @@ class Dispatch:
         sends = [Send(t.workers, 0, value) for value in pack(out.workers)]
         for home, proposals in out.homes.items():
             sends += [Send(t.tasks, home, value) for value in pack(proposals)]
-        # no value takes the last report away; in the batch, so that no takeover can forget it
+        # no value takes the last report away; with the rest, so that no takeover can forget it
         closed = sorted(out.closed - self._dispatcher.pools())
         sends += [Send(t.status, 0, None, _key(pool)) for pool in closed]
         self._out = Proposals()
@@ -76,7 +76,7 @@ class Dispatch:
         self._dispatcher.save()
         return self._overlay.changes()
 
-    def committed(self) -> None:
+    def saved(self) -> None:
         """See Logic."""
         self._overlay.clear()
 

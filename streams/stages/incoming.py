@@ -7,7 +7,7 @@ from streams.engine.events import Refused
 from streams.state.partition import Changes
 
 WEIGHT_LIMIT = 6_000_000
-"""Changed bytes after which a batch ends: a record batch of the changelog is appended whole or not at all."""
+"""Changed bytes after which the table is saved: a record batch of the changelog is appended whole or not at all."""
 
 FIRST_BYTES = 2048
 """Bytes of a refused message that its dead letter shows."""
@@ -55,25 +55,25 @@ class Logic(Protocol):
     def handle(self, message: Incoming, skip: Container[int] = ()) -> int | None:
         """Take one message, but for the commands at the places in `skip`.
 
-        Where the batch has become heavy on the way: the place of the first command that is left for the next one.
+        Where too much waits to be saved on the way: the place of the first command that is left for after the save.
         Raises PoisonError where it cannot be read, BugError where our own code fails.
         """
         ...
 
     def weight(self) -> int:
-        """Bytes that wait to be made durable, roughly; the loop ends the batch before they are too many."""
+        """Bytes that wait to be saved, roughly; the loop saves before they are too many."""
         ...
 
     def outputs(self) -> tuple[list[Send], list[Send]]:
-        """What to send before the changelog is written, and what after it."""
+        """What the batch sends at once, and what after the next save."""
         ...
 
     def changes(self) -> Changes:
-        """What to commit."""
+        """What has changed since the last save."""
         ...
 
-    def committed(self) -> None:
-        """The batch is durable."""
+    def saved(self) -> None:
+        """The changes are durable."""
         ...
 
     def ring(self, now: int) -> list[Send]:
@@ -85,8 +85,8 @@ class Logic(Protocol):
         ...
 
 
-def letter(  # noqa: PLR0917  (what a dead letter says)
-    reason: str, stage: str, log: tuple[str, int], message: Incoming, execution: str = "", index: int = 0
+def letter(
+    reason: str, stage: str, log: tuple[str, int], message: Incoming, *, execution: str = "", index: int = 0
 ) -> Refused:
     """A dead letter about a message of `log`, a topic and its partition, or about the command at `index` in it."""
     first = message.value[:FIRST_BYTES].decode("utf-8", "backslashreplace")

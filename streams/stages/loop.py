@@ -28,7 +28,7 @@ GATHER = 0.005
 """Seconds that a busy partition lets pass between two batches: a batch costs the same whatever is in it."""
 
 SAVE_AFTER = 0.05
-"""Seconds for which the oldest decision may be in memory alone: what comes and goes meanwhile is never written."""
+"""Seconds for which the oldest decision may be in memory alone: what changes again meanwhile is written once."""
 
 QUEUE_BYTES = 16_000_000
 """Input bytes that may wait for a partition before no more of it is read."""
@@ -130,14 +130,14 @@ class Loop:
         taken = self._take()
         before, late = self._logic.outputs()
         await self._send(before + self._letters + self._bugs)
-        self._late += late
+        self._late = late  # a batch with any is saved before the next one
         self._letters.clear()
         self._bugs.clear()
         return taken
 
     def _must_save(self) -> bool:
         """Whether it is time to write the table: for a limit, or for what may only leave after it."""
-        heavy = self._rest is not None or self._logic.weight() >= WEIGHT_LIMIT
+        heavy = self._logic.weight() >= WEIGHT_LIMIT  # so it is where a message is done in parts
         return bool(self._late) or heavy or time.monotonic() >= self._save_at
 
     def _take(self) -> int:
@@ -173,7 +173,6 @@ class Loop:
                 self._logic = self._stage.logic(self._partition)
                 self._bugs.append(self._letter(f"our own code failed on it: {bug}", message, bug.index))
                 self._letters.clear()
-                self._late.clear()
                 todo = self._unsaved
 
     def _handle_one(self, message: Incoming) -> int | None:
@@ -189,7 +188,7 @@ class Loop:
         marker = self._unsaved[-1].offset - (1 if self._rest else 0)
         changes = self._logic.changes()
         await self._partition.commit(changes._replace(records=changes.records + self._part()), marker)
-        self._logic.committed()
+        self._logic.saved()
         late, self._late = self._late, []
         if late:
             await self._send(late)
@@ -205,7 +204,7 @@ class Loop:
         return [(PART, None)] if self._partition.get(PART) else []
 
     def _go_on(self) -> None:
-        """The rest of a message is the first of the next batch."""
+        """The rest of a message is the first that the next batch takes."""
         if self._rest:
             (message, index), self._rest = self._rest, None
             self._queue.appendleft(message)

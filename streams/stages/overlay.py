@@ -1,4 +1,4 @@
-"""A batch's uncommitted changes over a table partition: reads see them, one commit makes them durable."""
+"""Changes since the last save over a table partition: reads see them, one commit makes them durable."""
 
 from heapq import merge
 
@@ -34,7 +34,7 @@ class Overlay:
         self.weight += len(value)
 
     def add(self, key: bytes, value: bytes) -> None:
-        """Set a record whose key is surely new: deleted in the same batch, or soon, it leaves no trace."""
+        """Set a record whose key is surely new: deleted before the next save, or soon, it leaves no trace."""
         if key not in self._records:
             self._fresh.add(key)
         self.put(key, value)

@@ -81,9 +81,9 @@ class Schedule:
         """See Logic."""
         return self._table.changes()
 
-    def committed(self) -> None:
+    def saved(self) -> None:
         """See Logic."""
-        self._table.committed()
+        self._table.saved()
 
     def ring(self, now: int) -> list[Send]:
         """See Logic."""
@@ -147,6 +147,7 @@ class Schedule:
         for rejection, command in self._out.letters:
             shown = message._replace(value=readable(command))
             execution = to_text(rejection.execution) if rejection.execution else ""
-            refused = letter(rejection.reason, "schedule", (self._topics.tasks, self._number), shown, execution, index)
+            log = self._topics.tasks, self._number
+            refused = letter(rejection.reason, "schedule", log, shown, execution=execution, index=index)
             self._letters.append(msgspec.json.encode(refused))
         self._out.letters.clear()

@@ -66,7 +66,7 @@ class Submit:
         """See Logic."""
         return Changes([], [])
 
-    def committed(self) -> None:
+    def saved(self) -> None:
         """See Logic."""
 
     def ring(self, now: int) -> list[Send]:  # noqa: ARG002  (Logic's signature)

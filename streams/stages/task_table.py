@@ -91,17 +91,17 @@ def _derived_keys(key: bytes, value: bytes) -> set[bytes]:
 
 
 class TaskTable:
-    """Implements streams.engine.view.Table. Records are decoded once and encoded once a batch."""
+    """Implements streams.engine.view.Table. Records are decoded once and encoded once a save."""
 
     def __init__(self, partition: Partition) -> None:
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
-        self._absent: set[bytes] = set()  # looked for in this batch, and not in the table
+        self._absent: set[bytes] = set()  # looked for since the last save, and not in the table
         self._unmarked: set[bytes] = set()  # the same, of marks
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
         self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
-        self._far: dict[bytes, tuple[bytes, bytes]] = {}  # of others that this batch may give out
+        self._far: dict[bytes, tuple[bytes, bytes]] = {}  # of others that may be given out before the next save
         self._watches = Watches(partition, self._overlay)
         self._ends = Ends(self._overlay)
         self._bans: dict[str, bool] = {}
@@ -248,6 +248,7 @@ class TaskTable:
         self._cache.pop(old.id, None)
         self._dirty.pop(old.id, None)
         self._bodies.pop(old.id, None)
+        self._far.pop(old.id, None)
         self._move_key(timer_key(old), None)
         self._move_key(worker_key(old), None)
         self._overlay.delete(b"x" + old.id)
@@ -312,10 +313,10 @@ class TaskTable:
         self._bans[worker] = True
         self._ends.put(b"g" + worker.encode(), until)
 
-    # --- the batch ----------------------------------------------------------------------------------------------
+    # --- saving -------------------------------------------------------------------------------------------------
 
     def changes(self) -> Changes:
-        """What the batch changed, for one commit."""
+        """What has changed since the last save, for one commit."""
         for execution, record in self._dirty.items():
             self._overlay.put(b"x" + execution, _encode(record))
         return self._overlay.changes()
@@ -324,15 +325,15 @@ class TaskTable:
         """Bytes that the next commit will write; rather too many than too few."""
         return self._overlay.weight + self._dirty_weight
 
-    def committed(self) -> None:
-        """The batch is durable."""
+    def saved(self) -> None:
+        """The changes are durable."""
         self._absent.clear()
         self._far.clear()
         self._unmarked.clear()
         self._dirty.clear()
         self._dirty_weight = 0
         self._overlay.clear()
-        self._watches.committed()
+        self._watches.saved()
         while len(self._cache) > CACHE:
             self._cache.popitem(last=False)
 

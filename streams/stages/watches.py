@@ -47,8 +47,8 @@ class Watches:
         for watcher, _ in self.of(execution, b"", 1 << 31):
             self.remove(execution, watcher)
 
-    def committed(self) -> None:
-        """The batch is durable."""
+    def saved(self) -> None:
+        """The changes are durable."""
         self._changed.clear()
 
     def _set(self, execution: bytes, watcher: bytes, known_as: bytes | None) -> None:

@@ -1,7 +1,7 @@
 """What has arrived and not started: a heap, the most critical first."""
 
 import heapq
-from collections import deque
+import time
 
 from streams.engine.records import Job
 
@@ -9,7 +9,9 @@ Key = tuple[bytes, int]
 """An attempt: (execution id, attempt number)."""
 
 REMEMBERED = 100_000
-"""Attempts that a worker knows again; a repetition comes within seconds, not after so many."""
+REMEMBERED_FOR = 30.0
+"""Attempts that have ended, and seconds: what is within either is known again. A takeover repeats what its table still
+has on a worker, and the table may lag behind by as long as the takeover took, some seconds."""
 
 
 def key_of(job: Job) -> Key:
@@ -65,19 +67,28 @@ class Line:
 
 
 class Once:
-    """Tells a repeated job from a new one, in bounded memory."""
+    """Tells a repeated job from a new one, for as long as the worker has it, and for a while after its end.
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
-        self._known: set[Key] = set()
-        self._order: deque[Key] = deque()
-        self._remembered = remembered
+    What has ended is kept in two generations: a full one makes way for the next, so that memory stays bounded.
+    """
+
+    def __init__(self, remembered: int = REMEMBERED, seconds: float = REMEMBERED_FOR) -> None:
+        self._held: set[Key] = set()
+        self._ended: set[Key] = set()
+        self._before: set[Key] = set()
+        self._since = time.monotonic()
+        self._remembered, self._seconds = remembered, seconds
 
     def first(self, key: Key) -> bool:
-        """Whether this attempt has not been seen before."""
-        if key in self._known:
+        """Whether this attempt has not been seen before; if so, the worker has it from now on, until `ended`."""
+        if key in self._held or key in self._ended or key in self._before:
             return False
-        self._known.add(key)
-        self._order.append(key)
-        if len(self._order) > self._remembered:
-            self._known.discard(self._order.popleft())
+        self._held.add(key)
         return True
+
+    def ended(self, key: Key) -> None:
+        """The worker does not have this attempt any more, and shall not start it if it comes (again)."""
+        self._held.discard(key)
+        self._ended.add(key)
+        if len(self._ended) >= self._remembered and (now := time.monotonic()) - self._since >= self._seconds:
+            self._before, self._ended, self._since = self._ended, set(), now

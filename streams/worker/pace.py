@@ -45,6 +45,10 @@ class Pace:
         """Seconds that the function takes here; None: it never ran."""
         return self._functions.get(call)
 
+    def silence(self) -> float:
+        """Seconds without an end, with all slots busy, that are nothing unusual here."""
+        return max(self._window, 0.05, 2 * (self._all or 0.0))
+
     def ahead(self, turnaround: float = 0.0) -> int:
         """How many further jobs will start within the window, and while credits turn around, with all slots busy.
 

@@ -35,7 +35,6 @@ class Runner:
         self._slots, self._pace, self.lease = settings.slots, pace, lease
         self._line = Line()
         self._once = Once()
-        self._window = settings.lookahead
         self._ended_at = time.monotonic()
         self._processes: Processes
         self._attempts: Attempts
@@ -73,8 +72,8 @@ class Runner:
         return self._slots + self._ahead()
 
     def _ahead(self) -> int:
-        """How many of them are look-ahead: none while all slots are busy and nothing ends."""
-        stalled = self.running() >= self._slots and time.monotonic() - self._ended_at > max(self._window, 0.05)
+        """How many of them are look-ahead: none while all slots are busy and nothing ends for long."""
+        stalled = self.running() >= self._slots and time.monotonic() - self._ended_at > self._pace.silence()
         return 0 if stalled else self._pace.ahead(self._turnaround.seconds)
 
     def limit(self) -> int:
@@ -110,7 +109,7 @@ class Runner:
 
     def stop(self, key: Key) -> None:
         """Forget or kill an attempt."""
-        self._once.first(key)  # where its job comes later than its end, it must not start
+        self._once.ended(key)  # where its job comes later than its end, it must not start
         if not (self._line.remove(key) or self._attempts.stop(key)):
             self._processes.stop(key)
         self.pump()
@@ -147,7 +146,7 @@ class Runner:
         if self._processes.place(job, expected, wake=free):
             return True
         if free and (reason := self._processes.hopeless()):
-            self._reports.finished(Ended(job, Outcome("failed", error=reason), round(time.time() * 1000), 0.0))
+            self._finish(Ended(job, Outcome("failed", error=reason), round(time.time() * 1000), 0.0))
             return True
         return False
 
@@ -158,7 +157,7 @@ class Runner:
         self._ended_at = time.monotonic()
         job = ended.job
         self._pace.ran(job.call if job.kind == "function" else b"", ended.seconds)  # other calls may be long texts
-        self._reports.finished(ended)
+        self._finish(ended)
         self.pump()
 
     def started(self, job: Job, at: int) -> None:
@@ -187,7 +186,7 @@ class Runner:
         self._reports.wake()
 
     def kill(self, verdict: Outcome | None) -> None:
-        """Kill what runs; it ends by the verdict, or by none. Nothing that waits starts any more."""
+        """Kill what runs; it ends by the verdict, or by none. Nothing that waits starts: the incarnation is over."""
         self.draining = True
         self._line = Line()
         if not self._equipped:
@@ -206,4 +205,8 @@ class Runner:
     def _hand_back(self, jobs: list[Job]) -> None:
         now = round(time.time() * 1000)
         for job in jobs:
-            self._reports.finished(Ended(job, Outcome("returned"), now, 0.0))
+            self._finish(Ended(job, Outcome("returned"), now, 0.0))
+
+    def _finish(self, ended: Ended) -> None:
+        self._once.ended(key_of(ended.job))
+        self._reports.finished(ended)

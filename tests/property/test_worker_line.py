@@ -46,10 +46,38 @@ def test_a_job_that_comes_back_stands_in_its_place_once() -> None:
 
 
 def test_repetitions_are_known_in_bounded_memory() -> None:
-    """A key is forgotten only after as many others as are remembered."""
-    once = Once(remembered=3)
-    keys = [(bytes([n]), 1) for n in range(4)]
-    assert all(once.first(key) for key in keys[:3])
-    assert not once.first(keys[0])
-    assert once.first(keys[3])
+    """What has ended is forgotten only after as many others as are remembered."""
+    once = Once(remembered=3, seconds=0.0)
+    keys = [(bytes([n]), 1) for n in range(9)]
+    for n, key in enumerate(keys):
+        assert once.first(key)
+        once.ended(key)
+        assert not any(once.first(last) for last in keys[max(0, n - 2) : n + 1])
     assert once.first(keys[0])
+    assert len(once._held | once._ended | once._before) <= 2 * 3 + 1
+
+
+def test_i2_what_a_worker_still_has_is_never_forgotten() -> None:
+    """A takeover repeats it however long it has been running."""
+    once = Once(remembered=2, seconds=0.0)
+    runs = b"runs", 1
+    assert once.first(runs)
+    for n in range(100):
+        once.first((bytes([n]), 1))
+        once.ended((bytes([n]), 1))
+    assert not once.first(runs)
+
+
+def test_i2_what_ended_a_moment_ago_is_known_whatever_came_since() -> None:
+    """A quick worker ends very many while a takeover is under way."""
+    once = Once(remembered=2, seconds=3_600.0)
+    for n in range(100):
+        once.ended((bytes([n]), 1))
+    assert not once.first((b"\0", 1))
+
+
+def test_an_attempt_that_was_stopped_before_it_came_does_not_start() -> None:
+    """Its end is told, though the worker never had it."""
+    once = Once()
+    once.ended((b"a", 1))
+    assert not once.first((b"a", 1))

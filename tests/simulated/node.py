@@ -1,8 +1,9 @@
-"""One stage over one partition, run twice: once as it goes, once restarted after every batch."""
+"""One stage over one partition, run twice: once as it goes, once restarted after every batch. And again, at random."""
 
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +18,9 @@ from streams.state.partition import Partition
 
 ALL = (b"!", b"\xff", 1_000_000)
 """A scan of a whole table."""
+
+KILLED, SAVED = 0.03, 0.15
+"""How often a replay is killed, and how often it is saved, per batch."""
 
 Feed = list[list[Send]]
 """What one batch sends: before its commit, and after it."""
@@ -115,12 +119,22 @@ class Node:
         self._logs.send(self.logic.ring(self._logs.now + self._logs.ahead))
 
     def replay(self, limit: int) -> MemoryPartition:
-        """A table made anew from the whole input, in batches of another size."""
+        """A table made anew from the whole input, in batches of up to `limit`, saved seldom and killed now and then.
+
+        A kill loses what was not saved. The input's length decides all of it, so that hypothesis meets it again.
+        """
         fresh = MemoryPartition(self.number)
-        loop = Loop(self._stage, fresh, _nowhere)
         messages = self._logs.messages[self._stage.topic, self.number][: self.warm.marker + 1]
-        for start in range(0, len(messages), limit):
-            feed(loop, messages[start : start + limit])
+        chance = Random(len(messages))
+        while fresh.marker < self.warm.marker:
+            left = messages[fresh.marker + 1 :]
+            loop = Loop(self._stage, fresh, _nowhere)
+            loop._logic.first()
+            while left and chance.random() > KILLED:
+                count = chance.randint(1, limit)
+                some, left = left[:count], left[count:]
+                feed(loop, some, save=not left or chance.random() < SAVED)
+                loop._logic.ring(some[-1].at)
         return fresh
 
     def _cold_batch(self, messages: list[Incoming]) -> Feed:
@@ -146,17 +160,17 @@ async def _nowhere(_sends: list[Send]) -> None:
     return
 
 
-def feed(loop: Loop, messages: list[Incoming]) -> None:
-    """Put messages into a loop, let it handle them all, and save."""
+def feed(loop: Loop, messages: list[Incoming], *, save: bool = True) -> None:
+    """Put messages into a loop, and let it handle them all, batch by batch."""
     loop.put(messages, bool)
     while loop._queue:
-        run(handle(loop))
+        run(handle(loop, save=save))
 
 
-async def handle(loop: Loop) -> int:
-    """One batch, saved; how many messages."""
+async def handle(loop: Loop, *, save: bool = True) -> int:
+    """One batch, and a save if one is wanted or cannot wait; how many messages."""
     count = await loop._batch()
-    if loop._unsaved:
+    if loop._unsaved and (save or loop._late or loop._rest):
         await loop._save()
     return count
 

@@ -1,12 +1,15 @@
 """The loop of a partition: its order, its dead letters, and what it does in the middle of trouble."""
 
+import asyncio
 import json
 from collections.abc import Container
 from threading import Event
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 from simulated.node import content, feed, handle, run
+from simulated.virtual.clock import VirtualLoop
 
 from pipelines.ids import execution_id
 from streams.engine import commands as c
@@ -17,7 +20,7 @@ from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages import schedule
 from streams.stages.incoming import Incoming, Send
-from streams.stages.loop import PART, GapError, Loop, Stage
+from streams.stages.loop import PART, SAVE_AFTER, GapError, Loop, Stage
 from streams.stages.schedule import Schedule
 from streams.state.memory import MemoryPartition
 from streams.state.partition import Changes
@@ -54,6 +57,11 @@ class Rig:
     def take(self, *messages: Incoming) -> None:
         """Handle these messages."""
         feed(self.loop, list(messages))
+
+    def decide(self, message: Incoming) -> None:
+        """Handle this message, and save nothing."""
+        self.loop.put([message], bool)
+        run(self.loop._batch())
 
     def topics(self) -> list[str]:
         """Where something was sent, in order, without the namespace."""
@@ -111,8 +119,7 @@ def test_batches_follow_each_other_before_the_table_is_written() -> None:
     """What was sent is durable; the table only says from where on the log is read again."""
     rig = Rig()
     for number in range(3):
-        rig.loop.put([message(number, execute(f"t{number}"))], bool)
-        run(rig.loop._batch())
+        rig.decide(message(number, execute(f"t{number}")))
         assert not rig.loop._must_save()
     run(rig.loop._save())
     assert [note for note in rig.partition.notes if note.startswith("commit")] == ["commit 2"]
@@ -124,8 +131,7 @@ def test_i6_what_was_sent_and_not_written_is_decided_and_sent_again_just_so() ->
     rig = Rig()
     messages = [message(n, execute(f"t{n}")) for n in range(3)]
     for each in messages:
-        rig.loop.put([each], bool)
-        run(rig.loop._batch())
+        rig.decide(each)
     sent, rig.sent = rig.sent, []
     rig.restart()
     for each in messages:
@@ -141,11 +147,46 @@ def test_the_table_is_written_as_soon_as_something_waits_for_it(why: str, monkey
     if why == "time":
         monkeypatch.setattr("streams.stages.loop.SAVE_AFTER", 0.0)
     late = c.Assign(execution_id("once", "r"), 1, "w", 3, 1)
-    rig.loop.put([message(1, late if why == "late" else execute("plain"))], bool)
-    run(rig.loop._batch())
+    rig.decide(message(1, late if why == "late" else execute("plain")))
     if why == "weight":
         monkeypatch.setattr("streams.stages.loop.WEIGHT_LIMIT", 10)
     assert rig.loop._must_save()
+
+
+def test_a_steady_trickle_does_not_put_off_the_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest decision counts, not the newest; after the save the next one is the oldest."""
+    now, rig, saves = 100.0, Rig(), []
+    monkeypatch.setattr("streams.stages.loop.time", SimpleNamespace(monotonic=lambda: now, time=lambda: now))
+    for number in range(8):
+        rig.decide(message(number, execute(f"t{number}")))
+        saves.append(rig.loop._must_save())
+        if saves[-1]:
+            run(rig.loop._save())
+        now += 0.4 * SAVE_AFTER
+    assert saves == [False, False, False, True, False, False, False, True]
+
+
+def test_a_partition_that_falls_idle_saves_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing arrives any more, and no timer is near: what is in memory alone is written when it is old enough."""
+    rig, loop = Rig(), VirtualLoop()
+    clock = SimpleNamespace(monotonic=loop.time, time=lambda: 1.0 + loop.time())
+    monkeypatch.setattr("streams.stages.loop.time", clock)
+
+    async def saved() -> list[float]:
+        work, times = asyncio.create_task(rig.loop.run()), []
+        for number in range(2):
+            await asyncio.sleep(0.3)
+            arrived = loop.time()
+            rig.loop.put([message(number, execute(f"t{number}"))], bool)
+            while rig.partition.marker < number:  # noqa: ASYNC110  (time is virtual)
+                await asyncio.sleep(0.001)
+            times.append(loop.time() - arrived)
+        work.cancel()
+        return times
+
+    times = loop.run_until_complete(saved())
+    loop.end()
+    assert all(SAVE_AFTER <= seconds < 1.2 * SAVE_AFTER for seconds in times), times
 
 
 def test_i6_what_was_written_here_is_handled_once_and_in_its_place() -> None:
@@ -257,17 +298,34 @@ def test_i11_our_own_failure_on_a_command_harms_no_other(monkeypatch: pytest.Mon
 
 
 def test_i11_our_own_failure_takes_back_what_no_table_holds_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches that were sent before it are decided again with it."""
+    """Batches that were sent before it are decided again with it, and all of theirs is sent again, just so."""
     clean, rig = Rig(), Rig()
     plain = [message(n, execute(f"t{n}")) for n in range(3)]
     clean.take(plain[0], message(1, c.Wake(bytes(16), 0)), plain[2])
     monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
-    for each in (plain[0], message(1, c.Cancel(bytes(16), 1)), plain[2]):
-        rig.loop.put([each], bool)
-        run(rig.loop._batch())
+    rig.decide(plain[0])
+    sent = list(rig.sent)
+    rig.decide(message(1, c.Cancel(bytes(16), 1)))
+    again = rig.sent[len(sent) :]
+    rig.decide(plain[2])
     run(rig.loop._save())
     assert content(rig.partition) == content(clean.partition)
+    assert sent
+    assert [send for send in again if send.topic != "dead"] == sent
     assert len(rig.letters()) == 1
+
+
+def test_i11_our_own_failure_repeats_no_dead_letter_of_its_own_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was refused in front of it is refused again with the rest, and told once; what had left is told again."""
+    rig = Rig()
+    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
+    poison = [Incoming(n, 1_000 + n, b"\xc1") for n in (0, 2)]
+    rig.take(poison[0], message(1, c.Cancel(bytes(16), 1)), poison[1])
+    assert sorted(letter.offset for letter in rig.letters()) == [0, 1, 2]
+    rig.sent.clear()
+    rig.decide(Incoming(3, 1_003, b"\xc1"))
+    rig.decide(message(4, c.Cancel(bytes(16), 1)))
+    assert sorted(letter.offset for letter in rig.letters()) == [3, 3, 4]
 
 
 @pytest.mark.parametrize("restarts", [False, True])

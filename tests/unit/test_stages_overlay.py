@@ -1,4 +1,4 @@
-"""A batch's changes over its table."""
+"""What has changed since the last save, over its table."""
 
 import pytest
 from hypothesis import given
@@ -91,7 +91,7 @@ def test_the_weight_is_what_a_commit_takes(changes: list[tuple[str, bytes]]) -> 
     assert overlay.weight == 0
 
 
-def test_what_came_and_went_in_one_batch_leaves_no_trace() -> None:
+def test_what_came_and_went_between_two_saves_leaves_no_trace() -> None:
     """A key that was surely new needs no deletion."""
     overlay = Overlay(MemoryPartition())
     overlay.add(b"a", b"1")

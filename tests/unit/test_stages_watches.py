@@ -1,4 +1,4 @@
-"""Who waits for whom, and what ends by itself, over a table and a batch's changes."""
+"""Who waits for whom, and what ends by itself, over a table and what has changed since its last save."""
 
 from itertools import pairwise
 
@@ -41,7 +41,7 @@ def test_those_who_wait_are_known_in_order(steps: list[tuple[str, bytes, bytes]]
         else:
             run(base.commit(overlay.changes(), n))
             overlay.clear()
-            watches.committed()
+            watches.saved()
     for execution in IDS:
         there = sorted((w, known_as) for (e, w), known_as in model.items() if e == execution)
         assert watches.of(execution, after, limit) == tuple(p for p in there if p[0] > after)[:limit]
@@ -88,7 +88,7 @@ def test_i10_a_timer_for_the_same_moment_rings_again_for_what_the_record_became(
     table.put_execution(None, runs)
     if saved:
         run(partition.commit(table.changes(), 0))
-        table.committed()
+        table.saved()
     assert table.ring(3_000, 10) == [runs.id]
     table.put_execution(runs, replace(runs, state=State.RETRYING, version=2))
     assert table.next_timer == 3_000

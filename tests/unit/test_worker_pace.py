@@ -19,6 +19,15 @@ def test_nothing_is_held_ahead_before_anything_was_measured() -> None:
     assert strict.ahead() == 0
 
 
+@pytest.mark.parametrize(("seconds", "silence"), [(0.001, 0.05), (0.1, 0.2)])
+def test_how_long_nothing_may_end_follows_from_how_long_tasks_take(seconds: float, silence: float) -> None:
+    """Else a worker would give back and be given the same few jobs again and again."""
+    pace = Pace(8, 0.02)
+    assert pace.silence() == 0.05
+    pace.ran(b"t", seconds)
+    assert pace.silence() == silence
+
+
 def test_run_times_are_learned_for_each_function() -> None:
     """A moving average, forgotten where there are too many."""
     pace = Pace(1, 1.0)

@@ -1,0 +1,22 @@
+"""The table of executions over what has changed since its last save."""
+
+from simulated.node import run
+
+from pipelines.ids import execution_id
+from streams.engine.records import Execution, State
+from streams.stages.task_table import TaskTable
+from streams.state.memory import MemoryPartition
+
+
+def test_what_is_forgotten_has_no_body_any_more() -> None:
+    """Not even where it was read beforehand, because it might be given out."""
+    partition, which = MemoryPartition(), execution_id("t", "r")
+    made, record = TaskTable(partition), Execution(which, "t", "r", "python", State.WAITING)
+    made.put_execution(None, record)
+    made.put_body(which, b"call", b"payload")
+    run(partition.commit(made.changes(), 0))
+    table = TaskTable(partition)
+    table.expect([which], [], [which])
+    assert table.body(which) == (b"call", b"payload")
+    table.forget(record)
+    assert table.body(which) == (b"", b"")
