@@ -86,6 +86,10 @@ class Once:
         self._held.add(key)
         return True
 
+    def has(self, key: Key) -> bool:
+        """Whether the worker has this attempt now."""
+        return key in self._held
+
     def ended(self, key: Key) -> None:
         """The worker does not have this attempt any more, and shall not start it if it comes (again)."""
         self._held.discard(key)

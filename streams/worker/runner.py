@@ -165,7 +165,8 @@ class Runner:
         self._reports.started(job, at)
 
     def again(self, jobs: list[Job]) -> None:
-        """Jobs that a process gives back stand in the line again."""
+        """Jobs that a process gives back stand in the line again, but for those that were stopped meanwhile."""
+        jobs = [job for job in jobs if self._once.has(key_of(job))]
         if self.draining:
             self._hand_back(jobs)
             return

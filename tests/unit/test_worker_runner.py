@@ -95,6 +95,17 @@ async def test_i2_an_attempt_that_still_runs_does_not_start_again_however_many_h
     assert floor.runner.held() == 1
 
 
+async def test_what_is_stopped_while_a_process_gives_it_back_does_not_start(floor: Floor) -> None:
+    """The process has not begun it, and says so in the moment of the stop."""
+    first, second = job(1), job(2)
+    for one in (first, second):
+        floor.runner._once.first((one.execution, one.attempt))  # as if a process had them
+    floor.runner.stop((first.execution, first.attempt))
+    floor.runner.again([first, second])
+    await floor.take()
+    assert floor.code.started == [2]
+
+
 def ends(floor: Floor) -> None:
     """It succeeds."""
     assert floor.ends == [(1, "succeeded")]
