@@ -188,7 +188,7 @@ class Client:
         return self._ask("GET", f"/v1/tasks/{_part(task)}", TaskView)
 
     def pipelines(self) -> tuple[PipelineView, ...]:
-        """All pipelines, by id."""
+        """Pipelines that have a task which is not deleted, by id."""
         return self._ask("GET", "/v1/pipelines", tuple[PipelineView, ...])
 
     def pipeline(self, pipeline: str) -> PipelineView:

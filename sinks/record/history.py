@@ -200,8 +200,8 @@ class History:
         return answers.task(rows[0]) if rows else None
 
     async def pipelines(self) -> list[PipelineView]:
-        """All pipelines, by their id."""
-        rows = await self._rows("SELECT * FROM {main}.pipelines ORDER BY pipeline")
+        """Pipelines that have a task which is not deleted, by their id."""
+        rows = await self._rows(_PIPELINES)
         return [answers.pipeline(row) for row in rows]
 
     async def pipeline(self, pipeline: str) -> PipelineView | None:
@@ -318,6 +318,11 @@ SELECT
 FROM {{main}}.executions AS e
 WHERE pipeline = {{pipeline:String}} GROUP BY pipeline, run ORDER BY created_at DESC LIMIT {{limit:UInt32}}
 """  # noqa: S608  (our own text)
+
+_PIPELINES = """
+SELECT * FROM {main}.pipelines
+WHERE hasAny(tasks, (SELECT groupArray(task) FROM {main}.tasks WHERE NOT deleted)) ORDER BY pipeline
+"""
 
 _DOWNSTREAM = f"""
 SELECT execution, task, if(state IN {_ENDED}, state, '') AS outcome FROM {{main}}.executions

@@ -192,7 +192,7 @@ class Reads:
             return False
 
     async def pipelines(self) -> list[PipelineView]:
-        """All pipelines, by id."""
+        """Pipelines that have a task which is not deleted, by id."""
         return await self._history.pipelines()
 
     async def pipeline(self, pipeline: str) -> PipelineView:

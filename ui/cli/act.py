@@ -7,17 +7,16 @@ from cyclopts import Parameter
 
 from pipelines.requests import BulkRequest
 from pipelines.views import BulkAnswer
+from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_json
-from ui.cli.exits import Exit, UsageError, mapped, stop
+from ui.cli.exits import Exit, UsageError, mapped
 from ui.cli.guess import ask_first, guessing, run_or_task
 from ui.cli.listing import NO_FILTER, Filter
 from ui.cli.looks import console, notes, safe
 from ui.cli.waiting import report
 from ui.client import Client
 from ui.parts import formats
-
-Yes = Annotated[bool, Parameter(name=["--yes", "-y"], negative=(), show_default=False)]
 
 
 def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
@@ -102,15 +101,8 @@ def _request(client: Client, ids: tuple[str, ...], which: Filter, verb: str, rea
     chosen = which.resolved()
     total = client.executions(chosen, limit=1).total
     if not yes:
-        _confirm(f"{verb} {formats.number_of(total, 'execution')}?")
+        confirm(f"{verb} {formats.number_of(total, 'execution')}?")
     return BulkRequest(filter=chosen, expected=total, reason=reason)
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} Say --yes where nobody can be asked")
-    if console.input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
-        stop("nothing was changed", Exit.FAILED)
 
 
 def _shown(answer: BulkAnswer, common: Common) -> None:

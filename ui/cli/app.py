@@ -14,7 +14,7 @@ COMMANDS = {
     "cancel": ("ui.cli.act:cancel", DO, "Stop executions."),
     "retry": ("ui.cli.act:retry", DO, "Execute again what has ended, its task deleted or not."),
     "finish": ("ui.cli.act:finish", DO, "Say how an external execution ended."),
-    "delete": ("ui.cli.delete:delete", DO, "Let a task take no further executions."),
+    "delete": ("ui.cli.delete:delete", DO, "Let a task, or all tasks of a pipeline, take no further executions."),
     "show": ("ui.cli.show:show", LOOK, "An execution: its attempts, its upstream tasks, why it waits, its result."),
     "tasks": ("ui.cli.kept:tasks", LOOK, "Tasks that are kept and can be executed, by id."),
     "pipelines": ("ui.cli.kept:pipelines", LOOK, "Pipelines that are kept and can be executed, by id."),

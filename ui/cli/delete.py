@@ -1,21 +1,56 @@
-"""`headrace delete TASK`."""
+"""`headrace delete TASK`, or all tasks of a pipeline."""
 
+from pipelines.command import command
+from pipelines.faults import shown
+from pipelines.views import Accepted, Problem
+from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.guess import ask_first, guessing, nearly_same
+from ui.cli.exits import UsageError, mapped
+from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_pipeline, pipeline_or_nearly_task
 from ui.cli.looks import notes, safe
+from ui.client import ApiError, Client
+from ui.parts import formats
 
 
-def delete(task: str, /, *, common: Common = PLAIN) -> None:
+def delete(
+    task: str | None = None, /, *, pipeline: str | None = None, yes: Yes = False, common: Common = PLAIN
+) -> None:
     """Let a task take no further executions. Those already submitted run to their end, and can be retried.
 
     Args:
         task: The task's id.
+        pipeline: Instead of that: all tasks of this pipeline, which is listed no longer.
+        yes: Do not ask; one task is deleted without a question.
         common: Of every command.
     """
-    with connected() as client, guessing(client, task, nearly_same):
-        ask_first(client.task, task)
-        accepted = client.delete_task(task)
+    with mapped():
+        if (task is None) == (pipeline is None):
+            raise UsageError(f"name one task, or a pipeline: `{command('delete --pipeline NAME')}`")
+    with connected() as client:
+        deleted: Accepted | list[Accepted]
+        if task is not None:
+            with guessing(client, task, pipeline_or_nearly_task):
+                ask_first(lambda name: _kept(client, name), task)
+                deleted = client.delete_task(task)
+        else:
+            deleted = _whole(client, pipeline or "", yes=yes)
     if common.json:
-        print_json(accepted)
-    else:
-        notes.print(safe(f"deleted {task}"))
+        return print_json(deleted)
+    return notes.print(safe(f"deleted {task or pipeline}"))
+
+
+def _kept(client: Client, task: str) -> None:
+    """Raise ApiError where there is no such task, or no longer."""
+    if client.task(task).deleted:
+        raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=f"no task {shown(task)}"))
+
+
+def _whole(client: Client, pipeline: str, *, yes: bool) -> list[Accepted]:
+    """Delete those tasks of a pipeline that are still there, one after the other."""
+    with guessing(client, pipeline, nearly_pipeline):
+        tasks = [one for one in client.pipeline(pipeline).tasks if not client.task(one).deleted]
+        if not tasks:
+            raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=f"no pipeline {shown(pipeline)}"))
+    if not yes:
+        confirm(f"Delete {pipeline} with its {formats.number_of(len(tasks), 'task')}?")
+    return [client.delete_task(one) for one in tasks]

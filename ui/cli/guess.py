@@ -56,7 +56,30 @@ def kept_or_nearly_same(client: Client, name: str) -> str:
 
 def nearly_same(client: Client, name: str) -> str:
     """For a task or a pipeline: the name that is nearly the same."""
-    known = [task.task for task in client.tasks(limit=1000)] + [one.pipeline for one in client.pipelines()]
+    return _nearest(name, _tasks(client) + _pipelines(client))
+
+
+def nearly_pipeline(client: Client, name: str) -> str:
+    """For a pipeline: the one whose name is nearly the same."""
+    return _nearest(name, _pipelines(client))
+
+
+def pipeline_or_nearly_task(client: Client, name: str) -> str:
+    """For a task that is to be deleted: that it is a pipeline, or the task whose name is nearly the same."""
+    if name in _pipelines(client):
+        return f"{name} is a pipeline: `{command(f'delete --pipeline {shlex.quote(name)}')}`"
+    return _nearest(name, _tasks(client))
+
+
+def _tasks(client: Client) -> list[str]:
+    return [one.task for one in client.tasks(limit=1000)]
+
+
+def _pipelines(client: Client) -> list[str]:
+    return [one.pipeline for one in client.pipelines()]
+
+
+def _nearest(name: str, known: list[str]) -> str:
     return next((f"did you mean {near}?" for near in get_close_matches(name, known, n=1)), "")
 
 

@@ -29,7 +29,7 @@ async def task(task: str, here: Here) -> TaskView:
 
 @router.get("/v1/pipelines")
 async def pipelines(here: Here) -> list[PipelineView]:
-    """All pipelines, by id."""
+    """Pipelines that have a task which is not deleted, by id."""
     return await here.reads.pipelines()
 
 

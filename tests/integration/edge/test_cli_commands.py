@@ -221,6 +221,28 @@ def test_a_name_that_is_nearly_right_is_offered(system: Any, name: str) -> None:
     assert f"did you mean {name}?" in done.stderr
 
 
+def test_a_pipeline_is_deleted_with_its_tasks(system: Any, client: Client, name: str) -> None:
+    """Once somebody has said yes; its name alone, where a task's belongs, is told how, and again finds nothing."""
+    client.create_pipeline(PipelineModel(id=name, tasks=tuple(ExternalTask(id=f"{name}.{one}") for one in "ab")))
+    deadline = time.monotonic() + 30
+    while name not in {one.pipeline for one in client.pipelines()} and time.monotonic() < deadline:
+        time.sleep(0.1)
+    said = system.run("delete", name)
+    assert (said.returncode, f"{name} is a pipeline: `headrace delete --pipeline {name}`" in said.stderr) == (3, True)
+    assert f"did you mean {name}?" not in system.run("delete", f"{name}x").stderr
+    unasked = system.run("delete", "--pipeline", name)
+    assert unasked.returncode == 2
+    assert f"Delete {name} with its 2 tasks? Say --yes" in unasked.stderr
+    assert system.run("delete", "--pipeline", name, "--yes").returncode == 0
+    assert client.task(f"{name}.b").deleted
+    while name in {one.pipeline for one in client.pipelines()} and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for words in (["--pipeline", name, "--yes"], [f"{name}.a"]):
+        gone = system.run("delete", *words)
+        assert (gone.returncode, "headrace: no " in gone.stderr) == (3, True)
+    assert [one for one in client.dead_letters() if name in one.reason] == []
+
+
 def test_a_submitted_task_is_not_kept(system: Any, client: Client, name: str) -> None:
     """Executing it is refused with what to do; nothing is listed as a task, and no dead letter is left."""
     system.run("submit", "external", "--id", name)

@@ -14,7 +14,7 @@ from sinks.record.client import Names
 from sinks.record.filters import BadCursorError
 from sinks.record.history import History
 from sinks.record.rollup import RollUp
-from streams.engine.events import LogLine, PipelineCreated, TaskCreated
+from streams.engine.events import LogLine, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import TaskDef
 
 
@@ -223,6 +223,8 @@ async def test_tasks_pipelines_and_runs(store: Any, history: History, play: Any)
     assert [t.task for t in await history.tasks(limit=1, after="p.b")] == ["solo"]
     assert [p.tasks for p in await history.pipelines()] == [("p.a", "p.b")]
     assert await history.pipeline("none") is None
+    store.take([TaskDeleted("p.b", 3000)])
+    assert await history.pipelines() == []
     runs = await history.runs("p")
     assert [(r.run, r.states, r.finished_at is None) for r in runs] == [
         ("r2", {"waiting": 1}, True),
