@@ -1,5 +1,6 @@
 """What people ask over HTTP, beyond the public events: filters, bulk actions, queries."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
@@ -31,6 +32,11 @@ class ExecutionFilter(Model):
     late: bool | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
+
+    def among(self, states: Collection[StateName]) -> Self | None:
+        """Those of them that are in one of `states`; none: there can be none."""
+        left = tuple(sorted(set(states).intersection(self.state or states)))
+        return self.model_copy(update={"state": left}) if left else None
 
 
 Order = Literal["newest", "oldest", "priority", "waited"]

@@ -1,6 +1,6 @@
 """What people read back over HTTP: the shapes of the API's answers. Times are aware UTC, durations milliseconds."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import AwareDatetime, JsonValue
 
@@ -10,7 +10,10 @@ StateName = Literal[
     "scheduled", "blocked", "waiting", "dispatched", "running", "retrying",
     "succeeded", "failed", "lost", "cancelled", "skipped", "upstream_failed",
 ]  # fmt: skip
-TERMINAL_STATES = frozenset({"succeeded", "failed", "lost", "cancelled", "skipped", "upstream_failed"})
+TERMINAL_STATES: frozenset[StateName] = frozenset(
+    {"succeeded", "failed", "lost", "cancelled", "skipped", "upstream_failed"}
+)
+OPEN_STATES: frozenset[StateName] = frozenset(get_args(StateName)) - TERMINAL_STATES
 
 
 class UpstreamView(Model):

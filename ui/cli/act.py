@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pipelines.requests import BulkRequest
-from pipelines.views import BulkAnswer
+from pipelines.views import OPEN_STATES, TERMINAL_STATES, BulkAnswer
 from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_json
@@ -17,6 +17,8 @@ from ui.cli.looks import console, notes, safe
 from ui.cli.waiting import report
 from ui.client import Client
 from ui.parts import formats
+
+CHANGEABLE = {"Cancel": OPEN_STATES, "Retry": TERMINAL_STATES}
 
 
 def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
@@ -35,7 +37,8 @@ def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FIL
                 ask_first(client.execution, ids[0])
                 accepted = client.cancel(ids[0], reason=reason)
             return report(client, accepted, common, wait=False)
-        return _shown(client.cancel_many(_request(client, ids, which, "Cancel", reason, yes=yes)), common)
+        wanted = _request(client, ids, which, "Cancel", reason=reason, yes=yes)
+        return _shown(client.cancel_many(wanted), common, "has not ended")
 
 
 def retry(
@@ -62,7 +65,8 @@ def retry(
                 ask_first(client.execution, ids[0])
                 accepted = client.retry(ids[0])
             return report(client, accepted, common, wait=wait)
-        return _shown(client.retry_many(_request(client, ids, which, "Retry", "", yes=yes)), common)
+        wanted = _request(client, ids, which, "Retry", yes=yes)
+        return _shown(client.retry_many(wanted), common, "has ended")
 
 
 def finish(
@@ -93,19 +97,23 @@ def finish(
         report(client, accepted, common, wait=False)
 
 
-def _request(client: Client, ids: tuple[str, ...], which: Filter, verb: str, reason: str, *, yes: bool) -> BulkRequest:
+def _request(
+    client: Client, ids: tuple[str, ...], which: Filter, verb: str, *, reason: str = "", yes: bool
+) -> BulkRequest:
+    """What is asked of the API, once somebody has said yes to how many of a filter can be changed so, if any."""
     if ids:
         return BulkRequest(ids=ids, reason=reason)
     if which == NO_FILTER:
         raise UsageError("name executions by id, or say which by a filter such as --state failed --since 1h")
     chosen = which.resolved()
-    total = client.executions(chosen, limit=1).total
-    if not yes:
+    changeable = chosen.among(CHANGEABLE[verb])
+    total = client.executions(changeable, limit=1).total if changeable else 0
+    if total and not yes:
         confirm(f"{verb} {formats.number_of(total, 'execution')}?")
     return BulkRequest(filter=chosen, expected=total, reason=reason)
 
 
-def _shown(answer: BulkAnswer, common: Common) -> None:
+def _shown(answer: BulkAnswer, common: Common, standing: str) -> None:
     if common.json:
         print_json(answer)
     else:
@@ -114,6 +122,6 @@ def _shown(answer: BulkAnswer, common: Common) -> None:
         for one in answer.refused:
             notes.print(safe(f"{one.execution}: {one.detail}"))
     if not answer.accepted and not answer.refused:
-        notes.print("no execution matches: nothing was changed")
+        notes.print(f"no execution that {standing} matches: nothing was changed")
     if answer.refused:
         sys.exit(Exit.FAILED)

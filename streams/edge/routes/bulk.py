@@ -1,6 +1,6 @@
 """One action on many executions: those named, or all that match a filter, which is resolved here and now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http import HTTPStatus
 
 from fastapi import APIRouter
@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pipelines.events import AnyEvent, CancelEvent, RetryEvent
 from pipelines.ids import from_text, to_text
 from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
-from pipelines.views import BulkAnswer, ExecutionRow, RefusalView
+from pipelines.views import OPEN_STATES, TERMINAL_STATES, BulkAnswer, ExecutionRow, RefusalView, StateName
 from streams.edge import forbidden
 from streams.edge.context import Context, Here
 from streams.edge.problems import ProblemError
@@ -18,15 +18,15 @@ router = APIRouter(tags=["orders"])
 
 @router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
 async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
-    """Stop many executions."""
-    chosen, refused = await _chosen(here, wanted, forbidden.cancelling)
+    """Stop many executions; a filter means those that have not ended."""
+    chosen, refused = await _chosen(here, wanted, OPEN_STATES, forbidden.cancelling)
     return await _send(here, {one: CancelEvent(execution=one, reason=wanted.reason) for one in chosen}, refused)
 
 
 @router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
 async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
-    """Execute many again; `executions` of the answer are the new ids by the old ones."""
-    chosen, refused = await _chosen(here, wanted, lambda row: _retrying(here, row))
+    """Execute many again; a filter means those that have ended. `executions` of the answer: the new ids by the old."""
+    chosen, refused = await _chosen(here, wanted, TERMINAL_STATES, lambda row: _retrying(here, row))
     return await _send(here, {one: RetryEvent(execution=one) for one in chosen}, refused)
 
 
@@ -42,10 +42,13 @@ async def _send(here: Context, events: dict[str, AnyEvent], refused: list[Refusa
 
 
 async def _chosen(
-    here: Context, wanted: BulkRequest, allowed: Callable[[ExecutionRow], str | None]
+    here: Context,
+    wanted: BulkRequest,
+    states: Collection[StateName],
+    allowed: Callable[[ExecutionRow], str | None],
 ) -> tuple[list[str], list[RefusalView]]:
     """The executions to act on, and why others are left alone."""
-    rows = await _matching(here, wanted) if wanted.ids is None else await _named(here, wanted.ids)
+    rows = await _matching(here, wanted, states) if wanted.ids is None else await _named(here, wanted.ids)
     refused = {name: "no such execution" if row is None else allowed(row) for name, row in rows.items()}
     chosen = [name for name, why in refused.items() if why is None]
     return chosen, [RefusalView(execution=name, detail=why) for name, why in refused.items() if why]
@@ -58,9 +61,12 @@ async def _named(here: Context, ids: Sequence[str]) -> dict[str, ExecutionRow | 
     return {to_text(which): rows.get(which) for which in wanted}
 
 
-async def _matching(here: Context, wanted: BulkRequest) -> dict[str, ExecutionRow | None]:
-    """All that match, unless that is more than the person has confirmed."""
-    found = await here.reads.all_rows(wanted.filter or ExecutionFilter(), BULK_LIMIT + 1)
+async def _matching(
+    here: Context, wanted: BulkRequest, states: Collection[StateName]
+) -> dict[str, ExecutionRow | None]:
+    """All in these states that match, unless that is more than the person has confirmed."""
+    which = (wanted.filter or ExecutionFilter()).among(states)
+    found = await here.reads.all_rows(which, BULK_LIMIT + 1) if which else []
     if wanted.expected is not None and len(found) > min(wanted.expected, BULK_LIMIT):
         detail = f"{_count(found)} match now, {wanted.expected} were expected; nothing was changed: look again"
         raise ProblemError(HTTPStatus.CONFLICT, detail)

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 
 from pipelines.ids import execution_id, to_text
 from pipelines.model import ExternalTask, PipelineModel, SleepTask
-from pipelines.requests import ExecutionFilter
+from pipelines.requests import BulkRequest, ExecutionFilter
 from tests.integration.edge.listing import until
 from ui.client import ApiError, Client
 
@@ -22,7 +22,7 @@ from ui.client import ApiError, Client
         (["submit"], 2),
         (["submit", "shell", "true", "--priority", "12"], 2),
         (["submit", "shell", "true", "--payload", "no json"], 2),
-        (["cancel", "--state", "running"], 2),
+        (["cancel"], 2),
         (["cancel", "--run", "no-such-run", "--yes"], 0),
         (["sql", "SELEC"], 2),
         (["sql", " "], 2),
@@ -369,3 +369,20 @@ def test_many_are_cancelled_by_filter(system: Any, client: Client, name: str) ->
     assert (unasked.returncode, "Say --yes" in unasked.stderr) == (2, True)
     done = system.run("cancel", *which, "--yes", "-o", "json")
     assert json.loads(done.stdout)["accepted"] == 2
+
+
+def test_a_filter_means_what_can_be_changed(system: Any, client: Client, name: str) -> None:
+    """`cancel` counts and stops what has not ended, `retry` what has; of nothing nobody is asked."""
+    for number in range(3):
+        client.submit(ExternalTask(id=f"{name}.{number}"))
+    client.finish(to_text(execution_id(f"{name}.0", "")))
+    until(client, ExecutionFilter(pipeline=name, state=("succeeded",)), 1)
+    assert "Cancel 2 executions?" in system.run("cancel", "--pipeline", name).stderr
+    assert "Retry 1 execution?" in system.run("retry", "--pipeline", name).stderr
+    for which in (["--task", "nosuch"], ["--pipeline", name, "--state", "succeeded"]):
+        nothing = system.run("cancel", *which)
+        assert (nothing.returncode, "no execution that has not ended matches" in nothing.stderr) == (0, True)
+    done = system.run("cancel", "--pipeline", name, "--yes", "-o", "json")
+    assert (done.returncode, json.loads(done.stdout)["accepted"]) == (0, 2)
+    every = BulkRequest(filter=ExecutionFilter(pipeline=name), expected=3)
+    assert client.cancel_many(every).refused == ()
