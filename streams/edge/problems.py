@@ -63,7 +63,10 @@ async def _ours(_: Request, error: ProblemError) -> Response:
     return respond(error.problem)
 
 
-async def _invalid(_: Request, error: RequestValidationError) -> Response:
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    if isinstance(error.body, bytes):  # FastAPI reads as JSON what says that it is
+        said = request.headers.get("content-type", "no Content-Type")
+        return answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {said[:80]}")
     errors = [fault(e) for e in error.errors()[:FAULTS_SHOWN]]
     first = errors[0]
     return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['field']}: {first['problem']}", errors)

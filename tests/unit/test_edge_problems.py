@@ -1,7 +1,9 @@
 import httpx
 from aiokafka.errors import KafkaTimeoutError
+import pytest
 from fastapi import FastAPI
 
+from streams.edge.app import make_app
 from streams.edge.problems import install
 
 
@@ -24,3 +26,18 @@ async def test_who_hears_nothing_of_kafka_is_not_told_that_nothing_happened() ->
         "cancel or retry does no harm",
     ):
         assert part in answer.json()["detail"]
+
+
+async def sent(path: str, body: bytes, **headers: str) -> httpx.Response:
+    """What the API says to a body."""
+    transport = httpx.ASGITransport(app=make_app(None, "t"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+        return await client.post(path, content=body, headers={"authorization": "Bearer t"} | headers)
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-type": "text/plain"}])
+async def test_a_body_that_does_not_say_that_it_is_json_is_told_to(headers: dict[str, str]) -> None:
+    """The answer is about the header, not about the JSON, which may be right."""
+    answer = await sent("/v1/tasks", b'{"id": "x", "kind": "external"}', **headers)
+    assert answer.status_code == 415
+    assert answer.json()["detail"].startswith("send application/json, not ")
