@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack, overload
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from pipelines.calling import check_parameters
+from pipelines.faults import EXTRA, field, meant, problem
 from pipelines.model import AnyTask, Delivery, NotifyRule, PipelineModel, Retries, Task, Trigger, UpstreamRef
 
 Function = Callable[..., Any]
@@ -255,10 +256,12 @@ def _explained(what: str) -> Iterator[None]:
 
 
 def _complaint(error: Any) -> str:
-    message = error["msg"].removeprefix("Value error, ")
-    if not (where := ".".join(str(part) for part in error["loc"])):
-        return str(message)
-    return f"{where} {error['input']!r:.80}: {message}"
+    place = error["loc"]
+    if not place:
+        return problem(error)
+    if error["type"] == EXTRA:
+        return f"no option {field(place)!r}{meant(place)}"
+    return f"{field(place)} {error['input']!r:.80}: {problem(error)}"
 
 
 def _caller() -> Place:

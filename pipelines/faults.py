@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
@@ -15,11 +16,23 @@ VALUE_SHOWN = 80
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = VALUE_SHOWN
+EXTRA = "extra_forbidden"
+"""pydantic's name for a field that does not exist."""
+
 _PARTS = frozenset({"body", "query", "path", "header", "one", "many"})
-_KINDS = frozenset(kind.model_fields["kind"].default for kind in AnyTask.__args__)
-_TAGS = _PARTS | _KINDS | {event.model_fields["type"].default for event in AnyEvent.__args__}
+_KINDS = {kind.model_fields["kind"].default: kind for kind in AnyTask.__args__}
+_TAGS = _PARTS | {*_KINDS} | {event.model_fields["type"].default for event in AnyEvent.__args__}
 _OPENINGS = _PARTS | {"task"}
 """After these a tag may stand where the next field is expected."""
+_WORDS = {
+    "Value error, ": "",
+    "Extra inputs are not permitted": "there is no such field",
+    "a valid dictionary or object to extract fields from": "an object",
+    "a valid tuple": "a list",
+    "Tuple should": "The list should",
+    " after validation": "",
+}
+"""What pydantic says of Python's types and its own steps, in words for whoever wrote JSON."""
 
 
 def faults(error: ValidationError, limit: int = 20) -> tuple[dict[str, JsonValue], ...]:
@@ -40,8 +53,22 @@ def shown(value: Any) -> str:
 
 def fault(error: ErrorDetails) -> dict[str, JsonValue]:
     """One of pydantic's findings, in our words."""
-    problem = error["msg"].removeprefix("Value error, ")
-    return {"field": field(error["loc"]), "problem": problem, "value": shown(error["input"])}
+    return {"field": field(error["loc"]), "problem": problem(error), "value": shown(error["input"])}
+
+
+def problem(error: ErrorDetails) -> str:
+    """What is wrong, in a sentence that names what would be right."""
+    said = error["msg"]
+    for theirs, ours in _WORDS.items():
+        said = said.replace(theirs, ours)
+    return f"{said}{meant(error['loc'])}" if error["type"] == EXTRA else said
+
+
+def meant(place: Sequence[int | str]) -> str:
+    """For a field that a kind of task does not have: the one whose name is nearly the same."""
+    *_, kind, name = "", *place
+    known = _KINDS[kind].model_fields if kind in _KINDS else ()
+    return next((f"; did you mean {near}?" for near in get_close_matches(str(name), known, n=1)), "")
 
 
 def field(place: Sequence[int | str]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -67,9 +68,16 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     if isinstance(error.body, bytes):  # FastAPI reads as JSON what says that it is
         said = request.headers.get("content-type", "no Content-Type")
         return answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {said[:80]}")
+    if error.errors()[0]["type"] == "json_invalid":
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, _no_json(error.errors()[0]))
     errors = [fault(e) for e in error.errors()[:FAULTS_SHOWN]]
     first = errors[0]
     return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['field']}: {first['problem']}", errors)
+
+
+def _no_json(error: Any) -> str:
+    """FastAPI names no field, but the character, counted from 0."""
+    return f"the body is no JSON: {error['ctx']['error']} at character {error['loc'][-1] + 1}"
 
 
 async def _http(_: Request, error: HTTPException) -> Response:

@@ -1,6 +1,6 @@
 import httpx
-from aiokafka.errors import KafkaTimeoutError
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 from fastapi import FastAPI
 
 from streams.edge.app import make_app
@@ -41,3 +41,24 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_told_to(headers: dict
     answer = await sent("/v1/tasks", b'{"id": "x", "kind": "external"}', **headers)
     assert answer.status_code == 415
     assert answer.json()["detail"].startswith("send application/json, not ")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        (
+            "/v1/tasks",
+            b'{"id": "x", "retires": 1, "kind": "external"}',
+            "there is no such field; did you mean retries?",
+        ),
+        ("/v1/tasks", b'{"id": "x", "kind": nope}', "the body is no JSON: Expecting value at character 21"),
+        ("/v1/tasks", b'"text"', "event: Input should be an object"),
+        ("/v1/executions/cancel", b'{"filter": {"state": "running"}}', "filter.state: Input should be a list"),
+        ("/v1/executions/cancel", b'{"ids": []}', "ids: The list should have at least 1 item, not 0"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words_of_json(path: str, body: bytes, said: str) -> None:
+    """No tuples, no offsets without a name, and what was probably meant."""
+    answer = await sent(path, body, **{"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]

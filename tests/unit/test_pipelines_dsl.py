@@ -158,13 +158,13 @@ def generator() -> object:
         (twice, r"has a task 'a' already, at .*test_pipelines_dsl.py:\d+"),
         (generator, r"steps\(\) is a generator"),
         (lambda: Pipeline("p").model(), "pipeline 'p' has no tasks"),
-        (lambda: Pipeline("p").sleep("a b", 1), "task 'p.a b': sleep.id 'p.a b'"),
+        (lambda: Pipeline("p").sleep("a b", 1), "task 'p.a b': id 'p.a b'"),
         (lambda: Pipeline("p").sleep("a", 1, priority=12), "priority 12: .*less than or equal to 9"),
         (lambda: Pipeline("p").sleep("a", 1, upstream=[print]), "only with @pipeline.task"),
         (lambda: Pipeline("p").task(lambda lod: lod, name="a"), "asks for 'lod', which is neither payload"),
         (lambda: Pipeline("p").http("a", "ftp://x"), "url 'ftp://x'"),
         (lambda: Pipeline("p").sleep("a", 1, trigger="never"), "trigger 'never'"),
-        (lambda: Pipeline("p").sleep("a", 1, prioritty=1), "prioritty 1: Extra inputs"),  # type: ignore[call-arg]
+        (lambda: Pipeline("p").sleep("a", 1, prioritty=1), r"no option 'prioritty'; did you mean priority\?"),  # type: ignore[call-arg]
     ],
 )
 def test_a_mistake_is_one_sentence(mistake: object, words: str) -> None:

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipelines.command import command
 from pipelines.events import PUBLIC_EVENT, AnyEvent
+from pipelines.faults import shown
 from ui.cli.exits import UsageError
 
 
@@ -38,4 +40,8 @@ def events_of(path: str, wrap: str) -> list[AnyEvent]:
 def _event(document: Any, wrap: str) -> Any:
     if not isinstance(document, dict) or "type" in document:
         return document
-    return {"type": wrap, ("pipeline" if "tasks" in document else "task"): document}
+    pipeline = "tasks" in document
+    if pipeline and wrap == "submit":
+        ways = f"`{command('create FILE')}`, then `{command('execute NAME')}`"
+        raise UsageError(f"{shown(document.get('id'))} is a pipeline, and only tasks are submitted: {ways}")
+    return {"type": wrap, ("pipeline" if pipeline else "task"): document}

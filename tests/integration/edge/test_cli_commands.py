@@ -336,6 +336,9 @@ def test_files_are_submitted_and_created(system: Any, name: str) -> None:
     assert run.returncode == 0, run.stderr
     assert [view["state"] for view in json.loads(run.stdout)] == ["succeeded"]
 
+    refused = system.run("submit", "--file", "-", stdin=json.dumps(pipeline))
+    assert (refused.returncode, f"'{name}' is a pipeline, and only tasks" in refused.stderr) == (2, True)
+
     task = {"id": f"{name}-one", "kind": "sleep", "seconds": 0}
     event = {"type": "execute", "task": f"{name}.a", "run": "r"}
     sent = system.run("submit", "--file", "-", "--wait", "-o", "json", stdin=json.dumps([task, event]))
