@@ -13,11 +13,21 @@ from ui.cli.exits import UsageError
 
 def read_json(text: str) -> Any:
     """A JSON value, or with a leading @ that of a file. Raises UsageError that says where it is wrong."""
-    source = read_file(text[1:]) if text.startswith("@") else text
+    if text.startswith("@"):
+        return read_document(text[1:])
     try:
-        return json.loads(source)
+        return json.loads(text)
     except ValueError as error:
         raise UsageError(f"{text[:40]!r} is no JSON ({error}); a text needs quotes of its own: '\"text\"'") from None
+
+
+def read_document(path: str) -> Any:
+    """A file's JSON. Raises UsageError that says where it is wrong."""
+    try:
+        return json.loads(read_file(path))
+    except ValueError as error:
+        where = "standard input" if path == "-" else repr(path)
+        raise UsageError(f"{where} holds no JSON: {error}") from None
 
 
 def read_file(path: str) -> str:
@@ -33,7 +43,7 @@ def events_of(path: str, wrap: str) -> list[AnyEvent]:
 
     Raises UsageError for what is no JSON, pydantic's ValidationError for what is no event.
     """
-    found = read_json(f"@{path}")
+    found = read_document(path)
     return [PUBLIC_EVENT.validate_python(_event(one, wrap)) for one in (found if isinstance(found, list) else [found])]
 
 
