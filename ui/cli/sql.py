@@ -1,14 +1,19 @@
 """`headrace sql QUERY`."""
 
+from itertools import compress
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import JsonValue
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
+from pipelines.views import QueryAnswer
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_file
 from ui.cli.exits import UsageError, mapped
-from ui.cli.looks import console, notes, safe, table
+from ui.cli.looks import WIDE, console, notes, safe, table
 from ui.parts import formats
 
 
@@ -37,10 +42,9 @@ def sql(
         answer = client.sql(statement, parameters, writes=writes)
     if common.json:
         return print_json(answer)
-    drawn = table(answer.columns)
-    for row in answer.rows:
-        drawn.add_row(*map(_cell, row))
-    console.print(drawn)
+    wide = _wide(answer)
+    fits = Measurement.get(console, console.options.update(max_width=WIDE), wide).maximum <= console.width
+    console.print(wide if fits else _tall(answer))
     cut = ", cut at the limit" if answer.cut else ""
     return notes.print(f"{formats.number_of(len(answer.rows), 'row')} in {formats.duration(answer.elapsed_ms)}{cut}")
 
@@ -50,6 +54,27 @@ def _parameter(text: str) -> tuple[str, JsonValue]:
     if not sign:
         raise UsageError(f"{text[:40]!r} is no parameter; write name=value")
     return name, value
+
+
+def _wide(answer: QueryAnswer) -> Table:
+    """A line a row."""
+    drawn = table(answer.columns)
+    for row in answer.rows:
+        drawn.add_row(*map(_cell, row))
+    return drawn
+
+
+def _tall(answer: QueryAnswer) -> Table:
+    """A line a value, for rows that are wider than the terminal; columns that are empty in all of them are left out."""
+    drawn = Table.grid(padding=(0, 2))
+    drawn.add_column(no_wrap=True, style="bold")
+    drawn.add_column(overflow="fold")
+    filled = [any(row[place] not in ("", None) for row in answer.rows) for place in range(len(answer.columns))]
+    for number, row in enumerate(answer.rows, 1):
+        drawn.add_row(Text(f"row {number}", "dim"))
+        for name, value in compress(zip(answer.columns, row, strict=True), filled):
+            drawn.add_row(safe(name), _cell(value))
+    return drawn
 
 
 def _cell(value: JsonValue) -> Any:

@@ -149,6 +149,17 @@ def test_sql_errors_are_one_readable_line(system: Any) -> None:
         assert "Expected one of" not in done.stderr
 
 
+def test_rows_that_are_wider_than_the_terminal_stand_upright(system: Any) -> None:
+    """A line a value, without columns that are empty in every row; what fits is a line a row."""
+    question = "SELECT number AS n, repeat('wide ', 12) AS a, repeat('long ', 12) AS b, '' AS c FROM numbers(2)"
+    lines = system.run("sql", question, COLUMNS="80").stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        *(["row", "1"], ["n", "0"], ["a", "wide"], ["b", "long"]),
+        *(["row", "2"], ["n", "1"], ["a", "wide"], ["b", "long"]),
+    ]
+    assert len(system.run("sql", question, COLUMNS="200").stdout.splitlines()) == 3
+
+
 def test_what_is_no_kind_is_told_the_kinds(system: Any) -> None:
     """The line names all that there are."""
     assert (
