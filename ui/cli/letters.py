@@ -2,7 +2,7 @@
 
 from pipelines.views import DeadLetterView
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import cell, console, moment, narrow, notes, table
+from ui.cli.looks import cell, console, moment, narrow, notes, safe, table
 
 
 def dead_letters(*, limit: int = 50, common: Common = PLAIN) -> None:
@@ -19,7 +19,7 @@ def dead_letters(*, limit: int = 50, common: Common = PLAIN) -> None:
     columns = ["at", "where", "reason"] if narrow() else ["at", "where", "reason", "stage", "begins with"]
     drawn = table(columns, whole=["at", "where", "stage"])
     for one in found:
-        cells = (moment(one.at), _where(one), cell(one.reason), one.stage, cell(one.first_bytes))
+        cells = (moment(one.at), _where(one), safe(" ".join(one.reason.split())), one.stage, cell(one.first_bytes))
         drawn.add_row(*cells[: len(columns)])
     if not found:
         return notes.print("No dead letters. Messages that cannot be carried out come here with their reason.")

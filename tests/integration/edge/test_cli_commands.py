@@ -160,6 +160,15 @@ def test_rows_that_are_wider_than_the_terminal_stand_upright(system: Any) -> Non
     assert len(system.run("sql", question, COLUMNS="200").stdout.splitlines()) == 3
 
 
+def test_a_dead_letter_tells_its_whole_reason(system: Any, client: Client, name: str) -> None:
+    """However long it is and narrow the terminal."""
+    with pytest.raises(ApiError) as refused:
+        client.execute(f"{name}{'-long' * 20}")
+    letters = system.run("dead-letters", COLUMNS="80").stdout
+    assert max(map(len, letters.splitlines())) <= 80
+    assert "".join(str(refused.value).split()) in "".join(letters.split())
+
+
 def test_what_is_no_kind_is_told_the_kinds(system: Any) -> None:
     """The line names all that there are."""
     assert (
