@@ -2,13 +2,13 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter
 
 from pipelines.faults import shown
-from pipelines.model import AnyTask, Task, Trigger
+from pipelines.model import AnyTask, Delivery, Task, Trigger
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import events_of, read_file, read_json
 from ui.cli.exits import UsageError, mapped
@@ -17,6 +17,8 @@ from ui.cli.waiting import report, report_all
 
 Many = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+AS_IN_JSON = Parameter(name_transform=str.lower)
+"""A choice is written with underscores, as in events and in Python."""
 
 app = App(name="submit", help="Run a task once, without keeping it. Prints the execution's id at once.")
 TASK: TypeAdapter[AnyTask] = TypeAdapter(Task)
@@ -44,7 +46,7 @@ class Options:
     """A named line in the pool."""
     upstream: Many = ()
     """A task of the same run that must end first; may be given many times."""
-    trigger: Trigger | None = None
+    trigger: Annotated[Trigger | None, AS_IN_JSON] = None
     """How the upstream tasks must end."""
     retries: int | None = None
     """Attempts after the first one."""
@@ -52,7 +54,7 @@ class Options:
     """Seconds for one attempt."""
     max_latency: float | None = None
     """The longest acceptable wait, in seconds."""
-    delivery: Literal["at_least_once", "at_most_once"] | None = None
+    delivery: Annotated[Delivery | None, AS_IN_JSON] = None
     """What to do when nobody can know whether an attempt ran."""
     owner: str | None = None
     """Whose it is."""

@@ -22,6 +22,8 @@ from ui.client import ApiError, Client
         (["submit"], 2),
         (["submit", "shell", "true", "--priority", "12"], 2),
         (["submit", "shell", "true", "--payload", "no json"], 2),
+        (["submit", "shell", "true", "--delivery", "at-most-once"], 2),
+        (["submit", "shell", "true", "--trigger", "all-done"], 2),
         (["cancel"], 2),
         (["cancel", "--run", "no-such-run", "--yes"], 0),
         (["sql", "SELEC"], 2),
@@ -315,7 +317,8 @@ def test_json_output_is_json_alone(system: Any, name: str) -> None:
 
 def test_waiting_tells_the_outcome(system: Any) -> None:
     """--wait ends with the execution: 0 for a success, 1 for anything else."""
-    done = system.run("submit", "sleep", "0.1", "--wait", "-o", "json")
+    options = ["--trigger", "all_done", "--delivery", "at_most_once"]
+    done = system.run("submit", "sleep", "0.1", *options, "--wait", "-o", "json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["state"] == "succeeded"
     failed = system.run("submit", "external", "--timeout", "0.2", "--wait")
