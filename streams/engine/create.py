@@ -26,5 +26,5 @@ def create_pipeline(step: Step, command: c.CreatePipeline) -> None:
 def delete_task(step: Step, command: c.DeleteTask) -> None:
     """A task takes no further executions."""
     if step.table.task(command.task) is None:
-        return step.reject(f"task {command.task!r} cannot be deleted: there is no such task")
+        return step.reject(f"no task {command.task!r}")
     return step.emit(e.TaskDeleted(command.task, step.now))
