@@ -1,10 +1,10 @@
 """`headrace list`, and the filter that other commands share with it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from rich.text import Text
 
 from pipelines.requests import ExecutionFilter, Order
 from pipelines.views import ExecutionPage, ExecutionRow, StateName
@@ -97,15 +97,10 @@ def _draw(page: ExecutionPage, order: Order) -> None:
         drawn.add_row(*(cells[name] for name in columns))
     if page.items:
         console.print(drawn)
-    said = "; ".join([f"{len(page.items)} of {page.total}, {FIRST[order]}", *_hints(page)])
-    notes.print(said, soft_wrap=True)  # whoever copies a cursor, or reads it from a pipe, gets it whole
-
-
-def _hints(page: ExecutionPage) -> Iterator[str]:
+    spared = f"; a terminal of {ROOMY} columns shows {', '.join(SPARE)} too" if narrow() and page.items else ""
+    notes.print(f"{len(page.items)} of {page.total}, {FIRST[order]}{spared}", soft_wrap=True)
     if page.next:
-        yield f"more: --cursor {page.next}"
-    if narrow() and page.items:
-        yield f"a terminal of {ROOMY} columns shows {', '.join(SPARE)} too"
+        notes.print(Text(f"more: --cursor {page.next}", "dim"), soft_wrap=True)  # whoever copies it gets it whole
 
 
 def _cells(row: ExecutionRow) -> dict[str, Any]:

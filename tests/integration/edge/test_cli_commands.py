@@ -220,6 +220,12 @@ def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -
     assert max(map(len, listed.stdout.splitlines())) <= 80
     assert "1 of 1, the last created first" in listed.stderr
     assert "shows run, pool, changed too" in " ".join(listed.stderr.split())
+    system.run("submit", "external", "--id", f"{name}-2")
+    until(client, ExecutionFilter(text=name), 2)
+    first = system.run("list", "--text", name, "--limit", "1").stderr.splitlines()
+    assert first[0] == "1 of 2, the last created first"
+    assert first[1].startswith("more: --cursor ")
+    assert "more" not in system.run("list", "--text", name, *first[1].split()[1:]).stderr
     listed = system.run("list", "--text", name, "--order", "waited")
     assert "the longest wait first" in listed.stderr
 
