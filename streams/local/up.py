@@ -22,6 +22,7 @@ from streams.token import read_token, token_path
 from ui.client import ApiError, ApiUnavailableError, Client
 
 FOREVER = 3600.0
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NAMES = 13
 """Characters of the longest name of a row."""
 QUESTION = "SELECT task, state, ran_ms FROM executions LIMIT 10"
@@ -114,12 +115,12 @@ def _rows(screen: Screen, title: str, rows: list[tuple[str, str]]) -> None:
 
 @contextmanager
 def _ctrl_c() -> Iterator[None]:
-    """SIGTERM and a closed terminal stop us as Ctrl-C does."""
+    """SIGTERM and a closed terminal stop us as Ctrl-C does, which a script in the background may have had ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in STOPS}
     try:
         yield
     finally:

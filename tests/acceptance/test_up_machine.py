@@ -16,6 +16,8 @@ import pytest
 from streams.local.ports import free_ports, is_free
 
 ROOT = Path(__file__).parents[2]
+IN_BACKGROUND = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+"""A shell has what it starts with `&` ignore SIGINT."""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -67,8 +69,10 @@ def command(*words: str) -> list[str]:
 
 @contextmanager
 def staying_up(env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """`headrace up` in the state in which it waits for Ctrl-C."""
-    with subprocess.Popen(command("up"), cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
+    """`headrace up` in the state in which it waits for Ctrl-C, started as a script starts it in the background."""
+    with subprocess.Popen(
+        IN_BACKGROUND + command("up"), cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout
             lines = []
