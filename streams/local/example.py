@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.command import command
+from pipelines.listed import listed
 from pipelines.loader import Registry, load_folder
 from pipelines.requests import ExecutionFilter
 from pipelines.views import ExecutionRow
@@ -15,8 +16,6 @@ EXAMPLE = "weather"
 DRAWS = "weather.draw"
 RESULT = "SELECT * FROM weather_report ORDER BY month"
 BETWEEN_LOOKS = 0.2
-SHOWN = 10
-"""Names of one kind that are listed."""
 GOOD_ENDS = frozenset({"succeeded", "skipped"})
 
 Pause = Callable[[float], None]
@@ -45,8 +44,7 @@ def contents(registry: Registry) -> str:
 def named(kind: str, names: list[str]) -> str:
     """Things of one kind, by name: `the 2 tasks greet, part`."""
     many = "" if len(names) == 1 else f"{len(names)} "
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"the {many}{kind}{'s' if many else ''} {', '.join(names[:SHOWN])}{more}"
+    return f"the {many}{kind}{'s' if many else ''} {listed(names)}"
 
 
 def to_try(registry: Registry) -> str:
