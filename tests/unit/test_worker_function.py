@@ -16,6 +16,11 @@ def nothing() -> None:
     """Do nothing."""
 
 
+def a_set() -> list[Any]:
+    """Return one, deep inside."""
+    return [{"colours": {"red", "blue"}}]
+
+
 def job(function: str) -> Job:
     """An attempt of a task that calls it."""
     call = msgspec.json.encode({"function": function})
@@ -30,3 +35,12 @@ def test_an_unknown_function_is_refused_with_those_that_there_are(count: int, to
     assert outcome.outcome == "refused"
     assert told in outcome.error
     assert "headrace." not in outcome.error
+
+
+def test_a_set_is_no_json() -> None:
+    """It would become a list in an order of its own; what to do is said."""
+    outcome = Functions({"f": a_set}, LIMIT).run(job("f"))
+    assert outcome.outcome == "failed"
+    assert outcome.error == (
+        "the result, of type list, is not JSON: a set has no order; return a list of it, as sorted() makes one"
+    )
