@@ -94,10 +94,12 @@ def _where(settings: Settings, screen: Screen) -> None:
     kafka = "ours" if preflight.kafka_is_ours(settings) else "yours"
     _rows(screen, "Where things are", [
         ("dashboard", _dashboard(settings)),
-        ("API", f"{settings.edge_url} (token: {token_path(settings)})"),
+        ("API", settings.edge_url),
+        ("its token", str(token_path(settings))),
         ("Kafka", f"{settings.kafka} ({kafka}; send tasks to the topic {settings.namespace}.submit)"),
         ("pipelines", str(settings.pipelines_dir)),
-        ("logs, data", f"{settings.home / 'logs'}, {settings.home}"),
+        ("logs", str(settings.home / "logs")),
+        ("data", str(settings.home)),
     ])  # fmt: skip
     _rows(screen, "What to try next, in another terminal", [
         ("see what ran", command("list")),
