@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,7 +117,7 @@ class Settings(BaseSettings):
 class _Toml(TomlConfigSettingsSource):
     """headrace.toml, which holds settings only."""
 
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         """Raises SettingsError where it is no TOML, or a key of it is no setting."""
         try:
             found = super()._read_file(file_path)
