@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
-from textwrap import shorten
 from typing import Literal
 
 import psutil
@@ -40,8 +39,6 @@ PYTHON = (3, 11)
 COMFORTABLE_DISK = 5 * GB
 COMFORTABLE_MEMORY = 2 * GB
 SILENT_MS = 5_000
-WHY = 160
-"""Characters of the reason why the API does not answer."""
 SKEW = 1.0
 """Seconds by which two clocks may differ before due times and leases suffer."""
 
@@ -235,9 +232,7 @@ def _edge(settings: Settings) -> Iterator[Check]:
         yield Check(name="api", status="warn", detail="has not run here yet: there is no token", mend=START)
         return
     except (ApiError, ApiUnavailableError, OSError, ValueError) as error:
-        why = shorten(
-            str(error.__cause__ or error), WHY, placeholder=" ..."
-        )  # its own advice is not what is to be mended
+        why = " ".join(str(error.__cause__ or error).split())  # its own advice is not what is to be mended
         yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {why}", mend=START)
         return
     problem = "; ".join(health.problems)

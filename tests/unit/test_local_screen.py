@@ -66,7 +66,8 @@ def test_where_lines_cannot_change_a_second_try_is_said_too() -> None:
 
 def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: Path) -> None:
     """The client's own advice is left to the line below."""
-    (tmp_path / "api-token").write_text("t")
+    (tmp_path / "api-token").touch(0o600)
+    (tmp_path / "api-token").write_text("t" * 32)
     (port,) = free_ports(1)
     (check,) = _edge(Settings(home=tmp_path, edge_port=port))
     assert check.detail == f"http://127.0.0.1:{port}: [Errno 111] Connection refused"
