@@ -98,8 +98,8 @@ class Table:
 
 
 # Together with the id and the box to tick, what a window 1280 wide has room for; in a wider one all of them grow.
-_TEXTS = {"State": 114, "Task": 112, "Run": 84, "Queue": 70, "Worker": 74}
-_NUMBERS = {"Priority": 56, "Waited": 100, "Ran": 58, "Attempt": 56, "Created": 76, "Updated": 76}
+_TEXTS = {"State": 114, "Task": 108, "Run": 80, "Queue": 70, "Worker": 70}
+_NUMBERS = {"Priority": 56, "Waited": 96, "Ran": 58, "Attempt": 56, "Created": 84, "Updated": 84}
 
 
 def _reread(before: Sequence[ExecutionRow], fresh: Mapping[str, ExecutionRow]) -> list[ExecutionRow]:
