@@ -10,6 +10,7 @@ from cyclopts import App, Group, Parameter
 
 from streams.bench import commands as bench
 from streams.local import commands as local
+from streams.settings import SettingsError
 from ui.cli.app import make_app
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def worker(
     """Execute: run what the scheduler gives."""
     from streams.local.errors import SetupError  # noqa: PLC0415  (other commands need none of it)
     from streams.local.preflight import check_pipelines  # noqa: PLC0415  (the same)
-    from streams.settings import Settings, settings  # noqa: PLC0415  (the same)
+    from streams.settings import read_settings, settings  # noqa: PLC0415  (the same)
     from streams.worker.worker import run_worker  # noqa: PLC0415  (the same)
 
     try:
@@ -45,7 +46,7 @@ def worker(
         sys.exit(f"headrace worker: {error}")
     given = {"pool": pool, "slots": slots}
     changes = {name: value for name, value in given.items() if value is not None}
-    _run(run_worker, Settings(**(settings().model_dump() | changes)))
+    _run(run_worker, read_settings(**(settings().model_dump() | changes)))
 
 
 def edge() -> None:
@@ -92,7 +93,12 @@ def _run(role: Role, with_settings: "Settings") -> None:
 
 def main() -> None:
     """`headrace`."""
-    assemble()()
+    try:
+        assemble()()
+    except SettingsError as error:
+        from ui.cli.exits import Exit, stop  # noqa: PLC0415  (only here)
+
+        stop(error, Exit.USAGE)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from aiokafka.conn import collect_hosts
 from aiokafka.errors import KafkaError
 
 from pipelines.command import command
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from streams.topics import layout
 
 STEP = 0.05
@@ -45,8 +45,8 @@ async def _missing(settings: Settings) -> str:
 
 
 async def _listens(servers: str) -> bool:
-    """Whether one of them takes a connection. Raises SystemExit where nobody can tell who they are."""
-    for host, port in _hosts(servers):
+    """Whether one of them takes a connection. Raises SettingsError where nobody can tell who they are."""
+    for host, port in hosts_of(servers):
         try:
             async with asyncio.timeout(PATIENCE):
                 _, writer = await asyncio.open_connection(host, port)
@@ -57,14 +57,14 @@ async def _listens(servers: str) -> bool:
     return False
 
 
-def _hosts(servers: str) -> list[tuple[str, int]]:
-    """Hosts and ports, as the client itself reads them."""
+def hosts_of(servers: str) -> list[tuple[str, int]]:
+    """Hosts and ports, as the client itself reads them. Raises SettingsError."""
     try:
         hosts = [(host, port) for host, port, _ in collect_hosts(servers)]
     except ValueError:
         hosts = []
     if not hosts or not all(host and 0 < port <= LAST_PORT for host, port in hosts):
-        raise SystemExit(
+        raise SettingsError(
             f"HEADRACE_KAFKA is {servers[:100]!r}; give host:port, several with commas between, as 127.0.0.1:9092"
         )
     return hosts

@@ -1,23 +1,41 @@
 """Every setting, once. Sources, the first wins: command line, HEADRACE_* environment, .env, headrace.toml, defaults."""
 
+import sys
+from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cache
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from pipelines.faults import fault
+
+PREFIX = "HEADRACE_"
+
+NO_SETTINGS = frozenset({"COMMAND", "READY_FILE", "NOTIFY", "INPUTS", "TASK", "RUN", "EXECUTION", "ATTEMPT"})
+"""What else the environment may hold under our prefix: how we were called, an example's own, what a code task is told;
+and all that begins with TEST_."""
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text says in one line which one, and why."""
 
 
 class Settings(BaseSettings):
     """Durations are seconds unless a name says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HEADRACE_", env_file=".env", toml_file="headrace.toml", extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=".env", toml_file="headrace.toml", extra="ignore", frozen=True
     )
 
     # where things are
@@ -30,13 +48,13 @@ class Settings(BaseSettings):
         "headrace", pattern=r"^[a-z0-9-]{1,60}$", description="First part of all topic and group names."
     )
     edge_host: str = "127.0.0.1"
-    edge_port: int = 8090
+    edge_port: int = Field(8090, ge=1, le=65_535)
     edge_url: str = Field(
         default_factory=lambda known: f"http://{known['edge_host']}:{known['edge_port']}",
         description="Where the HTTP API is, for clients and workers; none: at the host and port above.",
     )
     dashboard_host: str = "127.0.0.1"
-    dashboard_port: int = 8091
+    dashboard_port: int = Field(8091, ge=1, le=65_535)
     clickhouse: str = Field("chdb", description="chdb (embedded, in the edge) or the URL of a ClickHouse server.")
     token_file: Path | None = Field(None, description="The API's token; none: api-token in `home`.")
 
@@ -93,10 +111,64 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the signature is pydantic's)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Add headrace.toml behind the environment."""
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, _Toml(settings_cls)
+
+
+class _Toml(TomlConfigSettingsSource):
+    """headrace.toml, which holds settings only."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        """Raises SettingsError where it is no TOML, or a key of it is no setting."""
+        try:
+            found = super()._read_file(file_path)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{file_path} cannot be read: {error}") from error
+        for key in found:
+            if key not in Settings.model_fields:
+                raise SettingsError(f"{file_path}: there is no setting {key!r}{_meant(key)}")
+        return found
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings from all sources, `given` first. Raises SettingsError."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_wrong(error))) from error
+    except (OSError, ValueError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from error
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once. Raises SettingsError."""
+    found = read_settings()
+    for name in _strays():
+        sys.stderr.write(f"headrace: {name} is no setting, and is ignored{_meant(name)}\n")
+    return found
+
+
+def _wrong(error: ValidationError) -> Iterator[str]:
+    """Each setting that is wrong, and why."""
+    for one in error.errors(include_url=False, include_context=False):
+        if one["type"] != "default_factory_not_called":  # it follows from one that is wrong
+            told = fault(one)
+            name = str(told["field"])
+            yield f"the setting {name} ({PREFIX}{name.upper()}): {told['problem']} (got {told['value']})"
+
+
+def _strays() -> list[str]:
+    """Names of our prefix in the environment and in .env that nobody reads."""
+    names = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
+    ours = {name.upper() for name in names if name.upper().startswith(PREFIX)}
+    return sorted(name for name in ours if not _is_read(name.removeprefix(PREFIX)))
+
+
+def _is_read(name: str) -> bool:
+    return name.lower() in Settings.model_fields or name in NO_SETTINGS or name.startswith("TEST_")
+
+
+def _meant(name: str) -> str:
+    """The setting that is nearly the same, written as this one; empty where there is none."""
+    known = [*Settings.model_fields, *(PREFIX + field.upper() for field in Settings.model_fields)]
+    return next((f"; did you mean {near}?" for near in get_close_matches(name, known, n=1)), "")

@@ -9,9 +9,10 @@ import base64
 import html
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 from streamlit.file_util import get_static_dir
 
@@ -22,8 +23,13 @@ _MARK = Path(__file__).parent / "parts" / "mark.svg"
 
 
 def routes() -> list[Route]:
-    """A route for each page."""
-    return [Route(f"/{path}", _serving(document(title))) for path, title in places.TITLES.items()]
+    """A route for each page, and from where the HTTP API has an execution to its page."""
+    pages = [Route(f"/{path}", _serving(document(title))) for path, title in places.TITLES.items()]
+    return [*pages, Route("/executions/{name}", _to_execution)]
+
+
+def _to_execution(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"../execution?{urlencode({'id': request.path_params['name']})}")
 
 
 def _serving(text: str) -> Callable[[Request], HTMLResponse]:

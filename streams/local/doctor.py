@@ -232,7 +232,8 @@ def _edge(settings: Settings) -> Iterator[Check]:
         yield Check(name="api", status="warn", detail="has not run here yet: there is no token", mend=START)
         return
     except (ApiError, ApiUnavailableError, OSError, ValueError) as error:
-        yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {error}"[:160], mend=START)
+        why = " ".join(str(error.__cause__ or error).split())  # its own advice is not what is to be mended
+        yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {why}", mend=START)
         return
     problem = "; ".join(health.problems)
     mend = problem and "what waits goes on by itself once that is mended; the log of the edge says more"

@@ -1,9 +1,10 @@
 """The first run that a newcomer sees: the example pipeline, from its start to its rows in ClickHouse."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipelines.command import command
+from pipelines.listed import listed
 from pipelines.loader import Registry, load_folder
 from pipelines.requests import ExecutionFilter
 from pipelines.views import ExecutionRow
@@ -15,8 +16,8 @@ EXAMPLE = "weather"
 DRAWS = "weather.draw"
 RESULT = "SELECT * FROM weather_report ORDER BY month"
 BETWEEN_LOOKS = 0.2
-SHOWN = 10
-"""Names of one kind that are listed."""
+MOST = 1000
+"""Tasks that are looked at."""
 GOOD_ENDS = frozenset({"succeeded", "skipped"})
 
 Pause = Callable[[float], None]
@@ -24,7 +25,7 @@ Pause = Callable[[float], None]
 
 
 def register(client: Client, folder: Path, say: Callable[[str], None]) -> Registry:
-    """Make every pipeline and task of a folder known; what cannot be loaded is said and left out."""
+    """Make every pipeline and task of a folder known; what cannot be loaded, and what else is known, is said."""
     registry = load_folder(folder)
     for error in registry.errors:
         say(f"Not loaded: {error}")
@@ -32,21 +33,33 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
         client.create_pipeline(pipeline.model())
     for task in registry.tasks.values():
         client.create_task(task.model)
-    say(f"Loaded {contents(registry)} from {folder}.")
+    say(f"Loaded from {folder}: {contents(registry)}.")
+    if not registry.errors and (kept := _kept(client, registry)):
+        say(f"Kept from earlier, and not in this folder: {kept}; `{command('delete')}` removes them.")
     return registry
 
 
 def contents(registry: Registry) -> str:
     """What a folder defines, by name: `the pipeline weather and the tasks greet, part`."""
-    kinds = {"pipeline": sorted(registry.pipelines), "task": sorted(registry.tasks)}
-    return " and ".join(named(kind, names) for kind, names in kinds.items() if names) or "nothing"
+    return _in_words(registry.pipelines, registry.tasks) or "nothing"
+
+
+def _kept(client: Client, registry: Registry) -> str:
+    """What can be executed and the folder does not define; a pipeline stands for its tasks."""
+    pipelines = {one.pipeline for one in client.pipelines()} - registry.pipelines.keys()
+    tasks = {one.task for one in client.tasks(limit=MOST) if "." not in one.task} - registry.tasks.keys()
+    return _in_words(pipelines, tasks)
+
+
+def _in_words(pipelines: Iterable[str], tasks: Iterable[str]) -> str:
+    kinds = {"pipeline": sorted(pipelines), "task": sorted(tasks)}
+    return " and ".join(named(kind, names) for kind, names in kinds.items() if names)
 
 
 def named(kind: str, names: list[str]) -> str:
     """Things of one kind, by name: `the 2 tasks greet, part`."""
     many = "" if len(names) == 1 else f"{len(names)} "
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"the {many}{kind}{'s' if many else ''} {', '.join(names[:SHOWN])}{more}"
+    return f"the {many}{kind}{'s' if many else ''} {listed(names)}"
 
 
 def to_try(registry: Registry) -> str:

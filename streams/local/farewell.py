@@ -14,6 +14,7 @@ from streams.local.supervisor import Child
 from streams.settings import Settings
 from streams.token import read_token
 from ui.client import ApiError, ApiUnavailableError, Client
+from ui.parts import formats
 
 AWAY = (ApiError, ApiUnavailableError, OSError, ValidationError)
 """Why the API may say nothing: it never came up, is gone already, or something else answers at its address."""
@@ -106,4 +107,5 @@ def _client(settings: Settings) -> Client:
 
 
 def _tasks(rows: Sequence[ExecutionRow]) -> str:
-    return named("task", sorted(row.task for row in rows))
+    """By name and short id: executions of one task are told apart."""
+    return named("task", sorted(f"{row.task} ({formats.short_id(row.execution)})" for row in rows))

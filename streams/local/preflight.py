@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from streams.kafka_there import hosts_of
 from streams.local.errors import SetupError
 from streams.local.ports import is_free
 from streams.settings import Settings
@@ -35,8 +36,9 @@ def kafka_is_ours(settings: Settings) -> bool:
 
 
 def kafka_port(settings: Settings) -> int:
-    """The port of our own broker. Its controller has the next one."""
-    return int(settings.kafka.rpartition(":")[2])
+    """The port of our own broker. Its controller has the next one. Raises SettingsError where it is none."""
+    _, port = hosts_of(settings.kafka)[-1]
+    return port
 
 
 def ports(settings: Settings) -> list[Port]:

@@ -79,7 +79,7 @@ class Screen:
 
     def _tell(self) -> None:
         now = {child.role.name: child.state for child in self.children if self._is_news(child)}
-        now |= {node.task: self._rows[node.task].state for node in self._nodes if node.task in self._rows}
+        now |= {node.task: _word(row) for node in self._nodes if (row := self._rows.get(node.task))}
         for name, word in now.items():
             if self._told.get(name) != word:
                 self.say(f"{name}: {word}")
@@ -123,8 +123,21 @@ class Screen:
             name.append(f" ← {others}", "bright_black")
         if (row := self._rows.get(node.task)) is None:
             return name, Text("· not yet", "bright_black"), Text(), Text()
-        again = f", try {row.attempt}" if row.attempt > 1 else ""
-        return name, state(row.state, late=row.late).append(again), bar(row, start, now), Text(took(row, now), "dim")
+        return (
+            name,
+            state(row.state, late=row.late).append(_again(row)),
+            bar(row, start, now),
+            Text(took(row, now), "dim"),
+        )
+
+
+def _word(row: ExecutionRow) -> str:
+    """An execution's state as a word; a retry may come and go between two looks, and its number stays."""
+    return f"{row.state}{_again(row)}"
+
+
+def _again(row: ExecutionRow) -> str:
+    return f", try {row.attempt}" if row.attempt > 1 else ""
 
 
 def answer_table(answer: QueryAnswer) -> Table:

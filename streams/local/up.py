@@ -22,6 +22,7 @@ from streams.token import read_token, token_path
 from ui.client import ApiError, ApiUnavailableError, Client
 
 FOREVER = 3600.0
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NAMES = 13
 """Characters of the longest name of a row."""
 QUESTION = "SELECT task, state, ran_ms FROM executions LIMIT 10"
@@ -93,10 +94,12 @@ def _where(settings: Settings, screen: Screen) -> None:
     kafka = "ours" if preflight.kafka_is_ours(settings) else "yours"
     _rows(screen, "Where things are", [
         ("dashboard", _dashboard(settings)),
-        ("API", f"{settings.edge_url} (token: {token_path(settings)})"),
+        ("API", settings.edge_url),
+        ("its token", str(token_path(settings))),
         ("Kafka", f"{settings.kafka} ({kafka}; send tasks to the topic {settings.namespace}.submit)"),
         ("pipelines", str(settings.pipelines_dir)),
-        ("logs, data", f"{settings.home / 'logs'}, {settings.home}"),
+        ("logs", str(settings.home / "logs")),
+        ("data", str(settings.home)),
     ])  # fmt: skip
     _rows(screen, "What to try next, in another terminal", [
         ("see what ran", command("list")),
@@ -114,12 +117,12 @@ def _rows(screen: Screen, title: str, rows: list[tuple[str, str]]) -> None:
 
 @contextmanager
 def _ctrl_c() -> Iterator[None]:
-    """SIGTERM and a closed terminal stop us as Ctrl-C does."""
+    """SIGTERM and a closed terminal stop us as Ctrl-C does, which a script in the background may have had ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in STOPS}
     try:
         yield
     finally:

@@ -43,11 +43,27 @@ def encode_result(value: Any, limit: int) -> Outcome:
     if value is None:
         return Outcome("succeeded")
     try:
+        _refuse_sets(value)
         result = msgspec.json.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         reason = f"the result, of type {type(value).__name__}, is not JSON: {error}"
         return Outcome("failed", error=reason[:ERROR_CHARACTERS])
     return sized(result, limit)
+
+
+def _refuse_sets(value: Any) -> None:
+    """Raise TypeError where there is a set in it: the encoder would make a list of it, in whatever order it has."""
+    match value:
+        case set() | frozenset():
+            raise TypeError("a set has no order; return a list of it, as sorted() makes one")
+        case dict():
+            value = value.values()
+        case list() | tuple():
+            pass
+        case _:
+            return
+    for one in value:
+        _refuse_sets(one)
 
 
 def sized(result: bytes, limit: int) -> Outcome:

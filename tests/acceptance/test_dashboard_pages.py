@@ -64,6 +64,24 @@ def test_the_list_filters_by_its_address(world: World) -> None:
     assert list(app.dataframe[0].value["Execution"]) == [formats.short_id(name)]
 
 
+def test_what_the_address_asks_for_in_vain_is_said_and_nothing_is_shown_for_it(world: World) -> None:
+    """A mistyped filter is no wider filter: no list, and nothing to do with all that match, before somebody goes on."""
+    world.add("orders.score", "failed")
+    app = _app("executions", state="failed,lost", range="zz")
+    assert not app.exception
+    said = " ".join(error.value for error in app.error)
+    assert "the state `failed,lost`, which there is not" in said
+    assert "Several are written state=one&state=another." in said
+    assert "the range `zz`, which there is not. Right would be: 1h, 6h" in said
+    assert not app.dataframe
+    assert "bulk_all" not in app.session_state
+    app.run()
+    assert len(app.error) == 2
+    app.button("without_wrong").click().run()
+    assert not app.error
+    assert len(app.dataframe) == 1
+
+
 def test_ticks_are_kept_by_id(world: World) -> None:
     """A tick stays with its execution when the row moves, and the rows keep their places while one is ticked."""
     first, second = world.add("a", "waiting"), world.add("b", "waiting")

@@ -303,7 +303,8 @@ def test_the_list_fits_a_small_window(theatre: Stage, page: Page) -> None:
 def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page) -> None:
     """Of an id that nobody knows there is one sentence and nothing else; once it is known, it appears by itself."""
     name = World().add("late.comer", "running")
-    page.goto(f"{theatre.url}/execution?id={name}")
+    page.goto(f"{theatre.url}/executions/{name}")  # as the HTTP API has it
+    expect(page).to_have_url(re.compile(rf"/execution\?id={name}"))
     expect(page.get_by_text(f"There is no execution {name}, or it is kept no longer.")).to_be_visible()
     expect(page.get_by_text("it appears here by itself")).to_be_visible()
     expect(page.get_by_role("heading")).to_have_text(["Execution"])

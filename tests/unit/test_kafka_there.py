@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from streams.kafka_there import _hosts, _listens, topics_there
-from streams.settings import Settings
+from streams.kafka_there import _listens, hosts_of, topics_there
+from streams.settings import Settings, SettingsError
 
 
 @pytest.mark.parametrize(
@@ -16,13 +16,13 @@ from streams.settings import Settings
 )
 def test_servers_are_read_as_the_client_reads_them(servers: str, hosts: set[tuple[str, int]]) -> None:
     """With Kafka's own port where none is given, and IPv6 addresses in brackets."""
-    assert set(_hosts(servers)) == hosts
+    assert set(hosts_of(servers)) == hosts
 
 
 @pytest.mark.parametrize("servers", ["", "kafka:", "kafka:port", "kafka:70000", "[::1", "a:1,,b:2"])
 async def test_servers_that_cannot_be_read_are_named_at_once(servers: str) -> None:
     """Waiting would not help: the error has the value and what would be right."""
-    with pytest.raises(SystemExit, match=r"HEADRACE_KAFKA is .*; give host:port"):
+    with pytest.raises(SettingsError, match=r"HEADRACE_KAFKA is .*; give host:port"):
         await topics_there(Settings(kafka=servers))
 
 

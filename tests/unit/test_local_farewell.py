@@ -10,12 +10,13 @@ def row(task: str, state: StateName) -> ExecutionRow:
     """An execution that ran when everything was stopped, and what came of it."""
     rest = {"run": "r", "kind": "shell", "priority": 5, "pool": "default", "queue": "default", "owner": "anyone"}
     times = {"attempt": 1, "created_at": NOW, "updated_at": NOW}
-    return ExecutionRow.model_validate({"execution": task, "task": task, "state": state, **rest, **times})
+    return ExecutionRow.model_validate({"execution": f"{task}-id", "task": task, "state": state, **rest, **times})
 
 
 def test_each_task_that_ran_is_told_with_what_came_of_it() -> None:
     """What ended, what runs again, and what nobody may run again."""
-    assert fates([row("b", "succeeded"), row("a", "failed")]) == "the 2 tasks a, b ended"
+    assert fates([row("b", "succeeded"), row("a", "failed")]) == "the 2 tasks a (a-id), b (b-id) ended"
     assert fates([row("a", "succeeded"), row("b", "waiting"), row("c", "lost")]) == (
-        "the task a ended; the task b will run again after the next start; the task c ended as lost (at_most_once)"
+        "the task a (a-id) ended; the task b (b-id) will run again after the next start; "
+        "the task c (c-id) ended as lost (at_most_once)"
     )

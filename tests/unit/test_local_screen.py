@@ -1,13 +1,16 @@
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 
 from rich.console import Console
 
 from pipelines.loader import load_folder
 from pipelines.views import ExecutionRow
 from streams.local.cluster import EXAMPLES
-from streams.local.doctor import Check, Report, picture
+from streams.local.doctor import Check, Report, _edge, picture
+from streams.local.ports import free_ports
 from streams.local.screen import Screen
+from streams.settings import Settings
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -50,3 +53,22 @@ def test_what_doctor_says_to_mend_stands_below_what_it_found() -> None:
     console.print(picture(Report(ok=False, checks=(Check(name="kafka jars", status="warn", detail=found, mend="do"),))))
     lines = [line.strip() for line in text(console).splitlines()]
     assert lines[1:] == [f"! warn  kafka jars  {found}", "→ do"]
+
+
+def test_where_lines_cannot_change_a_second_try_is_said_too() -> None:
+    """The state between two tries may have come and gone unseen."""
+    console = Console(file=StringIO(), width=80)
+    screen, pipeline = Screen(console), load_folder(EXAMPLES).pipelines["weather"].model()
+    screen.follow(pipeline, "r")
+    screen.show({task.id: a_try(task.id) for task in pipeline.tasks})
+    assert text(console).count(": succeeded, try 2\n") == len(pipeline.tasks)
+
+
+def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: Path) -> None:
+    """The client's own advice is left to the line below."""
+    (tmp_path / "api-token").touch(0o600)
+    (tmp_path / "api-token").write_text("t" * 32)
+    (port,) = free_ports(1)
+    (check,) = _edge(Settings(home=tmp_path, edge_port=port))
+    assert check.detail == f"http://127.0.0.1:{port}: [Errno 111] Connection refused"
+    assert check.mend.startswith("start everything with")

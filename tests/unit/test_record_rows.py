@@ -8,6 +8,7 @@ import pytest
 from pipelines.ids import execution_id
 from sinks.record.rows import COLUMNS, INDEX_BITS, Batch, pipeline_of
 from sinks.record.tables import packed
+from streams.engine.backoff import LOSS_DELAY
 from streams.engine.events import LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution, TaskDef
 
@@ -69,6 +70,11 @@ def test_times_are_milliseconds_and_what_is_not_known_is_none() -> None:
     ("what", "fields", "state"),
     [
         ("retrying", {"state": "retrying", "dispatched_at": 5, "finished_at": 9, "retry_at": 20}, "failed"),
+        (
+            "retrying",
+            {"state": "retrying", "dispatched_at": 5, "finished_at": 9, "retry_at": 9 + LOSS_DELAY, "losses": 1},
+            "lost",
+        ),
         ("cancelled", {"state": "cancelled", "dispatched_at": 5, "finished_at": 9}, "cancelled"),
         ("cancelled", {"state": "cancelled", "dispatched_at": 5, "finished_at": 9, "retry_at": 20}, None),
         ("ready", {"state": "waiting"}, None),
@@ -77,7 +83,7 @@ def test_times_are_milliseconds_and_what_is_not_known_is_none() -> None:
     ],
 )
 def test_what_a_step_says_of_its_attempt(what: str, fields: dict[str, Any], state: str | None) -> None:
-    """An attempt that failed stays failed while the next one is awaited, whatever ends the execution."""
+    """An attempt that failed, or was lost with its worker, stays so, whatever ends the execution."""
     rows = tables(moved(what, attempt=1, **fields)).get("attempts", [])
     assert [row["state"] for row in rows] == ([state] if state else [])
 

@@ -142,11 +142,14 @@ def page() -> None:
     """The whole page."""
     places.come_back(places.EXECUTIONS)
     filters.set_now()
+    filters.note_address()
     head = header.header("Executions", ranges=filters.RANGES)
     if head.span == "custom":
         filters.custom_range()
     filters.bar(pools())
     actions.dialogs()
+    if filters.wrong_address():
+        return
     st.fragment(guarded(show_executions), run_every=head.every)(head)
 
 

@@ -20,7 +20,33 @@ FOLDED = ("task", "pipeline", "run", "owner", "queue", "kind")
 KINDS = ("function", "python", "shell", "sql", "http", "external", "sleep")
 ORDERS: tuple[Order, ...] = get_args(Order)
 _LATER = "_later"
+_WRONG = "_wrong"
 RANGES = (*header.RANGES, "all", "custom")
+PRIORITIES = [formats.priority(p) for p in range(9, -1, -1)]
+KNOWN = {"state": tuple(states.LOOKS), "priority": PRIORITIES, "kind": KINDS, "order": ORDERS, "range": RANGES}
+"""What may stand in the address, where that is not anything."""
+
+
+def note_address() -> None:
+    """Keep what the address asks for in vain: called before the filters are drawn, which take it out of there."""
+    found = [(key, value) for key in KNOWN for value in st.query_params.get_all(key) if value not in KNOWN[key]]
+    if found:
+        st.session_state[_WRONG] = found
+
+
+def wrong_address() -> bool:
+    """Say what the address asks for in vain, until somebody goes on without it; whether there is something."""
+    found: list[tuple[str, str]] = st.session_state.get(_WRONG, [])
+    for key, value in found:
+        st.error(f"The address asks for the {key} {formats.plain(value[:80])}, which there is not. {_right(key)}")
+    if found:
+        st.button("Go on without it", key="without_wrong", on_click=lambda: st.session_state.pop(_WRONG, None))
+    return bool(found)
+
+
+def _right(key: str) -> str:
+    several = f" Several are written {key}=one&{key}=another." if key in MULTIPLE else ""
+    return f"Right would be: {', '.join(KNOWN[key])}.{several}"
 
 
 def bar(pools: Sequence[str]) -> None:
@@ -31,7 +57,7 @@ def bar(pools: Sequence[str]) -> None:
             placeholder="task, run or id", width=190,
         )  # fmt: skip
         _several("State", "state", list(states.LOOKS), 210)
-        _several("Priority", "priority", [formats.priority(p) for p in range(9, -1, -1)], 110)
+        _several("Priority", "priority", PRIORITIES, 110)
         _several("Pool", "pool", list(pools), 120, accept_new_options=True)
         with st.popover("More", width="content"):
             _rare()

@@ -98,8 +98,8 @@ class Table:
 
 
 # Together with the id and the box to tick, what a window 1280 wide has room for; in a wider one all of them grow.
-_TEXTS = {"State": 114, "Task": 126, "Run": 94, "Queue": 84, "Worker": 90}
-_NUMBERS = {"Priority": 58, "Waited": 106, "Ran": 60, "Attempt": 58, "Updated": 84}
+_TEXTS = {"State": 114, "Task": 108, "Run": 80, "Queue": 70, "Worker": 70}
+_NUMBERS = {"Priority": 56, "Waited": 96, "Ran": 58, "Attempt": 56, "Created": 84, "Updated": 84}
 
 
 def _reread(before: Sequence[ExecutionRow], fresh: Mapping[str, ExecutionRow]) -> list[ExecutionRow]:
@@ -134,6 +134,7 @@ def _cells(row: ExecutionRow) -> dict[str, str]:
         "Ran": formats.duration(clock.ran_ms(row)),
         "Worker": formats.text(row.worker),
         "Attempt": str(row.attempt) if row.attempt else formats.MISSING,
+        "Created": clock.moment(row.created_at),
         "Updated": clock.moment(row.updated_at),
     }
 

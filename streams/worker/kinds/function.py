@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pipelines.builtin import FUNCTIONS
 from pipelines.calling import Context, Function, call, is_async
 from pipelines.dsl import Skip
 from pipelines.ids import to_text
+from pipelines.listed import listed
 from streams.engine.records import Job
 from streams.worker.outcomes import ERROR_CHARACTERS, Outcome, clean, describe, encode_result
 
@@ -56,7 +58,7 @@ class Functions:
         """What a task's fields name, or why it cannot be had."""
         name = str(msgspec.json.decode(fields)["function"])
         if (function := self._functions.get(name)) is None:
-            known = ", ".join(sorted(self._functions)[:10]) or "none"
+            known = listed(sorted(self._functions.keys() - FUNCTIONS.keys())) or "none"
             return f"this worker has no function {name!r:.80}; its pipeline files register: {known}; {_RELOAD}"
         return _Found(function, is_async(function), "context" in inspect.signature(function).parameters)
 

@@ -94,7 +94,7 @@ class HttpKind:
         if not self._private and (bad := [a for a in addresses if not is_public(a)]):
             raise KindError(
                 f"{host:.200} is at {bad[0]}, which is private; such addresses are closed to tasks "
-                "unless an administrator sets http_private"
+                "unless an administrator sets HEADRACE_HTTP_PRIVATE=true"
             )
         return addresses[0]
 

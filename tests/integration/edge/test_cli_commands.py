@@ -64,11 +64,24 @@ def test_a_folders_pipelines_are_loaded(system: Any, tmp_path: Any, name: str) -
     good = f"from headrace import Pipeline\n\npipeline = Pipeline({name!r})\npipeline.sleep('nap', seconds=0)\n"
     (tmp_path / "good.py").write_text(good)
     done = system.run("load", str(tmp_path))
-    assert (done.returncode, done.stdout.partition(" from")[0]) == (0, f"Loaded the pipeline {name}")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"Loaded from {tmp_path}: the pipeline {name}.")
     (tmp_path / "bad.py").write_text("1 / 0")
     done = system.run("load", str(tmp_path))
     assert done.returncode == 1
     assert "bad.py" in done.stdout
+
+
+def test_loading_names_what_is_kept_and_not_in_the_folder(system: Any, tmp_path: Any, name: str) -> None:
+    """What another folder made known goes on being known: nobody is to wonder at it in the lists."""
+    (tmp_path / "mine.py").write_text(
+        f"from headrace import Pipeline\n\npipeline = Pipeline({name!r})\npipeline.sleep('nap', seconds=0)\n"
+    )
+    (tmp_path / "empty").mkdir()
+    _, _, kept = system.run("load", str(tmp_path)).stdout.partition("Kept from earlier, and not in this folder: ")
+    assert name not in kept
+    _, _, kept = system.run("load", str(tmp_path / "empty")).stdout.partition("Kept from earlier, ")
+    assert kept.startswith("and not in this folder: the ")
+    assert kept.endswith("delete` removes them.\n")
 
 
 def test_loading_says_that_running_workers_have_read_their_folder(system: Any, client: Client, tmp_path: Any) -> None:

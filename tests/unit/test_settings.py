@@ -1,0 +1,78 @@
+"""Wrong and misspelt settings: one line for whoever set them, whatever the command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.settings import SettingsError, read_settings, settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the command is called; nothing was read before."""
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize("command", ["up", "doctor", "list", "worker"])
+def test_a_wrong_value_is_one_line_and_wrong_usage(command: str) -> None:
+    """Which setting, and what came, from whichever command; what follows from it is not told as well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "headrace", command],
+        cwd=ROOT,
+        env=os.environ | {"HEADRACE_EDGE_PORT": "many"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("headrace: the setting edge_port (HEADRACE_EDGE_PORT): ")
+    assert done.stderr.endswith("(got 'many')\n")
+    assert done.stderr.count("\n") == 1
+    assert "edge_url" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("bad toml [", "headrace.toml cannot be read: "),
+        ("slotz = 3", "there is no setting 'slotz'; did you mean slots?"),
+        ("nonsense = 3", "there is no setting 'nonsense'$"),
+        ("slots = 'x'", "the setting slots "),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_refused(folder: Path, text: str, told: str) -> None:
+    """A file that is none, a key that is none, a value that cannot be."""
+    (folder / "headrace.toml").write_text(text)
+    with pytest.raises(SettingsError, match=told.replace("?", r"\?")):
+        read_settings()
+
+
+def test_an_env_file_that_is_no_text_is_said(folder: Path) -> None:
+    """Not as a traceback."""
+    (folder / ".env").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        read_settings()
+
+
+def test_a_variable_that_nobody_reads_is_warned_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the environment and in .env, once; what others read is left alone."""
+    monkeypatch.setenv("HEADRACE_SLOT", "4")
+    monkeypatch.setenv("HEADRACE_COMMAND", "./dev headrace")
+    (folder / ".env").write_text("HEADRACE_LEESE=3\nOTHERS=1\n")
+    assert settings() is settings()
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "headrace: HEADRACE_LEESE is no setting, and is ignored; did you mean HEADRACE_LEASE?",
+        "headrace: HEADRACE_SLOT is no setting, and is ignored; did you mean HEADRACE_SLOTS?",
+    ]

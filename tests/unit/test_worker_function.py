@@ -1,0 +1,46 @@
+"""Functions of pipeline files, called as a warm process calls them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipelines.builtin import FUNCTIONS
+from streams.engine.records import Job
+from streams.worker.kinds.function import Functions
+
+LIMIT = 1000
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+def a_set() -> list[Any]:
+    """Return one, deep inside."""
+    return [{"colours": {"red", "blue"}}]
+
+
+def job(function: str) -> Job:
+    """An attempt of a task that calls it."""
+    call = msgspec.json.encode({"function": function})
+    return Job(b"e" * 16, 1, 1, "w", "t", "r", "function", 5, 0, 0, call, b"")
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, ": none;"), (2, ": f00, f01;"), (13, ", f09 and 3 more;")])
+def test_an_unknown_function_is_refused_with_those_that_there_are(count: int, told: str) -> None:
+    """Those of the person's files: how many are left out is said, and what comes with Headrace is none of them."""
+    known: dict[str, Any] = {f"f{number:02}": nothing for number in range(count)}
+    outcome = Functions({**FUNCTIONS, **known}, LIMIT).run(job("f"))
+    assert outcome.outcome == "refused"
+    assert told in outcome.error
+    assert "headrace." not in outcome.error
+
+
+def test_a_set_is_no_json() -> None:
+    """It would become a list in an order of its own; what to do is said."""
+    outcome = Functions({"f": a_set}, LIMIT).run(job("f"))
+    assert outcome.outcome == "failed"
+    assert outcome.error == (
+        "the result, of type list, is not JSON: a set has no order; return a list of it, as sorted() makes one"
+    )
