@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,6 +26,10 @@ from ui.client import ApiError, ApiUnavailableError
 RUN = "chaos"
 RATE = 40.0
 """Executions a second: a third of what the two workers can do, so that a line forms in each fault and goes again."""
+
+CROWD = 1_500
+"""Executions that may be open before people wait for others to end: a machine with other work to do gets slower, and a
+line that it cannot work off would be judged in the place of what is promised."""
 
 PATIENCE = 30.0
 """Seconds after which a client that heard nothing knows nothing."""
@@ -51,6 +55,7 @@ class People:
     tasks: dict[str, Task] = field(default_factory=dict)
     _recent: list[str] = field(default_factory=list)
     _given_up: bool = False
+    _crowded: bool = False
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -87,7 +92,11 @@ class People:
             AIOKafkaProducer(bootstrap_servers=bootstrap) as stock,
             asyncio.TaskGroup() as group,
         ):
+            counting = asyncio.create_task(self._count())
             while not stop.is_set():
+                if self._crowded:
+                    await asyncio.sleep(1)
+                    continue
                 events = [self._event() for _ in range(self.chance.choice((1, 2, 3, 8)))]
                 self.chance.shuffle(events)  # what waits may come before what it waits for
                 names = [_name(event.task.id) for event in events]
@@ -99,6 +108,13 @@ class People:
                 if self.chance.random() < NOISE:
                     group.create_task(self._poison(stock))
                 await asyncio.sleep(len(events) / RATE)
+            counting.cancel()
+
+    async def _count(self) -> None:
+        while True:
+            with suppress(ApiError, ApiUnavailableError):  # while the edge is away it stays as it was
+                self._crowded = (await asyncio.to_thread(self.system.open))[0] > CROWD
+            await asyncio.sleep(1)
 
     def _event(self) -> SubmitEvent:
         chance = self.chance

@@ -20,17 +20,13 @@ from tests.chaos.receiver import Receiver
 from tests.chaos.stage import Goal, Stage, Strike
 from tests.chaos.system import System
 from tests.chaos.weather import WEATHERS
-from tests.history.facts import TERMINAL, Violation
+from tests.history.facts import Violation
 from tests.history.judge import Verdict, judge
 from tests.simulated.virtual.life import quietly
 from ui.client import ApiError, ApiUnavailableError
 
 DRAIN = 120.0
 """Seconds from the last fault by which all must have ended (I10)."""
-
-OPEN = f"""
-SELECT count() - countIf(state IN {tuple(sorted(TERMINAL))}), count() FROM executions
-"""  # noqa: S608  (ours)
 
 
 class Trial(NamedTuple):
@@ -125,7 +121,7 @@ def _drain(tormented: System, people: People) -> float:
     submitted = {asked.execution for asked in people.asked if (asked.what, asked.outcome) == ("submit", "ok")}
     while (taken := time.monotonic() - begun) < DRAIN:
         with suppress(ApiUnavailableError, ApiError):
-            still, rows = (int(str(n)) for n in tormented.client.sql(OPEN).rows[0])
+            still, rows = tormented.open()
             if not still and rows >= len(submitted):
                 tormented.supervisor.pause(3)  # the last notifications, and what must not come any more
                 return taken

@@ -19,9 +19,14 @@ from streams.settings import Settings
 from streams.token import read_token
 from tests.apps.clickhouse_server import Server
 from tests.chaos import witnessed
+from tests.history.facts import TERMINAL
 from ui.client import Client
 
 SLOTS = 4
+
+OPEN = f"""
+SELECT count() - countIf(state IN {tuple(sorted(TERMINAL))}), count() FROM executions
+"""  # noqa: S608  (ours)
 
 
 @dataclass
@@ -60,6 +65,11 @@ class System:
         self.leaving.append(child)
         if child.process:
             child.process.terminate()
+
+    def open(self) -> tuple[int, int]:
+        """How many executions have not ended, and how many there are. Raises ApiError, ApiUnavailableError."""
+        still, rows = (int(str(n)) for n in self.client.sql(OPEN).rows[0])
+        return still, rows
 
     def witness(self) -> list[str]:
         """What the tasks said, a line each."""
