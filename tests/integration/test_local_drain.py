@@ -14,6 +14,7 @@ from pipelines.views import WorkerView
 from streams.local.farewell import drain
 from streams.local.supervisor import Child, Role
 from streams.settings import Settings
+from ui.parts.formats import short_id
 
 PROGRAM = "import time; time.sleep(600)"
 
@@ -60,23 +61,24 @@ def said(tmp_path: Path, worker: Child, world: World, meanwhile: Callable[[ExitS
 def test_each_of_ours_is_told(tmp_path: Path, worker: Child, world: World) -> None:
     """What ended, and of what nothing was heard; what runs on other workers is left alone."""
     ends = world.add("a", "running", worker="own")
-    world.add("b", "running", worker="own")
+    stays = world.add("b", "running", worker="own")
     world.add("c", "running", worker="another")
     world.add("d", "dispatched", worker="own")
     lines = said(tmp_path, worker, world, lambda _: world.change(ends, state="succeeded"))
+    a, b = f"a ({short_id(ends)})", f"b ({short_id(stays)})"
     assert lines == [
-        "Stopping: up to 3 s are left to the 2 tasks a, b ...",
-        "Stopped the worker: the task a ended; nothing was heard of the task b.",
+        f"Stopping: up to 3 s are left to the 2 tasks {a}, {b} ...",
+        f"Stopped the worker: the task {a} ended; nothing was heard of the task {b}.",
     ]
     assert worker.process is None
 
 
 def test_an_api_that_dies_meanwhile_is_no_silence(tmp_path: Path, worker: Child, world: World) -> None:
     """The worker is stopped all the same, and the line says that the rest could not be learned."""
-    world.add("a", "running", worker="own")
+    which = world.add("a", "running", worker="own")
     lines = said(tmp_path, worker, world, ExitStack.close)
-    told = "what came of the task a could not be learned: after the next start `headrace list` says it"
-    assert lines[1:] == [f"Stopped the worker: {told}."]
+    told = f"what came of the task a ({short_id(which)}) could not be learned"
+    assert lines[1:] == [f"Stopped the worker: {told}: after the next start `headrace list` says it."]
     assert worker.process is None
 
 
@@ -86,7 +88,7 @@ def test_more_than_a_page_are_counted(tmp_path: Path, worker: Child, world: Worl
         world.add(f"t{n:03}", "running", worker="own")
     ended = [name for name, row in world.rows.items() if row.task >= "t003"]
     lines = said(tmp_path, worker, world, lambda _: [world.change(name, state="lost") for name in ended] and None)
-    assert lines[0].startswith("Stopping: up to 3 s are left to at least the 100 tasks t003, ")
+    assert lines[0].startswith("Stopping: up to 3 s are left to at least the 100 tasks t003 (")
     assert lines[1].endswith("ended as lost (at_most_once); 3 more were not looked at.")
 
 

@@ -130,7 +130,7 @@ async def test_a_process_that_dies_fails_only_what_ran_in_it(make_desk: Any) -> 
 
 
 async def test_a_timeout_kills_and_a_stop_leaves_no_result(make_desk: Any) -> None:
-    """The first is reported, the second is not; both make room."""
+    """The first is reported, the second is not; both make room. What waits may have been handed back before."""
     async with make_desk(slots=2) as desk:
         desk.write(SOURCE)
         await desk.start()
@@ -149,7 +149,7 @@ async def test_a_timeout_kills_and_a_stop_leaves_no_result(make_desk: Any) -> No
         await desk.halt(running[1])
         assert (await desk.result(desk.function("double", 5))).result == b"10"
         stopped = {job.execution for job in (*running, waiting)}
-        assert not [f for f in desk.finished if f.id in stopped]
+        assert not [f for f in desk.finished if f.id in stopped and f.outcome != "returned"]
 
 
 async def test_short_attempts_are_not_reported_as_started(make_desk: Any) -> None:
