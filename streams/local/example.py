@@ -34,8 +34,9 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
     for task in registry.tasks.values():
         client.create_task(task.model)
     say(f"Loaded from {folder}: {contents(registry)}.")
-    if not registry.errors and (kept := _kept(client, registry)):
-        say(f"Kept from earlier, and not in this folder: {kept}; `{command('delete')}` removes them.")
+    if kept := _kept(client, registry):
+        gone = f"and not in this folder: {kept}; `{command('delete')}` removes them"
+        say(f"Kept from earlier, {f'and not loaded now: {kept}' if registry.errors else gone}.")
     return registry
 
 

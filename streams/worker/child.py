@@ -147,10 +147,11 @@ def main(arguments: list[str]) -> None:
     for fd in (int(connection_fd), int(panel_fd)):
         os.set_inheritable(fd, False)
     registry = load_folder(Path(folder))
-    functions = Functions({**FUNCTIONS, **registry.functions}, int(result_limit))
+    broken = tuple(map(str, registry.errors))
+    functions = Functions({**FUNCTIONS, **registry.functions}, int(result_limit), broken)
     child = Child(connection, Panel(int(panel_fd)), functions, int(output_limit))
     gc.freeze()
-    child.hello(Hello(len(registry.functions), tuple(map(str, registry.errors))))
+    child.hello(Hello(len(registry.functions), broken))
     with contextlib.suppress(ConnectionError):
         child.serve()
 

@@ -37,6 +37,14 @@ def test_an_unknown_function_is_refused_with_those_that_there_are(count: int, to
     assert "headrace." not in outcome.error
 
 
+def test_where_a_file_was_not_loaded_that_is_the_advice() -> None:
+    """To restart would be in vain, and the file is in the folder already."""
+    outcome = Functions(FUNCTIONS, LIMIT, ("mine/hello.py:6: no option 'retrys'", "mine/b.py:1: ...")).run(job("greet"))
+    assert "no function 'greet'" in outcome.error
+    assert "not loaded: mine/hello.py:6: no option 'retrys' (and 1 more): mend it" in outcome.error
+    assert "came later" not in outcome.error
+
+
 def test_a_set_is_no_json() -> None:
     """It would become a list in an order of its own; what to do is said."""
     outcome = Functions({"f": a_set}, LIMIT).run(job("f"))

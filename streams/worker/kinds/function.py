@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,10 +22,10 @@ _logger = logging.getLogger("headrace.task")
 
 
 class Functions:
-    """Calls registered functions by name; async ones on one loop that stays."""
+    """Calls registered functions by name; async ones on one loop that stays. `broken`: files that were not loaded."""
 
-    def __init__(self, functions: Mapping[str, Function], limit: int) -> None:
-        self._functions, self._limit = functions, limit
+    def __init__(self, functions: Mapping[str, Function], limit: int, broken: Sequence[str] = ()) -> None:
+        self._functions, self._limit, self._broken = functions, limit, broken
         self._find = lru_cache(maxsize=4096)(self._look_up)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -59,8 +59,13 @@ class Functions:
         name = str(msgspec.json.decode(fields)["function"])
         if (function := self._functions.get(name)) is None:
             known = listed(sorted(self._functions.keys() - FUNCTIONS.keys())) or "none"
-            return f"this worker has no function {name!r:.80}; its pipeline files register: {known}; {_RELOAD}"
+            return f"this worker has no function {name!r:.80}; its pipeline files register: {known}; {self._advice()}"
         return _Found(function, is_async(function), "context" in inspect.signature(function).parameters)
+
+    def _advice(self) -> str:
+        """What may be the matter: a file that was not loaded, or one that was not there."""
+        more = f" (and {len(self._broken) - 1} more)" if len(self._broken) > 1 else ""
+        return f"not loaded: {self._broken[0]}{more}: mend it and restart the worker" if self._broken else _RELOAD
 
 
 _RELOAD = (

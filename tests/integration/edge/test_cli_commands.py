@@ -79,6 +79,9 @@ def test_loading_names_what_is_kept_and_not_in_the_folder(system: Any, tmp_path:
     (tmp_path / "empty").mkdir()
     _, _, kept = system.run("load", str(tmp_path)).stdout.partition("Kept from earlier, and not in this folder: ")
     assert name not in kept
+    (tmp_path / "empty" / "bad.py").write_text("1 / 0")
+    assert "Kept from earlier, and not loaded now: the " in system.run("load", str(tmp_path / "empty")).stdout
+    (tmp_path / "empty" / "bad.py").unlink()
     _, _, kept = system.run("load", str(tmp_path / "empty")).stdout.partition("Kept from earlier, ")
     assert kept.startswith("and not in this folder: the ")
     assert kept.endswith("delete` removes them.\n")
