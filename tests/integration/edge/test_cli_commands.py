@@ -257,9 +257,12 @@ def test_a_name_of_something_else_is_explained(system: Any, client: Client, name
             assert f"list --{what} {given}" in done.stderr
 
 
-def test_a_name_that_is_nearly_right_is_offered(system: Any, name: str) -> None:
-    """Who mistypes a task's name is told the one that there is."""
+def test_a_name_that_is_nearly_right_is_offered(system: Any, client: Client, name: str) -> None:
+    """Who mistypes a task's name is told the one that there is, once the history has it."""
     system.run("create", "-", stdin=json.dumps({"id": name, "kind": "external"}))
+    deadline = time.monotonic() + 30
+    while name not in {one.task for one in client.tasks(limit=1000)} and time.monotonic() < deadline:
+        time.sleep(0.1)
     done = system.run("execute", f"{name}x")
     assert done.returncode == 3
     assert f"did you mean {name}?" in done.stderr
