@@ -157,14 +157,20 @@ async def test_tiny_jobs_go_together_and_long_ones_apart(build: Callable[..., Ho
     assert not house.processes.place(house.job("tick"), 0.003, wake=False)
 
 
+def runner_of(house: House, pace: Pace) -> Runner:
+    """A runner over the house's processes, which reports to its floor."""
+    runner = Runner(house.settings, pace, Lease(3600, time.monotonic()))
+    runner.equip(house.processes, Attempts({}, runner, house.floor, 1000), house.floor)
+    house.processes.serve(runner)
+    return runner
+
+
 async def test_tasks_that_run_once_are_known_by_their_function(build: Callable[..., House]) -> None:
     """The first one goes alone, since nobody knows how long it takes; then they go together."""
     house = build(slots=8)
     await house.result("tick")
     pace = Pace(8, 0.02)
-    runner = Runner(house.settings, pace, Lease(3600, time.monotonic()))
-    runner.equip(house.processes, Attempts({}, runner, house.floor, 1000), house.floor)
-    house.processes.serve(runner)
+    runner = runner_of(house, pace)
     jobs = [msgspec.structs.replace(house.job("tick", n), task=f"once-{n}") for n in range(21)]
     pace.ran(jobs[0].call, 0.00001)
     for job in jobs:
@@ -181,9 +187,7 @@ async def test_what_came_in_the_belief_of_short_tasks_is_handed_back(build: Call
     house = build(slots=2)
     await house.result("tick")
     pace = Pace(2, 0.02)
-    runner = Runner(house.settings, pace, Lease(3600, time.monotonic()))
-    runner.equip(house.processes, Attempts({}, runner, house.floor, 1000), house.floor)
-    house.processes.serve(runner)
+    runner = runner_of(house, pace)
     pace.ran(house.job("tick").call, 0.00001)
     assert runner.capacity() > 1_000
     jobs = [house.job("nap", 600) for _ in range(8)]
