@@ -55,11 +55,11 @@ def up(settings: Settings, *roles: str) -> Iterator[None]:
         stop(processes)
 
 
-@pytest.fixture
-def alone(kafka: str, tmp_path: Path) -> Iterator[Settings]:
-    """An edge whose ClickHouse server does not exist."""
-    [nobody] = free_ports(1)
-    with apart(kafka, tmp_path, clickhouse=f"http://127.0.0.1:{nobody}") as settings, up(settings, "edge"):
+@pytest.fixture(scope="module")
+def alone(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An edge whose ClickHouse server does not exist; one for the module, as it waits for that server at its start."""
+    [nobody], home = free_ports(1), tmp_path_factory.mktemp("alone")
+    with apart(kafka, home, clickhouse=f"http://127.0.0.1:{nobody}") as settings, up(settings, "edge"):
         yield settings
 
 
@@ -91,12 +91,12 @@ def test_what_is_decided_is_answered_without_a_history(alone: Settings) -> None:
     """Whoever is told of an error would order again what is done: a new run would run a pipeline twice."""
     tasks = tuple(ExternalTask(id=f"p.{n}") for n in range(50))
     with up(alone, "scheduler"), client_of(alone) as client:
-        assert client.submit(ExternalTask(id="t"), wait=30).existing is False
-        assert client.submit(ExternalTask(id="t"), wait=30).existing is True
+        assert client.submit(ExternalTask(id="decided"), wait=30).existing is False
+        assert client.submit(ExternalTask(id="decided"), wait=30).existing is True
         client.create_pipeline(PipelineModel(id="p", tasks=tasks), wait=30)
         assert client.run_pipeline("p", run="r", wait=30).existing is False
         with pytest.raises(ApiError, match="no such execution") as refused:
-            client.cancel(to_text(execution_id("t", "nowhere")), wait=30)
+            client.cancel(to_text(execution_id("decided", "nowhere")), wait=30)
         assert refused.value.status == 409
         events = [ExecuteEvent(pipeline="p", run=f"r{n}") for n in range(3)]
         assert all(len(one.executions or {}) == len(tasks) for one in client.send(events))
