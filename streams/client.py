@@ -27,6 +27,9 @@ NOT_STARTED = "the client is not started; use `async with KafkaClient(settings)`
 CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
 
+GATHER = 0.005
+"""Least seconds between two requests: each costs the same, whatever is in it. After a pause nothing waits."""
+
 
 def fresh_run() -> str:
     """A name for a run that nobody named: a UUID that sorts by time."""
@@ -50,6 +53,9 @@ class KafkaClient:
         self._settings = settings
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
+        self._gathered: list[Placed] = []
+        self._leaving: asyncio.Task[list[Awaitable[object]]] | None = None  # takes what is gathered with it
+        self._leave_at = 0.0
 
     async def start(self) -> None:
         """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
@@ -90,7 +96,7 @@ class KafkaClient:
 
     async def send(self, commands: Iterable[Placed]) -> None:
         """Write commands to their homes; returns when the brokers have them all. Raises aiokafka's KafkaError."""
-        await asyncio.gather(*await self._put(commands))
+        await _all(await self._put(commands))
 
     async def say(self, key: bytes, value: bytes) -> None:
         """Write a word to the status topic (see streams.pulse)."""
@@ -110,11 +116,21 @@ class KafkaClient:
             ids += [ExecutionId(command.id) for _, command in chunk]
             acknowledged += await self._put(chunk)
             await asyncio.sleep(0)  # the producer's sender runs in this loop too
-        await asyncio.gather(*acknowledged)
+        await _all(acknowledged)
         return ids
 
     async def _put(self, commands: Iterable[Placed]) -> list[Awaitable[object]]:
-        """Hand commands to the producer, which holds back while it is full; what to await for the brokers' word."""
+        """Hand commands to the producer, with what others put; what to await for the brokers' word on all of it."""
+        self._gathered += list(commands)  # nothing of it where making one fails
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave())
+        return await asyncio.shield(self._leaving)
+
+    async def _leave(self) -> list[Awaitable[object]]:
+        """Wait until it is time, and then until the producer has room."""
+        await asyncio.sleep(self._leave_at - time.monotonic())
+        self._leave_at = time.monotonic() + GATHER
+        commands, self._gathered, self._leaving = self._gathered, [], None
         if self._producer is None:
             raise RuntimeError(NOT_STARTED)
         return [
@@ -128,3 +144,8 @@ class KafkaClient:
             return submission(task, at, partitions)
         which = execution_id(task.id, run)
         return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
+
+
+async def _all(acknowledged: Iterable[Awaitable[object]]) -> None:
+    """Await what others await too: whoever gives up takes it from nobody."""
+    await asyncio.gather(*map(asyncio.shield, acknowledged))

@@ -130,15 +130,18 @@ class Loop:
         taken = self._take()
         before, late = self._logic.outputs()
         await self._send(before + self._letters + self._bugs)
-        self._late = late  # a batch with any is saved before the next one
+        self._late += late
         self._letters.clear()
         self._bugs.clear()
         return taken
 
     def _must_save(self) -> bool:
-        """Whether it is time to write the table: for a limit, or for what may only leave after it."""
-        heavy = self._logic.weight() >= WEIGHT_LIMIT  # so it is where a message is done in parts
-        return bool(self._late) or heavy or time.monotonic() >= self._save_at
+        """Whether it is time to write the table."""
+        return self._cannot_wait() or time.monotonic() >= self._save_at
+
+    def _cannot_wait(self) -> bool:
+        """Whether it must be written before the next batch: for what leaves only then, or for its weight."""
+        return bool(self._late or self._rest) or self._logic.weight() >= WEIGHT_LIMIT
 
     def _take(self) -> int:
         """Handle what has arrived, up to the limits of a batch. What is at or below the marker is done already."""
@@ -173,6 +176,7 @@ class Loop:
                 self._logic = self._stage.logic(self._partition)
                 self._bugs.append(self._letter(f"our own code failed on it: {bug}", message, bug.index))
                 self._letters.clear()
+                self._late.clear()
                 todo = self._unsaved
 
     def _handle_one(self, message: Incoming) -> int | None:

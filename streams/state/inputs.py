@@ -19,6 +19,9 @@ from streams.state.exits import CRASHED, REFUSED, stop_process
 log = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 * 1024 * 1024
+REST = 0.005
+"""Least seconds between two fetches of a partition: each costs the same, whatever it brings."""
+
 AGAIN = 0.2
 """Seconds until a fetch that failed is tried again."""
 
@@ -104,10 +107,13 @@ class Inputs:
         era = self._era
         while True:
             for records in (await _fetch(tp, consumer)).values():
+                consumer.pause(tp)
                 accepted = asyncio.Event()
                 self._arrived[tp] = Fetch(records, accepted.set, lambda: era == self._era)
                 self._something.set()
                 await accepted.wait()
+                await asyncio.sleep(REST)
+                consumer.resume(tp)
 
 
 async def _fetch(tp: TopicPartition, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:

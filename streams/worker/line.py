@@ -9,9 +9,11 @@ Key = tuple[bytes, int]
 """An attempt: (execution id, attempt number)."""
 
 REMEMBERED = 100_000
+"""Attempts that have ended and are known again, at least."""
+
 REMEMBERED_FOR = 30.0
-"""Attempts that have ended, and seconds: what is within either is known again. A takeover repeats what its table still
-has on a worker, and the table may lag behind by as long as the takeover took, some seconds."""
+"""Seconds for which all of them are, however many: a takeover repeats what its table still has on a worker, and the
+table may lag behind by as long as the takeover took."""
 
 
 def key_of(job: Job) -> Key:

@@ -53,6 +53,8 @@ class People:
     chance: Random
     asked: list[Asked] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
+    waited: int = 0
+    """Seconds in which nobody submitted, because too much was open."""
     _recent: list[str] = field(default_factory=list)
     _given_up: bool = False
     _crowded: bool = False
@@ -92,9 +94,10 @@ class People:
             AIOKafkaProducer(bootstrap_servers=bootstrap) as stock,
             asyncio.TaskGroup() as group,
         ):
-            counting = asyncio.create_task(self._count())
+            counting = group.create_task(self._count())
             while not stop.is_set():
                 if self._crowded:
+                    self.waited += 1
                     await asyncio.sleep(1)
                     continue
                 events = [self._event() for _ in range(self.chance.choice((1, 2, 3, 8)))]

@@ -82,6 +82,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
             "faults": figures.counted(strikes),
             "executions": {
                 "submitted": len(people.tasks),
+                "seconds_without_any": people.waited,
                 **Counter(row.state for row in found.history.rows or ()),
             },
             "attempts_lost_with_a_worker": sum(1 for _ in figures.lost(found.history.steps or [])),

@@ -170,7 +170,7 @@ def feed(loop: Loop, messages: list[Incoming], *, save: bool = True) -> None:
 async def handle(loop: Loop, *, save: bool = True) -> int:
     """One batch, and a save if one is wanted or cannot wait; how many messages."""
     count = await loop._batch()
-    if loop._unsaved and (save or loop._late or loop._rest):
+    if loop._unsaved and (save or loop._cannot_wait()):
         await loop._save()
     return count
 

@@ -18,9 +18,19 @@ class Consumer:
 
     def __init__(self, tp: TopicPartition, *, broken: bool = False) -> None:
         self.tp, self.broken, self.stopped, self.reads = tp, broken, False, 0
+        self.paused = False
+
+    def pause(self, tp: TopicPartition) -> None:
+        """Fetch nothing."""
+        self.paused = tp == self.tp
+
+    def resume(self, tp: TopicPartition) -> None:
+        """Fetch again."""
+        self.paused = self.paused and tp != self.tp
 
     async def getmany(self, **_: int) -> dict[TopicPartition, list[Any]]:
         """The next record."""
+        assert not self.paused
         if self.broken:
             raise ValueError("a bug")
         self.reads += 1
@@ -45,6 +55,16 @@ def consumers(monkeypatch: pytest.MonkeyPatch) -> list[Consumer]:
 
     monkeypatch.setattr(Inputs, "_connect", connect)
     return made
+
+
+async def test_a_fetch_brings_what_came_while_the_partition_rested(consumers: list[Consumer]) -> None:
+    """After each fetch none is under way for a moment, so that the next one brings more."""
+    read = Inputs("")
+    assert await read.open({A: 0})
+    (await read.take(1))[A].accepted()
+    assert consumers[0].paused
+    await read.take(1)
+    assert consumers[0].reads == 2
 
 
 async def test_a_partition_waits_until_its_last_fetch_was_accepted_and_for_no_other(consumers: list[Consumer]) -> None:

@@ -1,0 +1,93 @@
+"""The client on a real broker: what many callers send leaves together, and none depends on another."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.new_topic import NewTopic
+
+from streams.client import KafkaClient, Placed
+from streams.engine.commands import DeleteTask
+from streams.envelope import task_commands
+from streams.settings import Settings
+from streams.topics import Topics
+
+
+@pytest.fixture
+async def settings(kafka: str) -> AsyncIterator[Settings]:
+    """Of a namespace with a tasks topic of one partition."""
+    here = Settings(kafka=kafka, namespace=f"client-{uuid.uuid4().hex[:8]}", task_partitions=1)
+    topic = Topics.under(here.namespace).tasks
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+        yield here
+        await admin.delete_topics([topic])
+    finally:
+        await admin.close()
+
+
+def delete(number: int) -> Placed:
+    """A command that is told apart by its number."""
+    return 0, DeleteTask(f"t{number}", number)
+
+
+async def written(settings: Settings) -> list[list[int]]:
+    """The numbers of the commands in each message of the log."""
+    tp = TopicPartition(Topics.under(settings.namespace).tasks, 0)
+    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka) as consumer:
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        end, messages = (await consumer.end_offsets([tp]))[tp], []
+        while await consumer.position(tp) < end:
+            messages += (await consumer.getmany(timeout_ms=1_000)).get(tp, [])
+    return [[c.at for c in task_commands(m.value) if isinstance(c, DeleteTask)] for m in messages]
+
+
+async def test_what_comes_at_once_leaves_together(settings: Settings) -> None:
+    """A hundred callers cost a request or two, and each hears when its own is durable."""
+    async with KafkaClient(settings) as client:
+        await client.send([delete(0)])
+        await asyncio.gather(*(client.send([delete(number)]) for number in range(1, 101)))
+    messages = await written(settings)
+    assert [number for message in messages for number in message] == list(range(101))
+    assert messages[0] == [0]
+    assert len(messages) <= 3
+
+
+async def test_a_caller_that_gives_up_takes_nothing_from_the_others(settings: Settings) -> None:
+    """Its own may be sent or not; theirs is, and they hear of it."""
+    async with KafkaClient(settings) as client:
+        await client.send([delete(0)])
+        hasty, patient = (asyncio.create_task(client.send([delete(number)])) for number in (1, 2))
+        await asyncio.sleep(0)
+        hasty.cancel()
+        await patient
+        assert hasty.cancelled()
+    assert 2 in [number for message in await written(settings) for number in message]
+
+
+async def test_commands_that_cannot_all_be_made_leave_none_behind(settings: Settings) -> None:
+    """The caller hears of the error, and nobody else sends a part of it."""
+
+    def failing() -> Iterator[Placed]:
+        yield delete(1)
+        raise ValueError("the second cannot be made")
+
+    async with KafkaClient(settings) as client:
+        with pytest.raises(ValueError, match="the second"):
+            await client.send(failing())
+        await client.send([delete(2)])
+    assert await written(settings) == [[2]]
+
+
+async def test_a_client_that_was_not_started_says_so(settings: Settings) -> None:
+    """And goes on to say so."""
+    client = KafkaClient(settings)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="not started"):
+            await client.send([delete(1)])
