@@ -76,18 +76,16 @@ def worker_key(record: Execution) -> bytes | None:
 
 def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     """The derived keys that follow from one change of a record, for recovery and standbys."""
-    before = _derived_keys(key, old) if old else set()
-    after = _derived_keys(key, new) if new else set()
-    return [(k, None) for k in sorted(before - after)] + [(k, b"") for k in sorted(after - before)]
+    before = _derived_keys(key, old) if old else []
+    after = _derived_keys(key, new) if new else []
+    return [(k, None) for k in before if k not in after] + [(k, b"") for k in after if k not in before]
 
 
-def _derived_keys(key: bytes, value: bytes) -> set[bytes]:
-    if key[:1] in PREFIXES:
-        return {end_key(key, value)}
-    if key[:1] != b"x":
-        return set()
-    record = _execution(value)
-    return {k for k in (timer_key(record), worker_key(record)) if k}
+def _derived_keys(key: bytes, value: bytes) -> list[bytes]:
+    if key[:1] == b"x":
+        record = _execution(value)
+        return [k for k in (timer_key(record), worker_key(record)) if k]
+    return [end_key(key, value)] if key[:1] in PREFIXES else []
 
 
 class TaskTable:

@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.state.history import StaleStoreError, check_joint
 from streams.state.partition import Change, Derive
-from streams.state.store import Position, Store
+from streams.state.store import FIRST_KEY, NO_OFFSET, Position, Store
 
 DELETE_RETENTION = 24 * 3600.0
 """Seconds for which the changelog keeps deletions after it was compacted."""
@@ -17,8 +17,9 @@ MARGIN = 3600.0
 def apply_records(name: str, store: Store, derive: Derive, records: Sequence[Any], end: int) -> None:
     """Bring `store` forward by `records` of its changelog, which ends at `end`; `name` is for errors.
 
-    Records at or before the store's position are only compared with it. Raises RefusedError where they are another
-    history's, StaleStoreError where the store must be built anew.
+    Records at or before the store's position are only compared with it. A store that was empty becomes bare: it takes
+    the records alone, and whoever wants it complete has it derive the rest at the end. Raises RefusedError where they
+    are another history's, StaleStoreError where the store must be built anew.
     """
     check_joint(name, store, records[0].offset, records[0].timestamp)
     news = [record for record in records if record.offset > store.position.offset]
@@ -26,9 +27,12 @@ def apply_records(name: str, store: Store, derive: Derive, records: Sequence[Any
         return
     last, now = news[-1], int(time.time() * 1000)
     _check_fresh(name, store, now, gaps=last.offset - store.position.offset != len(news))
-    changes = _changes(store, derive, [(record.key, record.value) for record in news])
+    if store.position.offset == NO_OFFSET:
+        store.bare = True
+    changes = {record.key: record.value for record in news}
+    derived = [] if store.bare else _derived(store, derive, changes)
     fresh = now if last.offset + 1 >= end else store.position.fresh
-    store.write(changes, Position(last.offset, last.timestamp, fresh))
+    store.write([*derived, *changes.items()], Position(last.offset, last.timestamp, fresh))
 
 
 def _check_fresh(name: str, store: Store, now: int, *, gaps: bool) -> None:
@@ -37,18 +41,8 @@ def _check_fresh(name: str, store: Store, now: int, *, gaps: bool) -> None:
         raise StaleStoreError(f"the copy of {name} on this machine is older than deletions are kept: it is built anew")
 
 
-def _changes(store: Store, derive: Derive, records: list[Change]) -> list[Change]:
-    """The records and all that is derived from them, in order."""
-    keys = [key for key, _ in records if _is_table_key(key)]
-    old = dict(zip(keys, store.get_many(keys), strict=True))
-    changes: list[Change] = []
-    for key, value in records:
-        if _is_table_key(key):
-            changes.extend(derive(key, old[key], value))
-            old[key] = value
-        changes.append((key, value))
-    return changes
-
-
-def _is_table_key(key: bytes) -> bool:
-    return key[:1] != b"\x00"
+def _derived(store: Store, derive: Derive, changes: dict[bytes, bytes | None]) -> list[Change]:
+    """What follows from the changes; what a key was in between leaves no trace."""
+    keys = [key for key in changes if key >= FIRST_KEY]
+    olds = zip(keys, store.get_many(keys), strict=True)
+    return [change for key, old in olds for change in derive(key, old, changes[key])]

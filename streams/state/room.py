@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from aiokafka import TopicPartition
@@ -123,6 +124,9 @@ class Room:
         writers = dict(zip(tps, await asyncio.gather(*(self._take_over(tp) for tp in tps)), strict=True))
         try:
             await self._catch_up(tps, era)
+            for _ in chain.from_iterable(map(self._complete, tps)):
+                await asyncio.sleep(0)
+                self._check(era)
             await self._check_inputs(tps)
             return {self._input(tp): await self._announce(tp, writers, era) for tp in tps}
         finally:
@@ -212,6 +216,13 @@ class Room:
     def _apply(self, tp: TopicPartition, records: list[object], end: int) -> None:
         apply_records(_name(tp), self._stores[tp], self.tables[tp.topic].derive, records, end)
 
+    def _complete(self, tp: TopicPartition) -> Iterator[None]:
+        """Derive what is not derived yet, in steps."""
+        store = self._stores[tp]
+        if store.bare:
+            yield from store.derive_all(self.tables[tp.topic].derive)
+            log.info("%s is rebuilt", _name(tp))
+
     # --- following ---------------------------------------------------------------------------------------
 
     async def _follow(self, tps: list[TopicPartition]) -> None:
@@ -238,6 +249,9 @@ class Room:
                         self._rebuild(reader, tp, logs, stale)
                         break
                     await asyncio.sleep(0)
+                    if self._stores[tp].position.offset + 1 >= reader.end_of(tp):
+                        for _ in self._complete(tp):
+                            await asyncio.sleep(0)
         except RefusedError as refused:
             stop_process(REFUSED, str(refused))
         except Exception as error:

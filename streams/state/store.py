@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
-from streams.state.partition import NO_MARKER, Change, StateError
+from streams.state.partition import NO_MARKER, Change, Derive, StateError
 from streams.state.write_buffer import WriteBuffer
 
 MARKER = b"\x00marker"
@@ -24,6 +24,9 @@ FENCE = b"\x00fence"
 
 POSITION = b"\x00position"
 """Key of `Position`; in the store only."""
+
+BARE = b"\x00bare"
+"""Key that stands in a store as long as it is bare; in the store only."""
 
 FIRST_KEY, LAST_KEY = b"!", b"\xff"
 """What sorts before the first is bookkeeping; nothing sorts after the last."""
@@ -37,11 +40,18 @@ BUFFER_BYTES = 8 * 1024 * 1024
 BUFFER_SECONDS = 10.0
 """What is not on disk yet, at the most: it has to be read again from the changelog after a kill."""
 
+DERIVE_ROWS = 5_000
+"""Rows from which all is derived at a time: some 10 ms of work."""
+
 CONDEMNED = "CONDEMNED"
 TRANSIENT = ("No space left", "Permission denied", "Too many open files", "Read-only file system", "Input/output error")
 
 SORTED = WriteOptions()
 SORTED.memtable_insert_hint_per_batch = True
+
+UNLOGGED = WriteOptions()
+UNLOGGED.memtable_insert_hint_per_batch = True
+UNLOGGED.disable_wal = True
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +122,11 @@ class Store:
         self._db = self._open()
         self._buffer = WriteBuffer()
         self._flushed_at = time.monotonic()
+        self.bare = False
+        """Whether it has records only, and nothing that is derived from them: while it is built from nothing."""
         try:
             self.position = self._read_position()
+            self.bare = self.get(BARE) is not None
         except CorruptStoreError:
             self.wipe()
             log.warning("%s was corrupt: it is rebuilt from its changelog", path)
@@ -168,10 +181,32 @@ class Store:
             else:
                 batch.put(key, value)
         batch.put(POSITION, PACKED.pack(*self.position))
+        if self.bare:
+            batch.put(BARE, b"")
         with self._watched():
-            self._db.write(batch, SORTED)
+            # RocksDB's own log would only double a changelog that is read again from where the last table file ends
+            self._db.write(batch, UNLOGGED if self.bare else SORTED)
         self._buffer = WriteBuffer()
         self._flushed_at = time.monotonic()
+
+    def derive_all(self, derive: Derive) -> Iterator[None]:
+        """Complete a bare store, all or nothing: yields between steps, and nothing is written before the last one.
+
+        Nobody may write to it meanwhile.
+        """
+        self.flush()
+        batch, start = WriteBatch(raw_mode=True), FIRST_KEY
+        while rows := list(islice(self._rows(start, LAST_KEY), DERIVE_ROWS)):
+            for key, value in rows:
+                for derived, content in derive(key, None, value):
+                    batch.put(derived, content)
+            start = rows[-1][0] + b"\0"
+            yield
+        batch.delete(BARE)
+        with self._watched():
+            self._db.write(batch, UNLOGGED)
+            self._db.flush()  # before anything is logged again: what is in the log must not be newer than a gap
+        self.bare = False
 
     def wipe(self) -> None:
         """Empty it, to be filled from the changelog's beginning."""
@@ -180,6 +215,7 @@ class Store:
         self._db = self._open()
         self._buffer = WriteBuffer()
         self.position = self._read_position()
+        self.bare = False
 
     def close(self) -> None:
         """Flush and let the folder go."""

@@ -2,8 +2,8 @@
 
     python state_app.py NAMESPACE HOME KAFKA
 
-Environment: DIE_AT=outputs|changelog|store (after that step of the N-th batch: DIE_BATCH) with the signal DIE_BY,
-SESSION (seconds), STANDBYS, LOG (a level).
+Environment: DIE_AT=outputs|changelog|store (after that step of the N-th batch: DIE_BATCH) with the signal DIE_BY, or
+DIE_AT=derive (before what is derived from a rebuilt table is written), SESSION (seconds), STANDBYS, LOG (a level).
 """
 
 import asyncio
@@ -11,13 +11,14 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
 from streams.settings import Settings
-from streams.state.partition import Change, Changes, ClosedError
+from streams.state.partition import Change, Changes, ClosedError, Derive
 from streams.state.store import MARKER, Store
 from streams.state.tables import Partition, Tables, make_app, run_app
 from streams.state.writer import Writer
@@ -132,6 +133,18 @@ def die_at(step: str, batch: int) -> None:
             Store.write = dead_after  # type: ignore[method-assign]
 
 
+def die_deriving() -> None:
+    """Kill this process before what is derived from a rebuilt table is written."""
+    whole = Store.derive_all
+
+    def dying(self: Store, derived: Derive) -> Iterator[None]:
+        for _ in whole(self, derived):
+            os.kill(os.getpid(), signal.SIGKILL)
+            yield
+
+    Store.derive_all = dying  # type: ignore[method-assign]
+
+
 async def main() -> None:
     """Run until SIGTERM."""
     namespace, home, kafka = sys.argv[1:]
@@ -167,6 +180,8 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=os.environ.get("LOG", "WARNING"), format="%(asctime)s %(name)s %(message)s")
-    if "DIE_AT" in os.environ:
+    if os.environ.get("DIE_AT") == "derive":
+        die_deriving()
+    elif "DIE_AT" in os.environ:
         die_at(os.environ["DIE_AT"], int(os.environ.get("DIE_BATCH", "1")))
     asyncio.run(main())

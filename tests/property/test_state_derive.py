@@ -1,5 +1,6 @@
 """What a stage derives and what recovery derives are the same, however the log is cut."""
 
+from collections import deque
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.state.partition import Change
 from streams.state.replay import apply_records
-from streams.state.store import Position, Store
+from streams.state.store import POSITION, Position, Store
 
 
 class Record(NamedTuple):
@@ -33,24 +34,71 @@ values = st.one_of(st.none(), st.sampled_from([b"1", b"2"]))
 commits = st.lists(st.lists(st.tuples(keys, values), max_size=6), max_size=8)
 
 
+def log_of(batches: list[list[Change]], active: Store) -> list[Record]:
+    """The changelog of a stage that commits these batches to its store."""
+    log: list[Record] = []
+    for batch in batches:
+        derived: list[Change] = []
+        seen: dict[bytes, bytes | None] = {}
+        for key, value in batch:
+            derived += derive(key, seen.get(key, active.get(key)), value)
+            seen[key] = value
+            log.append(Record(len(log), key, value))
+        active.write([*batch, *derived], Position(len(log) - 1, 1_000, 0))
+    return log
+
+
+def rows(store: Store) -> list[tuple[bytes, bytes]]:
+    """The table, without the place in the log that it came to."""
+    return [row for row in store.items() if row[0] != POSITION]
+
+
 @settings(max_examples=60, deadline=None)
-@given(commits, st.integers(1, 7))
-def test_i6_recovery_derives_what_the_stage_derived(batches: list[list[tuple[bytes, bytes | None]]], cut: int) -> None:
-    """The owner writes its own derived keys; a replay in pieces of any size ends with the same rows."""
+@given(commits, st.integers(1, 7), st.integers(0, 20))
+def test_i6_recovery_derives_what_the_stage_derived(batches: list[list[Change]], cut: int, complete_after: int) -> None:
+    """A replay in pieces of any size, first bare and from some record on complete, ends with the stage's own rows."""
     with TemporaryDirectory() as folder:
         active, replayed = Store(Path(folder) / "active"), Store(Path(folder) / "replayed")
-        log: list[Record] = []
-        for batch in batches:
-            derived: list[Change] = []
-            seen: dict[bytes, bytes | None] = {}
-            for key, value in batch:
-                derived += derive(key, seen.get(key, active.get(key)), value)
-                seen[key] = value
-                log.append(Record(len(log), key, value))
-            active.write([*batch, *derived], Position(len(log) - 1, 1_000, 0))
+        log = log_of(batches, active)
         rest = iter(log)
         while piece := list(islice(rest, cut)):
             apply_records("t-0", replayed, derive, piece, end=len(log))
-        assert active.scan(b"!", b"\xff", 100) == replayed.scan(b"!", b"\xff", 100)
+            if piece[-1].offset >= complete_after and replayed.bare:
+                deque(replayed.derive_all(derive), maxlen=0)
+        if replayed.bare:
+            deque(replayed.derive_all(derive), maxlen=0)
+        assert rows(active) == rows(replayed)
         active.close()
         replayed.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(commits, st.integers(1, 7), st.lists(st.sampled_from(["go on", "flush", "kill", "derive", "derive half"])))
+def test_i6_a_rebuild_killed_at_any_moment_ends_the_same(
+    batches: list[list[Change]], cut: int, fate: list[str]
+) -> None:
+    """A kill takes what was not flushed; the log is read on from where the folder says."""
+    with TemporaryDirectory() as folder:
+        active, path = Store(Path(folder) / "active"), Path(folder) / "rebuilt"
+        log = log_of(batches, active)
+        store, fates = Store(path), iter(fate)
+        while piece := log[max(store.position.offset, 0) :][: cut + 1]:
+            if piece[-1].offset > store.position.offset:
+                apply_records("t-0", store, derive, piece, end=len(log))
+            step = next(fates, "go on")
+            if step == "flush":
+                store.flush()
+            elif step == "derive" and store.bare:
+                deque(store.derive_all(derive), maxlen=0)
+            elif step == "derive half" and store.bare:
+                next(store.derive_all(derive), None)
+            elif step == "kill":
+                store._db.close()
+                store = Store(path)
+            elif store.position.offset == len(log) - 1:
+                break
+        if store.bare:
+            deque(store.derive_all(derive), maxlen=0)
+        assert rows(active) == rows(store)
+        active.close()
+        store.close()

@@ -27,6 +27,12 @@ def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     return gone if new is None else [*gone, (b"v" + new + key, b"")]
 
 
+def complete(store: Store) -> None:
+    """As whoever caught up does."""
+    for _ in store.derive_all(derive):
+        pass
+
+
 def content(store: Store) -> dict[bytes, bytes]:
     """The table's rows."""
     return dict(store.scan(b"!", b"\xff", 1_000))
@@ -37,9 +43,28 @@ def test_derived_keys_follow_the_record_through_one_batch(tmp_path: Path) -> Non
     store = Store(tmp_path / "t-0")
     first = [Record(0, b"a", b"1"), Record(1, b"a", b"2"), Record(2, b"b", b"1"), Record(3, b"b", None)]
     apply_records("t-0", store, derive, first, end=4)
+    complete(store)
     assert content(store) == {b"a": b"2", b"v2a": b""}
     apply_records("t-0", store, derive, [Record(4, b"a", b"3")], end=5)
     assert content(store) == {b"a": b"3", b"v3a": b""}
+    store.close()
+
+
+def test_a_store_built_from_nothing_is_bare_until_it_is_complete(tmp_path: Path) -> None:
+    """A process that ends in between does not forget it; one that asks for half of it has none of it."""
+    store = Store(tmp_path / "t-0")
+    apply_records("t-0", store, derive, [Record(0, b"a", b"1")], end=3)
+    store.close()
+    store = Store(tmp_path / "t-0")
+    assert store.bare
+    apply_records("t-0", store, derive, [Record(0, b"a", b"1"), Record(1, b"b", b"2")], end=3)
+    next(store.derive_all(derive))
+    apply_records("t-0", store, derive, [Record(2, b"a", None)], end=3)
+    assert content(store) == {b"b": b"2"}
+    complete(store)
+    store.close()
+    store = Store(tmp_path / "t-0")
+    assert (store.bare, content(store)) == (False, {b"b": b"2", b"v2b": b""})
     store.close()
 
 
@@ -47,6 +72,7 @@ def test_records_that_the_store_has_are_not_applied_again(tmp_path: Path) -> Non
     """Reading starts at the store's own last record."""
     store = Store(tmp_path / "t-0")
     apply_records("t-0", store, derive, [Record(0, b"a", b"1"), Record(1, b"a", b"2")], end=2)
+    complete(store)
     apply_records("t-0", store, derive, [Record(1, b"a", b"2"), Record(2, b"b", b"1")], end=3)
     assert content(store) == {b"a": b"2", b"b": b"1", b"v1b": b"", b"v2a": b""}
     store.close()

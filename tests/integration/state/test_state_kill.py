@@ -1,6 +1,7 @@
 """kill -9 at every step of a batch."""
 
 import asyncio
+import shutil
 from typing import Any
 
 import pytest
@@ -25,3 +26,17 @@ async def test_i6_a_process_killed_inside_a_batch_loses_and_repeats_nothing(grou
         outputs = [record.value for record in await ground.read(f"{ground.namespace}.out", partition)]
         assert set(words) <= set(outputs)
         assert len(outputs) >= len(words)
+
+
+@pytest.mark.parametrize("step", ["store", "derive"])
+async def test_i6_a_process_killed_while_it_rebuilds_a_table_leaves_one_that_is_rebuilt(ground: Any, step: str) -> None:
+    """In the middle of the records, or of deriving from them: the next start ends with what the changelog says."""
+    room = await ground.room()
+    await room.take({ground.tp(0), ground.tp(1)}, set())
+    await ground.work(room, [b"w%d" % (n % 30) for n in range(100)] + [b"!w3"])
+    await ground.close(room)
+    shutil.rmtree(ground.path().parent)
+
+    doomed = ground.start(DIE_AT=step, STANDBYS="0")
+    assert await ground.ended(doomed) == -9
+    await ground.check("a")

@@ -1,12 +1,12 @@
 """A twin of the RocksDB store: a kill -9 leaves what was flushed, some commits ago, and its position."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from streams.state.memory import MemoryPartition
-from streams.state.partition import NO_MARKER, Change
-from streams.state.store import FIRST_KEY, MARKER, Position
+from streams.state.partition import NO_MARKER, Change, Derive
+from streams.state.store import FIRST_KEY, LAST_KEY, MARKER, Position
 
 FLUSH_EVERY = 5
 """Commits that a kill may lose."""
@@ -18,6 +18,7 @@ class Folder:
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
         self.position = Position()
+        self.bare = False
 
 
 class Disk:
@@ -71,9 +72,20 @@ class DiskStore:
         if self._commits % FLUSH_EVERY == 0:
             self._flush()
 
+    def derive_all(self, derive: Derive) -> Iterator[None]:
+        """All or nothing, at once on disk; a kill may come before."""
+        rows = self._rows.scan(FIRST_KEY, LAST_KEY, 1_000_000)
+        derived = [change for key, value in rows for change in derive(key, None, value)]
+        yield
+        for key, value in derived:
+            self._rows._set(key, value)
+            self._newest[key] = value
+        self.bare = False
+        self._flush()
+
     def wipe(self) -> None:
         """Empty it."""
-        self._folder.rows, self._folder.position = {}, Position()
+        self._folder.rows, self._folder.position, self._folder.bare = {}, Position(), False
         self._newest.clear()
         self._read_folder()
 
@@ -85,7 +97,7 @@ class DiskStore:
         self._rows = MemoryPartition()
         for key, value in self._folder.rows.items():
             self._rows._set(key, value)
-        self.position = self._folder.position
+        self.position, self.bare = self._folder.position, self._folder.bare
 
     def _flush(self) -> None:
         for key, value in self._newest.items():
@@ -93,5 +105,5 @@ class DiskStore:
                 self._folder.rows.pop(key, None)
             else:
                 self._folder.rows[key] = value
-        self._folder.position = self.position
+        self._folder.position, self._folder.bare = self.position, self.bare
         self._newest.clear()
