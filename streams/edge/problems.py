@@ -12,13 +12,11 @@ from fastapi.responses import Response
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
-from pipelines.faults import fault
+from pipelines.faults import described
 from pipelines.views import Problem
 from sinks.record.client import ClickHouseAwayError
 from sinks.record.errors import QueryFailedError
 from sinks.record.filters import BadCursorError
-
-FAULTS_SHOWN = 20
 
 KAFKA_AWAY = (
     "Kafka did not confirm it, and may have taken it all the same; send it again when Kafka is back: "
@@ -70,7 +68,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
         return answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {said[:80]}")
     if error.errors()[0]["type"] == "json_invalid":
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, _no_json(error.errors()[0]))
-    errors = [fault(e) for e in error.errors()[:FAULTS_SHOWN]]
+    errors = described(error.errors())
     first = errors[0]
     return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['field']}: {first['problem']}", errors)
 
