@@ -24,6 +24,12 @@ KAFKA_AWAY = (
     "Only an execute that names no run gets a new one each time, and may be executed twice"
 )
 
+MEDIA_TYPE = "application/problem+json"
+_COMPONENTS = "#/components/schemas/{model}"
+_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": _COMPONENTS.format(model="Problem")}}}
+RESPONSES: dict[int | str, dict[str, Any]] = {"default": {"description": "What was wrong", "content": _CONTENT}}
+"""What OpenAPI says of every route: any status without an entry of its own is a problem document."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,7 +49,13 @@ def answer(status: int, detail: str, errors: Sequence[dict[str, JsonValue]] = ()
 def respond(problem: Problem) -> Response:
     """The same, of a problem that exists."""
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else None
-    return Response(problem.model_dump_json(), problem.status, headers, "application/problem+json")
+    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+
+
+def schema() -> dict[str, Any]:
+    """A problem document, for the components of OpenAPI."""
+    whole = Problem.model_json_schema(ref_template=_COMPONENTS)
+    return {name: value for name, value in whole.items() if name != "$defs"}  # JsonValue, which is there
 
 
 def install(app: FastAPI) -> None:
