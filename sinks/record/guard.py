@@ -24,6 +24,7 @@ OURS = frozenset({"executions", "attempts", "events", "logs", "tasks", "pipeline
 
 READS = re.compile(r"SelectWithUnionQuery|SelectIntersectExceptQuery|Show\w+|Describe\w*|Exists\w+|Explain\b")
 WRITES = re.compile(r"InsertQuery|CreateQuery|DropQuery|TruncateQuery|DeleteQuery|AlterQuery")
+SAY_SO = "; for a table of your own, say that it writes (writes: true; on the command line --writes)"
 CREATES = re.compile(r"CREATE (OR REPLACE )?(TABLE|VIEW) ")
 ALTERS = frozenset(
     {"DELETE", "UPDATE", "ADD_COLUMN", "DROP_COLUMN", "MODIFY_COLUMN", "RENAME_COLUMN", "COMMENT_COLUMN"}
@@ -57,7 +58,7 @@ def check(client: Client, names: Names, sql: str, parameters: Mapping[str, Any],
     nodes = _nodes(client, text, parameters)
     kind = nodes[0].split()[0]
     if not READS.fullmatch(kind) and not (writes and WRITES.fullmatch(kind)):
-        must_be_said = "; for a table of your own, say that it writes (--writes)" if WRITES.fullmatch(kind) else ""
+        must_be_said = SAY_SO if WRITES.fullmatch(kind) else ""
         raise QueryRefusedError(f"{_verb(text)} is not allowed here: {_allowed(writes)}{must_be_said}")
     if outside := OUTSIDE.search(QUOTED.sub("''", text)):
         raise QueryRefusedError(f"{outside.group(1)} is not allowed: a statement works on tables only")

@@ -1,5 +1,7 @@
 """The HTTP application: routes behind a guard. What it works with is given to it."""
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from streams.edge import problems
@@ -9,15 +11,24 @@ from streams.edge.metrics import Counting
 from streams.edge.routes import bulk, definitions, executions, orders, state
 
 
+class _Described(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's document, with the model that it would call application/json."""
+        document = super().openapi()
+        document["components"]["schemas"]["Problem"] = problems.schema()
+        return document
+
+
 def make_app(context: Context | None, token: str) -> FastAPI:
     """The API under /v1, /health and /metrics. Without a context it can only describe itself."""
-    app = FastAPI(
+    app = _Described(
         title="Headrace",
         description="Tasks, executions and pipelines over HTTP. Errors are problem documents (RFC 9457).",
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        responses=problems.RESPONSES,
     )
     app.state.context = context
     for module in (bulk, orders, executions, definitions, state):

@@ -12,19 +12,23 @@ from fastapi.responses import Response
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
-from pipelines.faults import fault
+from pipelines.faults import described
 from pipelines.views import Problem
 from sinks.record.client import ClickHouseAwayError
 from sinks.record.errors import QueryFailedError
 from sinks.record.filters import BadCursorError
-
-FAULTS_SHOWN = 20
 
 KAFKA_AWAY = (
     "Kafka did not confirm it, and may have taken it all the same; send it again when Kafka is back: "
     "the same task in the same run is executed once, and a repeated cancel or retry does no harm. "
     "Only an execute that names no run gets a new one each time, and may be executed twice"
 )
+
+MEDIA_TYPE = "application/problem+json"
+_COMPONENTS = "#/components/schemas/{model}"
+_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": _COMPONENTS.format(model="Problem")}}}
+RESPONSES: dict[int | str, dict[str, Any]] = {"default": {"description": "What was wrong", "content": _CONTENT}}
+"""What OpenAPI says of every route: any status without an entry of its own is a problem document."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +49,13 @@ def answer(status: int, detail: str, errors: Sequence[dict[str, JsonValue]] = ()
 def respond(problem: Problem) -> Response:
     """The same, of a problem that exists."""
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else None
-    return Response(problem.model_dump_json(), problem.status, headers, "application/problem+json")
+    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+
+
+def schema() -> dict[str, Any]:
+    """A problem document, for the components of OpenAPI."""
+    whole = Problem.model_json_schema(ref_template=_COMPONENTS)
+    return {name: value for name, value in whole.items() if name != "$defs"}  # JsonValue, which is there
 
 
 def install(app: FastAPI) -> None:
@@ -70,7 +80,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
         return answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {said[:80]}")
     if error.errors()[0]["type"] == "json_invalid":
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, _no_json(error.errors()[0]))
-    errors = [fault(e) for e in error.errors()[:FAULTS_SHOWN]]
+    errors = described(error.errors())
     first = errors[0]
     return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['field']}: {first['problem']}", errors)
 

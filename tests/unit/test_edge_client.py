@@ -28,6 +28,8 @@ def test_envelopes_keep_the_order_of_their_partition() -> None:
         (("body", "many", 3, "execute", "task"), "[3].task"),
         (("create", "pipeline", "tasks", 0, "shell", "env", "shell"), "pipeline.tasks[0].env.shell"),
         (("query", "limit"), "limit"),
+        (("body", "query"), "query"),
+        (("body", "create"), "body"),
         ((), "event"),
     ],
 )
@@ -46,6 +48,25 @@ def test_faults_say_where_what_and_why() -> None:
     assert len(str(name["value"])) <= 80
     assert priority == {"field": "task.priority", "problem": "Input should be less than or equal to 9", "value": "12"}
     assert "task.priority: Input should be less than or equal to 9 (got 12)" in sentence(caught.value)
+
+
+def test_a_field_may_have_the_name_of_a_tag() -> None:
+    """What is known to be a field is not taken for pydantic's word for a member of a union."""
+    assert field(("body", "sql"), named=True) == "sql"
+    assert field(("body",), named=True) == "body"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": None, "b": (True, "ä\x1b")}, r'{"a": null, "b": [true, "ä\u001b"]}'),
+        ("it", "'it'"),
+        (b"no {json", "'no {json'"),
+    ],
+)
+def test_values_are_shown_without_a_word_of_python(value: object, text: str) -> None:
+    """As JSON; text alone in quotes, and what cannot be printed escaped."""
+    assert shown(value) == text
 
 
 def test_a_large_value_is_shortened_without_being_written_out() -> None:

@@ -70,3 +70,18 @@ def test_the_api_describes_itself() -> None:
     document = json.loads(json.dumps(make_app(None, "t" * 40).openapi()))
     operations = [o for path in document["paths"].values() for o in path.values()]
     assert all(o.get("description") for o in operations)
+
+
+def test_errors_are_described_as_they_are() -> None:
+    """Of every operation: a problem document, and FastAPI's own form of an error nowhere."""
+    document = make_app(None, "t" * 40).openapi()
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for operation in (o for path in document["paths"].values() for o in path.values()):
+        assert operation["responses"]["default"]["content"] == {"application/problem+json": problem}
+        assert "422" not in operation["responses"]
+    schemas = document["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    jsonschema.validate(
+        {"title": "Not Found", "status": 404, "errors": [{"field": "a"}]},
+        {"$ref": "#/components/schemas/Problem", "components": {"schemas": schemas}},
+    )

@@ -52,7 +52,19 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_told_to(headers: dict
             "there is no such field; did you mean retries?",
         ),
         ("/v1/tasks", b'{"id": "x", "kind": nope}', "the body is no JSON: Expecting value at character 21"),
-        ("/v1/tasks", b'"text"', "event: Input should be an object"),
+        ("/v1/tasks", b'"text"', "body: Input should be an object"),
+        ("/v1/tasks", b'{"id": "x"}', "kind: missing; one of function, python, shell, sql, http, external, sleep"),
+        ("/v1/tasks", b'{"id": "x", "kind": "dance"}', "kind: there is no such kind; one of function, python,"),
+        (
+            "/v1/tasks",
+            b'{"type": "create", "task": {"id": "x"}}',
+            "sleep; send the task itself, with nothing around it",
+        ),
+        ("/v1/executions", b'{"task": "x"}', "type: missing; one of submit, execute"),
+        ("/v1/executions", b'{"type": "create"}', "type: there is no such type; one of submit, execute"),
+        ("/v1/events", b'[{"task": "x"}]', "[0].type: missing; one of create, execute, submit,"),
+        ("/v1/sql", b'{"query": 5}', "query: Input should be a valid string"),
+        ("/v1/executions/12345678/cancel", b'{"cancel": 1}', "cancel: there is no such field"),
         ("/v1/executions/cancel", b'{"filter": {"state": "running"}}', "filter.state: Input should be a list"),
         ("/v1/executions/cancel", b'{"ids": []}', "ids: The list should have at least 1 item, not 0"),
     ],
@@ -62,3 +74,12 @@ async def test_what_is_wrong_is_said_in_words_of_json(path: str, body: bytes, sa
     answer = await sent(path, body, **{"content-type": "application/json"})
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
+
+
+async def test_a_field_that_does_not_exist_is_taken_for_the_one_that_is_missing() -> None:
+    """Names of tasks' kinds are fields like others where no kind is expected; values are JSON, as they came."""
+    answer = await sent("/v1/sql", b'{"sql": "SELECT 1"}', **{"content-type": "application/json"})
+    assert answer.json()["errors"] == [
+        {"field": "query", "problem": "Field required", "value": '{"sql": "SELECT 1"}'},
+        {"field": "sql", "problem": "there is no such field; did you mean query?", "value": "'SELECT 1'"},
+    ]

@@ -78,14 +78,15 @@ def test_a_producer_with_a_wrong_clock_is_not_believed() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (b"{not json", ["JSON"]),
+        (b"{not json", ["JSON", "(got '{not json')"]),
         (b"\xff\xfe\x00", ["JSON"]),
         (b"", ["JSON"]),
         (b"[]", ["object"]),
         (event(type="submit", task={"id": "t", "kind": "sleep", "seconds": 1}, colour="red"), ["colour"]),
         (event(type="submit", task={"id": "t", "kind": "sleep", "seconds": 1, "shape": 1}), ["shape"]),
         (event(type="sumbit", task={}), ["sumbit", "submit"]),
-        (event(task="t"), ["type"]),
+        (event(task="t"), ["type: missing; one of create, execute,", '(got {"task": "t"})']),
+        (event(type="submit", task={"id": "t"}), ["task.kind: missing; one of function, python,", '(got {"id": "t"})']),
         (event(type="execute", task="t", priority="high"), ["priority", "high"]),
         (event(type="execute", task="t", priority=10), ["priority", "9"]),
         (event(type="submit", task={"id": "t", "kind": "dance"}), ["dance", "shell"]),

@@ -4,7 +4,8 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from pipelines.events import (
     AnyEvent,
@@ -36,7 +37,17 @@ Events = Annotated[
     Annotated[PublicEvent, Tag("one")] | Annotated[list[PublicEvent], Field(max_length=EVENTS_AT_ONCE), Tag("many")],
     Discriminator(_one_or_many),
 ]
-ExecutionEvent = Annotated[SubmitEvent | ExecuteEvent, Field(discriminator="type")]
+
+
+def _typed(given: Any) -> Any:
+    """Of an event without a type pydantic does not say which are taken here."""
+    if isinstance(given, dict) and "type" not in given:
+        known = {"discriminator": "type", "expected_tags": "submit, execute"}
+        raise PydanticCustomError("union_tag_not_found", "type is missing", known)
+    return given
+
+
+ExecutionEvent = Annotated[SubmitEvent | ExecuteEvent, Discriminator("type"), BeforeValidator(_typed)]
 _202: dict[int | str, dict[str, Any]] = {202: {"model": Accepted, "description": "Durable, not decided yet"}}
 
 

@@ -48,7 +48,7 @@ async def sql(wanted: QueryRequest, here: Here) -> QueryAnswer:
     return await here.reads.query(wanted)
 
 
-@router.get("/health", tags=["public"])
+@router.get("/health", tags=["public"], responses={503: {"model": HealthView, "description": "It is degraded"}})
 @router.head("/health", include_in_schema=False)
 async def is_healthy(here: Here, response: Response) -> HealthView:
     """Whether the edge serves, whom it has heard of, and whether the history keeps up. Needs no token."""

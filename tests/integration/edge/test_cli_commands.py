@@ -157,7 +157,7 @@ def test_sql_errors_are_one_readable_line(system: Any) -> None:
         "SELECT 1 FROM (": "Syntax error",
         "SELECT stat FROM executions": "UNKNOWN_IDENTIFIER); the views are attempts, events, executions,",
         "SELECT * FROM nowhere": "UNKNOWN_TABLE); the views are attempts, events, executions,",
-        "DROP TABLE mine": "say that it writes (--writes)",
+        "DROP TABLE mine": "say that it writes (writes: true; on the command line --writes)",
     }.items():
         done = system.run("sql", statement)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
