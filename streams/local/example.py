@@ -36,7 +36,7 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
         client.create_task(task.model)
     say(f"Loaded from {folder}: {contents(registry)}.")
     for line in unknown_upstreams(client, registry):
-        say(f"Warning: {line}.")
+        say(f"Warning: {line}")
     if kept := _kept(client, registry):
         gone = f"and not in this folder: {kept}; `{command('delete')}` removes them"
         say(f"Kept from earlier, {f'and not loaded now: {kept}' if registry.errors else gone}.")

@@ -67,7 +67,8 @@ def _pipeline_meant(client: Client, name: str | None, pipeline: str | None, run:
         return pipeline
     try:
         if (task := _found(client.task, name)) and not task.deleted:
-            return _none_with_its_run(task, run)
+            _refuse_without_run(task, run)
+            return None
         if _found(client.pipeline, name):
             return name
     except ApiUnavailableError:  # the order itself will tell
@@ -78,8 +79,8 @@ def _pipeline_meant(client: Client, name: str | None, pipeline: str | None, run:
     raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=detail))
 
 
-def _none_with_its_run(task: TaskView, run: str | None) -> None:
-    """No pipeline is meant; a task that waits for others of its run has to be told which."""
+def _refuse_without_run(task: TaskView, run: str | None) -> None:
+    """Raise UsageError for a task that waits for others of its run, where that is not named."""
     waits_for = [one for one in task.upstream if " in " not in one]  # the others name a run of their own
     if waits_for and run is None:
         names = listed(waits_for)
