@@ -20,15 +20,21 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 
 RATE = "executions_per_second"
 
+SHORT = 5.0
+"""Seconds below which what a measurement waits for in any case, such as a write to the history, is much of it."""
+
 
 def figures(found: list[Figures], output: str) -> None:
     """One measurement: its figures as they are, or of several runs the spread of each."""
     if output == "json":
         as_json(found[0] if len(found) == 1 else {"runs": found, "spread": spreads(found)})
-    elif len(found) == 1:
+        return
+    if len(found) == 1:
         plain(found[0])
     else:
         table(f"{len(found)} runs", [(name, "", values) for name, values in numbers(found)])
+    if any(one.get("seconds", SHORT) < SHORT for one in found):
+        sys.stdout.write(f"\nIn less than {SHORT:g} s the rate is mostly that of fixed waits: try more --executions.\n")
 
 
 def short_set(found: list[dict[str, Figures]], output: str) -> None:

@@ -47,7 +47,7 @@ def system(settings: Settings, *, own: bool = False) -> Iterator[System]:
         return
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         mine = settings_in(Path(folder), settings)
-        say(f"Starting a system of its own in {folder}, which is removed afterwards ...")
+        say("A system of its own is measured, and removed afterwards.")
         supervisor = Supervisor(say, lambda: None)
         with running(mine, say, supervisor), Client(mine.edge_url, read_token(mine), timeout=120) as client:
             yield System(mine, client, supervisor)

@@ -64,6 +64,7 @@ def running(settings: Settings, say: Callable[[str], None], supervisor: Supervis
     with only_one(settings.home):
         preflight.check_disk(settings.home)
         preflight.check_ports(preflight.ports(settings))
+        say(f"Starting Headrace in {settings.home}")
         try:
             kafka = supervisor.launch([kafka_role(settings)] if preflight.kafka_is_ours(settings) else [])
             others = supervisor.launch(roles(settings))

@@ -50,7 +50,9 @@ def topics() -> None:
 
 
 def load(folder: Path | None = None, /) -> None:
-    """Make the pipelines of a folder known, where no `headrace up` does it. Exits with 1 if one cannot be loaded.
+    """Make the pipelines of a folder known, where no `headrace up` does it.
+
+    Exits with 1 if one cannot be loaded, or the folder defines nothing.
 
     An API that is still starting is waited for: 60 s, then the exit code is 5.
 
@@ -67,8 +69,11 @@ def load(folder: Path | None = None, /) -> None:
         check_folder(folder, "the command names") if folder else check_pipelines(settings())
     except SetupError as error:
         sys.exit(f"headrace load: {error}")
+    folder = folder or settings().pipelines_dir
     with mapped(), api_there(print) as client:
-        registry = make_known(client, folder or settings().pipelines_dir, print)
+        registry = make_known(client, folder, print)
+        if not (registry.errors or registry.events()):
+            sys.exit(f"headrace load: no *.py file in {folder} defines a task or a pipeline; name the folder of yours")
         if registry.functions and client.workers():
             sys.stdout.write(RESTART)
     sys.exit(1 if registry.errors else 0)

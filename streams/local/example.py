@@ -10,6 +10,7 @@ from pipelines.requests import ExecutionFilter
 from pipelines.views import ExecutionRow
 from streams.local.screen import Screen
 from streams.local.timeline import ended
+from streams.local.upstreams import unknown_upstreams
 from ui.client import ApiUnavailableError, Client
 
 EXAMPLE = "weather"
@@ -34,6 +35,8 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
     for task in registry.tasks.values():
         client.create_task(task.model)
     say(f"Loaded from {folder}: {contents(registry)}.")
+    for line in unknown_upstreams(client, registry):
+        say(f"Warning: {line}")
     if kept := _kept(client, registry):
         gone = f"and not in this folder: {kept}; `{command('delete')}` removes them"
         say(f"Kept from earlier, {f'and not loaded now: {kept}' if registry.errors else gone}.")

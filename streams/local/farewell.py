@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from pydantic import ValidationError
 
@@ -39,7 +40,11 @@ def drain(settings: Settings, worker: Child | None, say: Callable[[str], None]) 
         return
     more = "at least " if running.total > len(running.items) else ""
     say(f"Stopping: up to {settings.drain_timeout:g} s are left to {more}{_tasks(running.items)} ...")
-    worker.stop()
+    try:
+        worker.stop()
+    except KeyboardInterrupt:  # it is killed by now
+        say(f"Cut short: {_cut(settings, running)}.")
+        raise
     say(f"Stopped the worker: {_told(settings, running)}.")
 
 
@@ -90,6 +95,18 @@ def _told(settings: Settings, running: ExecutionPage) -> str:
         return f"{unknown}: after the next start `{command('list')}` says it"
     more = running.total - len(running.items)
     return f"{said}; {more} more were not looked at" if more > 0 else said
+
+
+def _cut(settings: Settings, running: ExecutionPage) -> str:
+    """Which of them a kill met, as far as anybody can say at once, and what the next start makes of those."""
+    rows: Sequence[ExecutionRow] = running.items
+    with suppress(*AWAY), _client(settings) as client:
+        now: list[ExecutionRow] = [client.execution(row.execution) for row in rows]
+        rows = [row for row in now if row.state not in TERMINAL_STATES]
+    more = running.total - len(running.items)
+    also = f" and {more} more" if more > 0 else ""
+    fate = "after the next start what is at_most_once ends as lost, all else runs again"
+    return f"{_tasks(rows)}{also}; {fate}" if rows else f"nothing: {_tasks(running.items)} ended"
 
 
 def _outcomes(client: Client, running: Sequence[ExecutionRow]) -> list[ExecutionRow]:

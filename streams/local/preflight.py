@@ -92,7 +92,10 @@ def check_pipelines(settings: Settings) -> None:
 
 def check_folder(folder: Path, who: str) -> None:
     """Raise SetupError where there is no such folder; `who` says in words where it was named."""
-    if not folder.expanduser().is_dir():
+    folder = folder.expanduser()
+    if folder.is_file():
+        raise SetupError(f"{who} {folder}, and that is a file: name its folder, {folder.parent}")
+    if not folder.is_dir():
         raise SetupError(f"{who} {folder}, and there is no such folder; make it, or name the one with your *.py files")
 
 

@@ -20,6 +20,7 @@ from streams.local.supervisor import Supervisor
 from streams.settings import Settings
 from streams.token import read_token, token_path
 from ui.client import ApiError, ApiUnavailableError, Client
+from ui.parts import formats
 
 FOREVER = 3600.0
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,7 +50,6 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
         bring_command("bwrap")
     supervisor = Supervisor(screen.say, screen.redraw)
     screen.children = supervisor.children
-    screen.say(f"Starting Headrace in {settings.home}")
     screen.open()
     try:
         with running(settings, screen.say, supervisor):
@@ -58,10 +58,10 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
                 supervisor.wait(dashboard)
                 webbrowser.open(_dashboard(settings))  # the person sees the example run on it
             screen.close()
-            good = _show_example(settings, screen, supervisor)
+            good, broken = _show_example(settings, screen, supervisor)
             supervisor.wait(dashboard)
             if not once:
-                _where(settings, screen)
+                _where(settings, screen, broken)
             while not once:
                 supervisor.pause(FOREVER)
     finally:
@@ -69,15 +69,20 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
     return good
 
 
-def _show_example(settings: Settings, screen: Screen, supervisor: Supervisor) -> bool:
-    """Run the example; a person who stays gets a line where it fails, and the rest goes on."""
+def _show_example(settings: Settings, screen: Screen, supervisor: Supervisor) -> tuple[bool, int]:
+    """Run the example; a person who stays gets a line where it fails, and the rest goes on.
+
+    Returns whether it went well, and how many files were not loaded.
+    """
+    broken = 0
     try:
         with Client(settings.edge_url, read_token(settings)) as client:
             registry = register(client, settings.pipelines_dir, screen.say)
-            return run_example(client, registry, screen, supervisor.pause)
+            broken = len({error.file for error in registry.errors})
+            return run_example(client, registry, screen, supervisor.pause), broken
     except (ApiError, ApiUnavailableError) as error:
         screen.say(f"The example {EXAMPLE!r} could not be run: {error}")
-        return False
+        return False, broken
 
 
 def _dashboard(settings: Settings) -> str:
@@ -89,15 +94,15 @@ def _has_desktop(screen: Screen) -> bool:
     return screen.console.is_terminal and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _where(settings: Settings, screen: Screen) -> None:
-    """Where things are, and what to try next."""
+def _where(settings: Settings, screen: Screen, broken: int) -> None:
+    """Where things are, and what to try next. `broken`: files that were not loaded, of which lines above say why."""
     kafka = "ours" if preflight.kafka_is_ours(settings) else "yours"
     _rows(screen, "Where things are", [
         ("dashboard", _dashboard(settings)),
         ("API", settings.edge_url),
         ("its token", str(token_path(settings))),
         ("Kafka", f"{settings.kafka} ({kafka}; send tasks to the topic {settings.namespace}.submit)"),
-        ("pipelines", str(settings.pipelines_dir)),
+        ("pipelines", f"{settings.pipelines_dir}{_left_out(broken)}"),
         ("logs", str(settings.home / "logs")),
         ("data", str(settings.home)),
     ])  # fmt: skip
@@ -107,6 +112,10 @@ def _where(settings: Settings, screen: Screen) -> None:
         ("is all well?", command("doctor")),
     ])  # fmt: skip
     screen.say("\nCtrl-C stops everything; the data stays.")
+
+
+def _left_out(files: int) -> str:
+    return f" ({formats.number_of(files, 'file')} not loaded: see above)" if files else ""
 
 
 def _rows(screen: Screen, title: str, rows: list[tuple[str, str]]) -> None:

@@ -1,7 +1,9 @@
 """What is said of running tasks when everything is stopped, with an API of made-up data and a real process."""
 
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,9 +42,11 @@ def world(worker: Child) -> World:
     return world
 
 
-def said(tmp_path: Path, worker: Child, world: World, meanwhile: Callable[[ExitStack], None]) -> list[str]:
+def said(
+    tmp_path: Path, worker: Child, world: World, meanwhile: Callable[[ExitStack], None], lines: list[str] | None = None
+) -> list[str]:
     """The lines of a farewell; `meanwhile` runs when the worker is about to be stopped, and may end the API."""
-    token, port, lines = tmp_path / "token", free_port(), list[str]()
+    token, port, lines = tmp_path / "token", free_port(), [] if lines is None else lines
     token.write_text(TOKEN)
     token.chmod(0o600)
     settings = Settings(home=tmp_path, token_file=token, edge_url=f"http://127.0.0.1:{port}", drain_timeout=3)
@@ -71,6 +75,28 @@ def test_each_of_ours_is_told(tmp_path: Path, worker: Child, world: World) -> No
         f"Stopped the worker: the task {a} ended; nothing was heard of the task {b}.",
     ]
     assert worker.process is None
+
+
+def test_a_second_ctrl_c_says_what_it_cut_short(tmp_path: Path, worker: Child, world: World) -> None:
+    """What had ended by then is left out; what becomes of the others is said."""
+    ends = world.add("a", "running", worker="own")
+    stays = world.add("b", "running", worker="own")
+    lines, before = list[str](), signal.getsignal(signal.SIGINT)
+    assert worker.process
+    worker.process.send_signal(signal.SIGSTOP)  # it does not hear that it is asked to end
+
+    def meanwhile(_: ExitStack) -> None:
+        world.change(ends, state="succeeded")
+        threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            said(tmp_path, worker, world, meanwhile, lines)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    fate = "after the next start what is at_most_once ends as lost, all else runs again"
+    assert lines[1:] == [f"Cut short: the task b ({short_id(stays)}); {fate}."]
 
 
 def test_an_api_that_dies_meanwhile_is_no_silence(tmp_path: Path, worker: Child, world: World) -> None:

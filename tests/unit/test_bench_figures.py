@@ -23,6 +23,13 @@ def test_several_runs_have_their_spread(capsys: pytest.CaptureFixture[str]) -> N
     assert set(spread) == {"rate", "cpu.edge"}
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(2.1, True), (31.0, False)])
+def test_a_short_measurement_says_so(capsys: pytest.CaptureFixture[str], seconds: float, *, told: bool) -> None:
+    """Its rate says more of fixed waits than of the system."""
+    show.figures([{"seconds": seconds, "executions_per_second": 240}], "table")
+    assert ("try more --executions" in capsys.readouterr().out) is told
+
+
 def test_a_bar_is_as_long_as_its_share() -> None:
     """The longest fills the column; nothing is no bar."""
     assert show.bar(10, 10) == "█" * show.WIDTH

@@ -6,11 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from streams.local.cluster import local_settings
+from streams.local.cluster import local_settings, running
 from streams.local.errors import SetupError, last_lines
 from streams.local.lockfile import holder, only_one
 from streams.local.ports import free_ports, is_free, listens
-from streams.local.preflight import Port, check_disk, check_home, check_pipelines, check_ports, kafka_is_ours, ports
+from streams.local.preflight import (
+    Port,
+    check_disk,
+    check_folder,
+    check_home,
+    check_pipelines,
+    check_ports,
+    kafka_is_ours,
+    ports,
+)
+from streams.local.supervisor import Supervisor
 from streams.settings import Settings
 
 
@@ -76,6 +86,23 @@ def test_a_folder_of_pipelines_that_is_not_there_is_one_clear_line(tmp_path: Pat
         check_pipelines(named)
     check_pipelines(local_settings(Settings(home=tmp_path)))
     check_pipelines(Settings(home=tmp_path, pipelines_dir=tmp_path))
+
+
+def test_a_file_in_place_of_the_folder_is_told_its_folder(tmp_path: Path) -> None:
+    """Nobody is asked to make what is there."""
+    (tmp_path / "mine.py").write_text("")
+    with pytest.raises(SetupError, match=rf"mine.py, and that is a file: name its folder, {tmp_path}$"):
+        check_folder(tmp_path / "mine.py", "the command names")
+
+
+def test_who_is_refused_does_not_hear_of_a_start(tmp_path: Path, taken: int) -> None:
+    """A port that is taken, or a second instance, is found before anything is said to start."""
+    lines = list[str]()
+    settings = Settings(home=tmp_path, kafka="one.example:9092", edge_port=taken)
+    supervisor = Supervisor(lines.append)
+    with pytest.raises(SetupError, match="is taken"), running(settings, lines.append, supervisor):
+        raise AssertionError
+    assert lines == []
 
 
 def test_a_second_instance_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from cyclopts import Parameter
 
 from pipelines.command import command
 from pipelines.faults import shown
-from pipelines.views import Problem
+from pipelines.listed import listed
+from pipelines.views import Problem, TaskView
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
@@ -51,21 +52,22 @@ def execute(
     said: dict[str, Any] = {"run": run, "at": moment, "payload": value, "priority": priority}
     with connected() as client:
         with guessing(client, name or pipeline or "", kept_or_nearly_same):
-            whole = _pipeline_meant(client, name, pipeline)
+            whole = _pipeline_meant(client, name, pipeline, run)
             made = client.run_pipeline(whole, **said) if whole else client.execute(name or "", **said)
         return report_all(client, [made], common, wait=wait) if whole else report(client, made, common, wait=wait)
 
 
-def _pipeline_meant(client: Client, name: str | None, pipeline: str | None) -> str | None:
+def _pipeline_meant(client: Client, name: str | None, pipeline: str | None, run: str | None) -> str | None:
     """The pipeline that is meant; none: the task. It is asked, not tried: a refused order is recorded.
 
-    Raises ApiError where there is no such thing.
+    Raises ApiError where there is no such thing, and UsageError where a task needs a run and none is named.
     """
     if name is None:
         ask_first(client.pipeline, pipeline or "")
         return pipeline
     try:
         if (task := _found(client.task, name)) and not task.deleted:
+            _refuse_without_run(task, run)
             return None
         if _found(client.pipeline, name):
             return name
@@ -75,6 +77,16 @@ def _pipeline_meant(client: Client, name: str | None, pipeline: str | None) -> s
         f"there is no task or pipeline {shown(name)}: create it first (`{command('create FILE')}`), or submit it whole"
     )
     raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=detail))
+
+
+def _refuse_without_run(task: TaskView, run: str | None) -> None:
+    """Raise UsageError for a task that waits for others of its run, where that is not named."""
+    waits_for = [one for one in task.upstream if " in " not in one]  # the others name a run of their own
+    if waits_for and run is None:
+        names = listed(waits_for)
+        raise UsageError(
+            f"task {shown(task.task)} waits for {names}: name the run in which they are executed, by --run"
+        )
 
 
 def _found(look: Callable[[str], T], name: str) -> T | None:

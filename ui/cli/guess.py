@@ -56,22 +56,35 @@ def kept_or_nearly_same(client: Client, name: str) -> str:
 
 def nearly_same(client: Client, name: str) -> str:
     """For a task or a pipeline: the name that is nearly the same."""
-    return _nearest(name, _tasks(client) + _pipelines(client))
+    return nearest(name, tasks_kept(client) + _pipelines(client))
 
 
 def nearly_pipeline(client: Client, name: str) -> str:
     """For a pipeline: the one whose name is nearly the same."""
-    return _nearest(name, _pipelines(client))
+    return nearest(name, _pipelines(client))
+
+
+def unknown_task(client: Client, name: str) -> str:
+    """For a list without rows: that no task of that name is kept or ever ran, and the name that is nearly the same."""
+    try:
+        client.task(name)
+    except ApiError as error:
+        if error.status != NOT_FOUND:
+            raise
+        ran = client.executions(ExecutionFilter(task=name), limit=1).items
+        return "" if ran else "; ".join(filter(None, (str(error), nearest(name, tasks_kept(client)))))
+    return ""
 
 
 def pipeline_or_nearly_task(client: Client, name: str) -> str:
     """For a task that is to be deleted: that it is a pipeline, or the task whose name is nearly the same."""
     if name in _pipelines(client):
         return f"{name} is a pipeline: `{command(f'delete --pipeline {shlex.quote(name)}')}`"
-    return _nearest(name, _tasks(client))
+    return nearest(name, tasks_kept(client))
 
 
-def _tasks(client: Client) -> list[str]:
+def tasks_kept(client: Client) -> list[str]:
+    """The tasks that can be executed, by name."""
     return [one.task for one in client.tasks(limit=1000)]
 
 
@@ -79,7 +92,8 @@ def _pipelines(client: Client) -> list[str]:
     return [one.pipeline for one in client.pipelines()]
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str]) -> str:
+    """The known name that is nearly the same, as a question; empty where there is none."""
     return next((f"did you mean {near}?" for near in get_close_matches(name, known, n=1)), "")
 
 

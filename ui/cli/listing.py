@@ -9,7 +9,8 @@ from rich.text import Text
 from pipelines.requests import ExecutionFilter, Order
 from pipelines.views import ExecutionPage, ExecutionRow, StateName
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import ROOMY, cell, console, moment, narrow, notes, state, table
+from ui.cli.guess import unknown_task
+from ui.cli.looks import ROOMY, cell, console, moment, narrow, notes, safe, state, table
 from ui.cli.times import since
 from ui.parts import formats
 
@@ -83,10 +84,13 @@ def executions(
     """
     with connected() as client:
         page = client.executions(which.resolved(), order=order, limit=limit, cursor=cursor)
+        hint = unknown_task(client, which.task) if which.task and not page.total and not common.json else ""
     if common.json:
         print_json(page)
     else:
         _draw(page, order)
+    if hint:
+        notes.print(safe(hint), soft_wrap=True)
 
 
 def _draw(page: ExecutionPage, order: Order) -> None:

@@ -90,7 +90,7 @@ def _show_outcome(view: Waited, common: Common) -> None:
     if common.json:
         print_json(view)
     else:
-        notes.print(_headline(view))
+        notes.print(headline(view))
         if view.result is not None:
             console.print(JSON.from_data(view.result, ensure_ascii=True), soft_wrap=True)
         if problem := view.error or view.reason:
@@ -102,14 +102,23 @@ def _show_outcome(view: Waited, common: Common) -> None:
 def _show_outcomes(views: Sequence[Waited]) -> None:
     """A line each; below one that is no success, why."""
     for view in views:
-        notes.print(_headline(view), safe(view.task), "(was there before)" if view.existing else "", soft_wrap=True)
+        notes.print(headline(view), safe(view.task), "(was there before)" if view.existing else "", soft_wrap=True)
         if view.state != "succeeded" and (problem := view.error or view.reason):
             notes.print(Padding(safe(problem.strip()), (0, 0, 0, 4)))
 
 
-def _headline(view: ExecutionView) -> Text:
-    ran = f" in {formats.duration(view.ran_ms)}" if view.ran_ms is not None else ""
-    return Text.assemble(state(view.state, late=view.late), ran, f"  {view.execution}")
+def headline(view: ExecutionView) -> Text:
+    """How it ended, after how much, and its id."""
+    return Text.assemble(state(view.state, late=view.late), _effort(view), f"  {view.execution}")
+
+
+def _effort(view: ExecutionView) -> str:
+    """How long it ran; of several attempts how many, and the time from the first one's start to the end."""
+    began = next((one.started_at for one in view.attempts if one.started_at), None)
+    if view.attempt > 1 and began and view.finished_at:
+        whole = formats.duration((view.finished_at - began).total_seconds() * 1000)
+        return f" after {view.attempt} attempts, {whole}"
+    return f" in {formats.duration(view.ran_ms)}" if view.ran_ms is not None else ""
 
 
 def outcome(client: Client, execution: str) -> ExecutionView:

@@ -63,9 +63,14 @@ class Functions:
         return _Found(function, is_async(function), "context" in inspect.signature(function).parameters)
 
     def _advice(self) -> str:
-        """What may be the matter: a file that was not loaded, or one that was not there."""
+        """What may be the matter: a file that was not loaded, or one that is gone or came later."""
+        if not self._broken:
+            return _RELOAD
         more = f" (and {len(self._broken) - 1} more)" if len(self._broken) > 1 else ""
-        return f"not loaded: {self._broken[0]}{more}: mend it and restart the worker" if self._broken else _RELOAD
+        return (
+            "its file is gone, or is one that was not loaded, to be mended before the worker is restarted: "
+            f"{self._broken[0]}{more}"
+        )
 
 
 _RELOAD = (

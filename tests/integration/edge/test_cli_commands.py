@@ -8,10 +8,17 @@ import pytest
 from kafka import KafkaProducer
 
 from pipelines.ids import execution_id, to_text
-from pipelines.model import ExternalTask, PipelineModel, SleepTask
+from pipelines.model import ExternalTask, PipelineModel, SleepTask, UpstreamRef
 from pipelines.requests import BulkRequest, ExecutionFilter
 from tests.integration.edge.listing import until
 from ui.client import ApiError, Client
+
+
+def until_kept(client: Client, name: str) -> None:
+    """Wait until the history has a task."""
+    deadline = time.monotonic() + 30
+    while name not in {one.task for one in client.tasks(limit=1000)} and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,47 @@ def test_loading_names_what_is_kept_and_not_in_the_folder(system: Any, tmp_path:
     _, _, kept = system.run("load", str(tmp_path / "empty")).stdout.partition("Kept from earlier, ")
     assert kept.startswith("and not in this folder: the ")
     assert kept.endswith("delete` removes them.\n")
+
+
+def test_a_folder_that_defines_nothing_is_a_failure(system: Any, tmp_path: Any) -> None:
+    """It is named, as is the folder of a file that was named in its place."""
+    done = system.run("load", str(tmp_path))
+    assert (done.returncode, f"no *.py file in {tmp_path} defines a task" in done.stderr) == (1, True)
+    (tmp_path / "one.py").write_text("")
+    assert f"name its folder, {tmp_path}" in system.run("load", str(tmp_path / "one.py")).stderr
+
+
+def test_an_upstream_task_that_nobody_knows_is_warned_of(system: Any, client: Client, tmp_path: Any, name: str) -> None:
+    """It may come later, so the task is accepted; what the folder or the system knows is no matter."""
+    name = name.replace("-", "_")
+    client.create_task(ExternalTask(id=f"kept-{name}"))
+    known = f"from headrace import task\n\n@task\ndef load_{name}():\n    pass\n\n"
+    upstream = f"['load_{name}', 'kept-{name}', 'lead_{name}']"
+    (tmp_path / "one.py").write_text(f"{known}@task(upstream={upstream})\ndef sum_{name}():\n    pass\n")
+    done = system.run("load", str(tmp_path))
+    [line] = [one for one in done.stdout.splitlines() if one.startswith("Warning: ")]
+    why = f"task 'sum_{name}' waits for 'lead_{name}', and there is no such task yet; did you mean load_{name}?"
+    assert (done.returncode, line) == (0, f"Warning: {tmp_path}/one.py:7: {why}")
+
+
+def test_a_task_with_upstream_tasks_wants_a_run(system: Any, client: Client, name: str) -> None:
+    """Wrong usage, with the option to give; nothing is recorded."""
+    client.create_task(ExternalTask(id=name, upstream=("u", UpstreamRef(task="other", run="monday"))))
+    done = system.run("execute", name)
+    assert done.returncode == 2
+    assert f"task '{name}' waits for u: name the run in which they are executed, by --run" in done.stderr
+    assert [one for one in client.dead_letters() if name in one.reason] == []
+    assert system.run("execute", name, "--run", name).returncode == 0
+
+
+def test_a_list_without_rows_says_that_there_is_no_such_task(system: Any, client: Client, name: str) -> None:
+    """With the one that was probably meant; a task that was never executed is none of this."""
+    client.create_task(ExternalTask(id=name))
+    until_kept(client, name)
+    done = system.run("list", "--task", f"{name}x")
+    assert done.returncode == 0
+    assert f"no task '{name}x'; did you mean {name}?" in done.stderr
+    assert "no task" not in system.run("list", "--task", name).stderr
 
 
 def test_loading_says_that_running_workers_have_read_their_folder(system: Any, client: Client, tmp_path: Any) -> None:
@@ -260,9 +308,7 @@ def test_a_name_of_something_else_is_explained(system: Any, client: Client, name
 def test_a_name_that_is_nearly_right_is_offered(system: Any, client: Client, name: str) -> None:
     """Who mistypes a task's name is told the one that there is, once the history has it."""
     system.run("create", "-", stdin=json.dumps({"id": name, "kind": "external"}))
-    deadline = time.monotonic() + 30
-    while name not in {one.task for one in client.tasks(limit=1000)} and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until_kept(client, name)
     done = system.run("execute", f"{name}x")
     assert done.returncode == 3
     assert f"did you mean {name}?" in done.stderr
