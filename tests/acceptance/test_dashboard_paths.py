@@ -275,6 +275,8 @@ def test_a_first_hour_fills_the_overview(theatre: Stage, page: Page) -> None:
     assert address(page) == {"window": ["24h"]}
     page.reload()
     expect(page.get_by_text("Ended per 15 minutes")).to_be_visible()
+    page.get_by_role("link", name="Executions").first.click()
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
 
 
 def test_a_filter_in_the_fold_shows_and_leaves(theatre: Stage, page: Page) -> None:

@@ -11,7 +11,6 @@ from ui.parts.answers import ask, guarded
 from ui.parts.table import Table
 
 TABLE = Table("executions")
-SIZES = (25, 50, 100)
 NOTHING = "Nothing has run yet. Create a task, or send one to the submit topic."
 
 # The cursors that led to the page shown, and what they are the pages of.
@@ -28,7 +27,7 @@ def show_executions(head: header.Header) -> None:
     except ValueError as error:
         st.text(str(error))
         return
-    order, limit = filters.order(), st.session_state.get("size") or SIZES[0]
+    order, limit = filters.order(), st.session_state.get("size") or filters.SIZES[0]
     shown = (chosen, span, order, limit)
     trail = _trail(shown)
     cursor = trail[-1] if trail else ""
@@ -118,7 +117,7 @@ def pager(page: ExecutionPage, limit: int) -> None:
             args=(page.next,),
         )  # fmt: skip
         st.selectbox(
-            "Rows", SIZES, key="size", bind="query-params", label_visibility="collapsed", width=80,
+            "Rows", filters.SIZES, key="size", bind="query-params", label_visibility="collapsed", width=80,
         )  # fmt: skip
         st.text("rows a page", width="content")
 

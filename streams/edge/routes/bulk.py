@@ -31,8 +31,7 @@ async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
 
 
 def _retrying(here: Context, row: ExecutionRow) -> str | None:
-    which = from_text(row.execution)
-    return forbidden.retrying(here.reads.heard([which]).get(which))
+    return forbidden.retrying(here.reads, from_text(row.execution))
 
 
 async def _send(here: Context, events: dict[str, AnyEvent], refused: list[RefusalView]) -> BulkAnswer:
