@@ -25,8 +25,9 @@ from streams.engine.records import TaskDef
 from streams.engine.rejections import MISSING, retried_already
 
 LOOK_AFTER = 0.25
-"""Seconds of silence, or half of the time to wait, after which an order may be a repetition, to which the scheduler says
-nothing: look it up."""
+"""Seconds of silence after which an order may be a repetition, to which the scheduler says nothing: look it up.
+
+Of a shorter wait half is left for that."""
 
 RETRIES_COUNTED = 1000
 

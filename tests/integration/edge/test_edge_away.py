@@ -49,6 +49,8 @@ def apart(kafka: str, home: Path, **named: str) -> Iterator[Settings]:
 def up(settings: Settings, *roles: str) -> Iterator[None]:
     """Its roles, as processes."""
     home, env = settings.home, {**os.environ, **environment(settings)}
+    for role in roles:
+        (home / f"{role}.ready").unlink(missing_ok=True)
     processes = [start(role, home, env) for role in roles]
     try:
         for role, process in zip(roles, processes, strict=True):
@@ -65,7 +67,7 @@ class Broken(BaseHTTPRequestHandler):
         """Fail as ClickHouse does."""
         self.send_error(500, "Code: 241. DB::Exception: memory limit exceeded")
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815  (the name is http.server's)
 
 
 @pytest.fixture
@@ -139,12 +141,14 @@ def test_what_is_decided_is_answered_without_a_history(alone: Settings) -> None:
 def test_a_history_that_answers_with_an_error_stops_no_cancel(kafka: str, tmp_path: Path, broken: str) -> None:
     """The scheduler decides on it, as it does where there is no history."""
     which = to_text(execution_id("t", "nowhere"))
-    with apart(kafka, tmp_path, clickhouse=broken) as settings, up(settings, "edge", "scheduler"):
-        with client_of(settings) as client:
+    with (
+        apart(kafka, tmp_path, clickhouse=broken) as settings,
+        up(settings, "edge", "scheduler"),
+        client_of(settings) as client,
+    ):
+        for order in (client.cancel, client.finish):
             with pytest.raises(ApiError, match="no such execution"):
-                client.cancel(which, wait=30)
-            with pytest.raises(ApiError, match="no such execution"):
-                client.finish(which, wait=30)
+                order(which, wait=30)
 
 
 def test_a_short_wait_leaves_time_to_look_a_repetition_up(kafka: str, tmp_path: Path) -> None:
