@@ -120,6 +120,19 @@ def test_all_that_match_are_counted_again(theatre: Stage, page: Page) -> None:
     assert world.rows[spared].retried_as is None
 
 
+def test_all_that_match_is_what_can_be_changed_so(theatre: Stage, page: Page) -> None:
+    """The button names those that have not ended, and no others."""
+    for state in ("succeeded", "failed", "waiting", "succeeded"):
+        theatre.world.add("orders.score", state)
+    page.goto(f"{theatre.url}/executions?refresh_5s=off")
+    page.get_by_role("button", name="All 4 that match").click()
+    page.get_by_text("Cancel all that match").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("4 executions match now.")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel 1 execution").click()
+    expect(page.get_by_text("1 cancelled.")).to_be_visible()
+
+
 def _linked(theatre: Stage) -> tuple[str, str]:
     """A running execution and its upstream."""
     world = theatre.world

@@ -5,7 +5,7 @@ import math
 import streamlit as st
 
 from pipelines.requests import ExecutionFilter
-from pipelines.views import ExecutionPage, ExecutionRow
+from pipelines.views import ExecutionPage, ExecutionRow, Verb
 from ui.parts import actions, api, clock, filters, formats, header, places
 from ui.parts.answers import ask, guarded
 from ui.parts.table import Table
@@ -70,7 +70,7 @@ def bulk_bar(total: int, which: ExecutionFilter, held: int) -> None:
 
 
 def _on_ticked(ticked: dict[str, ExecutionRow]) -> None:
-    verbs: tuple[api.Verb, ...] = ("cancel", "retry")
+    verbs: tuple[Verb, ...] = ("cancel", "retry")
     for verb in verbs:
         can = any(actions.possible(verb, row) for row in ticked.values())
         if st.button(f"{verb.capitalize()} {len(ticked)}", key=f"bulk_{verb}", disabled=not can):
@@ -79,7 +79,7 @@ def _on_ticked(ticked: dict[str, ExecutionRow]) -> None:
 
 
 def _on_all(total: int, which: ExecutionFilter) -> None:
-    options: dict[str, api.Verb] = {"Cancel all that match": "cancel", "Retry all that match": "retry"}
+    options: dict[str, Verb] = {"Cancel all that match": "cancel", "Retry all that match": "retry"}
     seen = st.session_state.get(_SEEN, total)  # what stood on the button that was pressed
     picked = st.menu_button(f"All {total:,} that match", list(options), key="bulk_all")
     st.session_state[_SEEN] = total
