@@ -4,27 +4,23 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
 from streams.bench import commands as bench
 from streams.local import commands as local
-from streams.settings import SettingsError
+from streams.settings import Settings, one_line, read_settings, settings
 from ui.cli.app import make_app
-
-if TYPE_CHECKING:
-    from streams.settings import Settings
 
 ROLES = Group("Roles", sort_key=3)
 
-Role = Callable[["Settings"], Coroutine[Any, Any, None]]
+Role = Callable[[Settings], Coroutine[Any, Any, None]]
 
 
 def scheduler() -> None:
     """Decide: the stages submit, schedule and dispatch."""
     from streams.app import run_scheduler  # noqa: PLC0415  (other commands need none of it)
-    from streams.settings import settings  # noqa: PLC0415  (the same)
 
     _run(run_scheduler, settings())
 
@@ -37,7 +33,6 @@ def worker(
     """Execute: run what the scheduler gives."""
     from streams.local.errors import SetupError  # noqa: PLC0415  (other commands need none of it)
     from streams.local.preflight import check_pipelines  # noqa: PLC0415  (the same)
-    from streams.settings import read_settings, settings  # noqa: PLC0415  (the same)
     from streams.worker.worker import run_worker  # noqa: PLC0415  (the same)
 
     try:
@@ -52,15 +47,13 @@ def worker(
 def edge() -> None:
     """Serve the HTTP API; record and notify."""
     from streams.edge.main import run_edge  # noqa: PLC0415  (other commands need none of it)
-    from streams.settings import settings  # noqa: PLC0415  (the same)
 
     _run(run_edge, settings())
 
 
 def dashboard() -> None:
     """Serve the dashboard, for this machine only."""
-    from streams.settings import settings  # noqa: PLC0415  (other commands need none of it)
-    from streams.token import token_path  # noqa: PLC0415  (the same)
+    from streams.token import token_path  # noqa: PLC0415  (other commands need none of it)
     from ui.serve import command, environment  # noqa: PLC0415  (the same)
 
     here = settings()
@@ -78,7 +71,7 @@ def assemble() -> App:
     return app
 
 
-def _run(role: Role, with_settings: "Settings") -> None:
+def _run(role: Role, with_settings: Settings) -> None:
     """Run a role once Kafka is there; what it imports was imported meanwhile."""
     import uvloop  # noqa: PLC0415  (other commands need none of it)
 
@@ -93,12 +86,8 @@ def _run(role: Role, with_settings: "Settings") -> None:
 
 def main() -> None:
     """`headrace`."""
-    try:
+    with one_line():
         assemble()()
-    except SettingsError as error:
-        from ui.cli.exits import Exit, stop  # noqa: PLC0415  (only here)
-
-        stop(error, Exit.USAGE)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ TERMINAL_STATES: frozenset[StateName] = frozenset(
     {"succeeded", "failed", "lost", "cancelled", "skipped", "upstream_failed"}
 )
 OPEN_STATES: frozenset[StateName] = frozenset(get_args(StateName)) - TERMINAL_STATES
+Verb = Literal["cancel", "retry"]
+CHANGEABLE: dict[Verb, frozenset[StateName]] = {"cancel": OPEN_STATES, "retry": TERMINAL_STATES}
+"""The states in which an execution can be changed so: what a filter means in an order about many."""
 
 
 class UpstreamView(Model):

@@ -21,7 +21,10 @@ LAST_PORT = 65_535
 
 
 async def topics_there(settings: Settings, within: float = 60.0) -> None:
-    """Return when a broker has all our topics. Raises SystemExit with what is missing after `within` seconds."""
+    """Return when a broker has all our topics.
+
+    Raises SystemExit with what is missing after `within` seconds, SettingsError where nobody can tell which broker.
+    """
     deadline = time.monotonic() + within
     while missing := await _missing(settings):
         if time.monotonic() > deadline:

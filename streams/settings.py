@@ -1,7 +1,9 @@
 """Every setting, once. Sources, the first wins: command line, HEADRACE_* environment, .env, headrace.toml, defaults."""
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources.abc import Traversable
@@ -27,6 +29,10 @@ NO_SETTINGS = frozenset({"COMMAND", "READY_FILE", "NOTIFY", "INPUTS", "TASK", "R
 and all that begins with TEST_."""
 
 
+KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_\w+")
+"""What Kubernetes puts into every pod where a service is called headrace."""
+
+
 class SettingsError(Exception):
     """A setting is wrong; the text says in one line which one, and why."""
 
@@ -34,9 +40,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Durations are seconds unless a name says otherwise."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", toml_file="headrace.toml", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file="headrace.toml", extra="ignore", frozen=True)
 
     # where things are
     home: Path = Field(
@@ -107,11 +111,26 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the same; ours says what cannot be read)
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the signature is pydantic's)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Add headrace.toml behind the environment."""
-        return init_settings, env_settings, dotenv_settings, _Toml(settings_cls)
+        """Add .env and headrace.toml behind the environment."""
+        return init_settings, env_settings, _DotEnv(settings_cls, ".env"), _Toml(settings_cls)
+
+
+class _DotEnv(DotEnvSettingsSource):
+    """.env, which others may use as well."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        """Raises SettingsError where it is no text."""
+        try:
+            return super()._read_env_file(file_path)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{file_path} cannot be read: {error}") from error
+
+
+NAMES = [PREFIX + field.upper() for field in Settings.model_fields]
+"""The settings as the environment has them."""
 
 
 class _Toml(TomlConfigSettingsSource):
@@ -125,7 +144,9 @@ class _Toml(TomlConfigSettingsSource):
             raise SettingsError(f"{file_path} cannot be read: {error}") from error
         for key in found:
             if key not in Settings.model_fields:
-                raise SettingsError(f"{file_path}: there is no setting {key!r}{_meant(key)}")
+                raise SettingsError(
+                    f"{file_path}: there is no setting {key!r}{_meant(_bare(key), Settings.model_fields)}"
+                )
         return found
 
 
@@ -135,8 +156,16 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise SettingsError("; ".join(_wrong(error))) from error
-    except (OSError, ValueError) as error:
-        raise SettingsError(f".env cannot be read: {error}") from error
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Let a wrong setting end the process as wrong usage, with a line on standard error."""
+    try:
+        yield
+    except SettingsError as error:
+        sys.stderr.write(f"headrace: {error}\n")
+        sys.exit(2)
 
 
 @cache
@@ -144,7 +173,7 @@ def settings() -> Settings:
     """The settings of this process, read once. Raises SettingsError."""
     found = read_settings()
     for name in _strays():
-        sys.stderr.write(f"headrace: {name} is no setting, and is ignored{_meant(name)}\n")
+        sys.stderr.write(f"headrace: {name} is no setting, and is ignored{_meant(name, NAMES)}\n")
     return found
 
 
@@ -159,16 +188,21 @@ def _wrong(error: ValidationError) -> Iterator[str]:
 
 def _strays() -> list[str]:
     """Names of our prefix in the environment and in .env that nobody reads."""
-    names = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
-    ours = {name.upper() for name in names if name.upper().startswith(PREFIX)}
+    found = {**_DotEnv(Settings, ".env").env_vars, **EnvSettingsSource(Settings).env_vars}
+    ours = {name.upper() for name in found if name.upper().startswith(PREFIX)}
     return sorted(name for name in ours if not _is_read(name.removeprefix(PREFIX)))
 
 
 def _is_read(name: str) -> bool:
-    return name.lower() in Settings.model_fields or name in NO_SETTINGS or name.startswith("TEST_")
+    known = name.lower() in Settings.model_fields or name in NO_SETTINGS or name.startswith("TEST_")
+    return known or bool(KUBERNETES.fullmatch(name))
 
 
-def _meant(name: str) -> str:
-    """The setting that is nearly the same, written as this one; empty where there is none."""
-    known = [*Settings.model_fields, *(PREFIX + field.upper() for field in Settings.model_fields)]
+def _bare(key: str) -> str:
+    """A key of the file as it should be: without the prefix of the environment, and small."""
+    return key.lower().removeprefix(PREFIX.lower())
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """That of the `known` which is nearly the same; empty where there is none."""
     return next((f"; did you mean {near}?" for near in get_close_matches(name, known, n=1)), "")

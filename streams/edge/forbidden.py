@@ -1,24 +1,27 @@
 """What an execution's standing forbids: said to the caller at once, for whom the scheduler would make a dead letter.
 
-The history may be behind: of its rows only the end of an execution is final. All else the scheduler decides.
+The history may be behind: of its rows only the end of an execution is final. All else the scheduler decides: none of a
+reason says so.
 """
 
 from pipelines.views import TERMINAL_STATES, ExecutionRow
+from streams.edge.reads import Reads
 from streams.engine.rejections import ended_already, not_ended, not_external, not_running
 
 
 def cancelling(row: ExecutionRow) -> str | None:
-    """Why it cannot be cancelled; none: the scheduler decides."""
+    """Why it cannot be cancelled."""
     return ended_already(row.state) if row.state in TERMINAL_STATES else None
 
 
-def retrying(heard: ExecutionRow | None) -> str | None:
-    """Why it cannot be retried, as the live tail `heard` of it; none: the scheduler decides."""
+def retrying(reads: Reads, execution: bytes) -> str | None:
+    """Why it cannot be retried, as the live tail has heard of it."""
+    heard = reads.heard([execution]).get(execution)
     return not_ended(heard.state) if heard and heard.state not in TERMINAL_STATES else None
 
 
 def finishing(row: ExecutionRow) -> str | None:
-    """Why it will never be finished by an event; none: the scheduler decides."""
+    """Why it will never be finished by an event."""
     if row.kind != "external":
         return not_external(row.kind)
     return not_running(row.state) if row.state in TERMINAL_STATES else None

@@ -11,15 +11,13 @@ from pipelines.command import command as words
 from pipelines.events import AnyEvent
 from pipelines.ids import execution_id, from_text, to_text
 from pipelines.views import Accepted, ExecutionRow
-from sinks.record.client import ClickHouseAwayError
-from sinks.record.errors import QueryFailedError
 from streams.client import KafkaClient, Placed
 from streams.edge import forbidden
-from streams.edge.answers import answers, first
+from streams.edge.awaited import awaited_by, first
 from streams.edge.board import moment
 from streams.edge.live import Live
 from streams.edge.problems import ProblemError
-from streams.edge.reads import Reads
+from streams.edge.reads import HISTORY_AWAY, Reads
 from streams.edge.waiters import Decided, Decision
 from streams.engine import commands as c
 from streams.engine.events import Refused
@@ -27,15 +25,14 @@ from streams.engine.records import TaskDef
 from streams.engine.rejections import MISSING, retried_already
 
 LOOK_AFTER = 0.25
-"""Seconds of silence after which an order may be a repetition, to which the scheduler says nothing: look it up."""
+"""Seconds of silence after which an order may be a repetition, to which the scheduler says nothing: look it up.
+
+Of a shorter wait half is left for that."""
 
 RETRIES_COUNTED = 1000
 
 KNOWN = "known"
 """What was "decided" on a repetition."""
-
-HISTORY_AWAY = (ClickHouseAwayError, QueryFailedError, TimeoutError)
-"""The history cannot be read. What is durable is answered all the same: who gets an error would order it again."""
 
 
 class Orders:
@@ -80,7 +77,7 @@ class Orders:
             return {}
         try:
             return await self._reads.rows([command.id])
-        except ClickHouseAwayError:
+        except HISTORY_AWAY:
             if isinstance(command, c.Retry):
                 raise
             return {}
@@ -93,7 +90,7 @@ class Orders:
             case c.Finish(id=which) if which in old:
                 return forbidden.finishing(old[which])
             case c.Retry(id=which):
-                return forbidden.retrying(self._reads.heard([which]).get(which))
+                return forbidden.retrying(self._reads, which)
         return None
 
     async def _refuse_second_retry(self, command: c.TaskCommand, accepted: Accepted) -> None:
@@ -112,10 +109,10 @@ class Orders:
     async def _decision(self, placed: Placed, accepted: Accepted, wait: float) -> Decision | None:
         with ExitStack() as stack:
             expect = self._live.waiters.expect
-            futures = [stack.enter_context(expect(*heard)) for heard in answers(placed[1], accepted)]
+            futures = [stack.enter_context(expect(*heard)) for heard in awaited_by(placed[1], accepted)]
             await self._client.send([placed])
             until = time.monotonic() + wait
-            decision = await first(futures, min(wait, LOOK_AFTER))
+            decision = await first(futures, min(wait / 2, LOOK_AFTER))
             decision = decision or await self._known(accepted, until - time.monotonic())
             return decision or await first(futures, until - time.monotonic())
 
@@ -124,14 +121,17 @@ class Orders:
         try:
             async with asyncio.timeout(seconds):
                 rows = await self._reads.rows(_made(accepted))
-        except HISTORY_AWAY:
+        except HISTORY_AWAY:  # what is durable is answered all the same: who gets an error would order it again
             return None
         if not _all_earlier(accepted, rows):
             return None
         return Decided(KNOWN, rows[from_text(accepted.execution)].state if accepted.execution else None)
 
     def _existing(self, accepted: Accepted) -> bool | None:
-        """Whether what was decided on was there before; none: nothing is made. The live tail has heard of it by now."""
+        """Whether what was decided on was there before; none: nothing is made.
+
+        The live tail has heard of what decided. Of a pipeline's run that is the first execution that was made.
+        """
         made = _made(accepted)
         return _all_earlier(accepted, self._reads.heard(made)) if made else None
 

@@ -76,8 +76,9 @@ async def _ours(_: Request, error: ProblemError) -> Response:
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     if isinstance(error.body, bytes):  # FastAPI reads as JSON what says that it is
-        said = request.headers.get("content-type", "no Content-Type")
-        return answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {said[:80]}")
+        said = request.headers.get("content-type")
+        came = f"not {said[:80]}" if said else "and name it as Content-Type"
+        return answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, {came}")
     if error.errors()[0]["type"] == "json_invalid":
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, _no_json(error.errors()[0]))
     errors = described(error.errors())

@@ -41,6 +41,8 @@ SHORTEST = 8
 NAME = re.compile(rf"[0-9a-f-]{{{SHORTEST},36}}")
 WHOLE = 36
 PAGE = 1000
+HISTORY_AWAY = (ClickHouseAwayError, QueryFailedError, TimeoutError)
+"""The history cannot be read."""
 STEPS = 120
 """Points of the overview's history, at most."""
 
@@ -96,7 +98,7 @@ class Reads:
         """What history knows; where it is away, the live tail alone must do for what it has."""
         try:
             return await self._history.execution(execution)
-        except ClickHouseAwayError:
+        except HISTORY_AWAY:
             if self._live.recent.record(execution) is None:
                 raise
             return None

@@ -1,6 +1,7 @@
 """The first run that a newcomer sees: the example pipeline, from its start to its rows in ClickHouse."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines.command import command
@@ -11,7 +12,7 @@ from pipelines.views import ExecutionRow
 from streams.local.screen import Screen
 from streams.local.timeline import ended
 from streams.local.upstreams import unknown_upstreams
-from ui.client import ApiUnavailableError, Client
+from ui.client import ApiError, ApiUnavailableError, Client
 
 EXAMPLE = "weather"
 DRAWS = "weather.draw"
@@ -35,12 +36,18 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
     for task in registry.tasks.values():
         client.create_task(task.model)
     say(f"Loaded from {folder}: {contents(registry)}.")
+    with suppress(ApiError, ApiUnavailableError):  # remarks: all is loaded, though the history may be away
+        _remark(client, registry, say)
+    return registry
+
+
+def _remark(client: Client, registry: Registry, say: Callable[[str], None]) -> None:
+    """Say what waits for what nobody knows, and what else can be executed. Raises ApiError and ApiUnavailableError."""
     for line in unknown_upstreams(client, registry):
         say(f"Warning: {line}")
     if kept := _kept(client, registry):
         gone = f"and not in this folder: {kept}; `{command('delete')}` removes them"
         say(f"Kept from earlier, {f'and not loaded now: {kept}' if registry.errors else gone}.")
-    return registry
 
 
 def contents(registry: Registry) -> str:

@@ -36,23 +36,23 @@ def kafka_is_ours(settings: Settings) -> bool:
 
 
 def kafka_port(settings: Settings) -> int:
-    """The port of our own broker. Its controller has the next one. Raises SettingsError where it is none."""
-    _, port = hosts_of(settings.kafka)[-1]
+    """The port of our own broker, where `kafka_is_ours`; its controller has the next. Raises SettingsError if none."""
+    [(_, port)] = hosts_of(settings.kafka)
     return port
 
 
 def ports(settings: Settings) -> list[Port]:
     """The ports that the roles will listen on."""
-    kafka = kafka_port(settings)
-    ours = [
-        Port(kafka, "Kafka", f"HEADRACE_KAFKA=127.0.0.1:{kafka + 10_000}"),
-        Port(kafka + 1, "Kafka's controller", f"HEADRACE_KAFKA=127.0.0.1:{kafka + 10_000}"),
-    ]
     return [
-        *(ours if kafka_is_ours(settings) else []),
+        *(_kafka_ports(kafka_port(settings)) if kafka_is_ours(settings) else []),
         Port(settings.edge_port, "the API", f"HEADRACE_EDGE_PORT={settings.edge_port + 10_000}"),
         Port(settings.dashboard_port, "the dashboard", f"HEADRACE_DASHBOARD_PORT={settings.dashboard_port + 10_000}"),
     ]
+
+
+def _kafka_ports(kafka: int) -> list[Port]:
+    change = f"HEADRACE_KAFKA=127.0.0.1:{kafka + 10_000}"
+    return [Port(kafka, "Kafka", change), Port(kafka + 1, "Kafka's controller", change)]
 
 
 def check_ports(wanted: list[Port], patience: float = PATIENCE) -> None:

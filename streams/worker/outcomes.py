@@ -1,5 +1,6 @@
 """How an attempt can end, as the worker's parts tell each other."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -43,8 +44,9 @@ def encode_result(value: Any, limit: int) -> Outcome:
     if value is None:
         return Outcome("succeeded")
     try:
-        _refuse_sets(value)
         result = msgspec.json.encode(value)
+        if len(result) <= limit:
+            _refuse_sets(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         reason = f"the result, of type {type(value).__name__}, is not JSON: {error}"
         return Outcome("failed", error=reason[:ERROR_CHARACTERS])
@@ -61,9 +63,18 @@ def _refuse_sets(value: Any) -> None:
         case list() | tuple():
             pass
         case _:
-            return
+            value = [getattr(value, name, None) for name in _fields(value)]
     for one in value:
         _refuse_sets(one)
+
+
+def _fields(value: Any) -> Sequence[str]:
+    """The names of what the encoder takes of a structure, a dataclass, or what attrs made."""
+    kind = type(value)
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    attributes = getattr(kind, "__attrs_attrs__", ())
+    return [*getattr(kind, "__dataclass_fields__", ()), *(one.name for one in attributes)]
 
 
 def sized(result: bytes, limit: int) -> Outcome:

@@ -82,6 +82,31 @@ def test_what_the_address_asks_for_in_vain_is_said_and_nothing_is_shown_for_it(w
     assert len(app.dataframe) == 1
 
 
+def test_a_right_address_ends_what_was_said_of_a_wrong_one(world: World) -> None:
+    """In the same session: who mends the address, or chooses in the filter, sees the list."""
+    world.add("orders.score", "failed")
+    app = _app("executions", state="failed,lost")
+    assert len(app.error) == 1
+    app.query_params["state"] = "failed"
+    app.run()
+    assert not app.error
+    assert len(app.dataframe) == 1
+
+
+def test_an_address_with_unknown_filters_shows_nothing_for_them(world: World) -> None:
+    """A mistyped name of a filter is no wider filter either."""
+    world.add("orders.score", "failed")
+    app = _app("executions", stat="failed", late="maybe", state="failed")
+    said = " ".join(error.value for error in app.error)
+    assert "the `stat` `failed`, which there is not. Right would be one of: kind, late, " in said
+    assert "the late `maybe`, which there is not. Right would be: true, false." in said
+    assert not app.dataframe
+    app.button("without_wrong").click().run()
+    assert not app.error
+    assert len(app.dataframe) == 1
+    assert "stat" not in app.query_params
+
+
 def test_ticks_are_kept_by_id(world: World) -> None:
     """A tick stays with its execution when the row moves, and the rows keep their places while one is ticked."""
     first, second = world.add("a", "waiting"), world.add("b", "waiting")

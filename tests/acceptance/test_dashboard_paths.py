@@ -120,6 +120,19 @@ def test_all_that_match_are_counted_again(theatre: Stage, page: Page) -> None:
     assert world.rows[spared].retried_as is None
 
 
+def test_all_that_match_is_what_can_be_changed_so(theatre: Stage, page: Page) -> None:
+    """The button names those that have not ended, and no others."""
+    for state in ("succeeded", "failed", "waiting", "succeeded"):
+        theatre.world.add("orders.score", state)
+    page.goto(f"{theatre.url}/executions?refresh_5s=off")
+    page.get_by_role("button", name="All 4 that match").click()
+    page.get_by_text("Cancel all that match").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("4 executions match now.")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel 1 execution").click()
+    expect(page.get_by_text("1 cancelled.")).to_be_visible()
+
+
 def _linked(theatre: Stage) -> tuple[str, str]:
     """A running execution and its upstream."""
     world = theatre.world
@@ -275,6 +288,8 @@ def test_a_first_hour_fills_the_overview(theatre: Stage, page: Page) -> None:
     assert address(page) == {"window": ["24h"]}
     page.reload()
     expect(page.get_by_text("Ended per 15 minutes")).to_be_visible()
+    page.get_by_role("link", name="Executions").first.click()
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
 
 
 def test_a_filter_in_the_fold_shows_and_leaves(theatre: Stage, page: Page) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.local.errors import SetupError
+from streams.settings import one_line
 from tests.chaos.brokers import three_brokers
 from tests.chaos.run import Report, Trial, chaos
 from tests.chaos.stage import Goal
@@ -81,4 +82,5 @@ def _print_table(figures: dict[str, Any], evidence: dict[str, list[Violation]]) 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with one_line():
+        sys.exit(main())

@@ -22,11 +22,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
 
 
-@pytest.mark.parametrize("command", ["up", "doctor", "list", "worker"])
+@pytest.mark.parametrize(
+    "command",
+    ["headrace up", "headrace doctor", "headrace list", "headrace worker", "streams.state.reset inputs tasks"],
+)
 def test_a_wrong_value_is_one_line_and_wrong_usage(command: str) -> None:
     """Which setting, and what came, from whichever command; what follows from it is not told as well."""
     done = subprocess.run(
-        [sys.executable, "-m", "headrace", command],
+        [sys.executable, "-m", *command.split()],
         cwd=ROOT,
         env=os.environ | {"HEADRACE_EDGE_PORT": "many"},
         capture_output=True,
@@ -45,6 +48,8 @@ def test_a_wrong_value_is_one_line_and_wrong_usage(command: str) -> None:
     [
         ("bad toml [", "headrace.toml cannot be read: "),
         ("slotz = 3", "there is no setting 'slotz'; did you mean slots?"),
+        ("HEADRACE_SLOTS = 3", "there is no setting 'HEADRACE_SLOTS'; did you mean slots?"),
+        ("SLOTS = 3", "there is no setting 'SLOTS'; did you mean slots?"),
         ("nonsense = 3", "there is no setting 'nonsense'$"),
         ("slots = 'x'", "the setting slots "),
     ],
@@ -69,6 +74,8 @@ def test_a_variable_that_nobody_reads_is_warned_of(
     """In the environment and in .env, once; what others read is left alone."""
     monkeypatch.setenv("HEADRACE_SLOT", "4")
     monkeypatch.setenv("HEADRACE_COMMAND", "./dev headrace")
+    monkeypatch.setenv("HEADRACE_SERVICE_HOST", "10.0.0.1")  # as Kubernetes sets it
+    monkeypatch.setenv("HEADRACE_PORT_8090_TCP", "tcp://10.0.0.1:8090")
     (folder / ".env").write_text("HEADRACE_LEESE=3\nOTHERS=1\n")
     assert settings() is settings()
     told = capsys.readouterr().err.splitlines()

@@ -1,5 +1,6 @@
 """Functions of pipeline files, called as a warm process calls them."""
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from pipelines.builtin import FUNCTIONS
 from streams.engine.records import Job
 from streams.worker.kinds.function import Functions
+from streams.worker.outcomes import encode_result
 
 LIMIT = 1000
 
@@ -16,9 +18,17 @@ def nothing() -> None:
     """Do nothing."""
 
 
-def a_set() -> list[Any]:
-    """Return one, deep inside."""
-    return [{"colours": {"red", "blue"}}]
+@dataclasses.dataclass
+class Picture:
+    """What the encoder takes apart."""
+
+    colours: Any
+
+
+class Frame(msgspec.Struct):
+    """The same."""
+
+    picture: Any
 
 
 def job(function: str) -> Job:
@@ -46,10 +56,16 @@ def test_where_a_file_was_not_loaded_that_may_be_the_reason() -> None:
     assert "came later" not in outcome.error
 
 
-def test_a_set_is_no_json() -> None:
-    """It would become a list in an order of its own; what to do is said."""
-    outcome = Functions({"f": a_set}, LIMIT).run(job("f"))
+@pytest.mark.parametrize("value", [[{"colours": {"red"}}], [Picture({"red"})], [Frame((frozenset("r"),))]])
+def test_a_set_is_no_json(value: Any) -> None:
+    """However deep inside, it would become a list in an order of its own; what to do is said."""
+    outcome = Functions({"f": lambda: value}, LIMIT).run(job("f"))
     assert outcome.outcome == "failed"
     assert outcome.error == (
         "the result, of type list, is not JSON: a set has no order; return a list of it, as sorted() makes one"
     )
+
+
+def test_a_structure_is_json() -> None:
+    """Of sets there is none in it."""
+    assert encode_result(Frame(Picture(["red"])), LIMIT).result == b'{"picture":{"colours":["red"]}}'

@@ -5,13 +5,12 @@ import math
 import streamlit as st
 
 from pipelines.requests import ExecutionFilter
-from pipelines.views import ExecutionPage, ExecutionRow
+from pipelines.views import ExecutionPage, ExecutionRow, Verb
 from ui.parts import actions, api, clock, filters, formats, header, places
 from ui.parts.answers import ask, guarded
 from ui.parts.table import Table
 
 TABLE = Table("executions")
-SIZES = (25, 50, 100)
 NOTHING = "Nothing has run yet. Create a task, or send one to the submit topic."
 
 # The cursors that led to the page shown, and what they are the pages of.
@@ -28,7 +27,7 @@ def show_executions(head: header.Header) -> None:
     except ValueError as error:
         st.text(str(error))
         return
-    order, limit = filters.order(), st.session_state.get("size") or SIZES[0]
+    order, limit = filters.order(), st.session_state.get("size") or filters.SIZES[0]
     shown = (chosen, span, order, limit)
     trail = _trail(shown)
     cursor = trail[-1] if trail else ""
@@ -71,7 +70,7 @@ def bulk_bar(total: int, which: ExecutionFilter, held: int) -> None:
 
 
 def _on_ticked(ticked: dict[str, ExecutionRow]) -> None:
-    verbs: tuple[api.Verb, ...] = ("cancel", "retry")
+    verbs: tuple[Verb, ...] = ("cancel", "retry")
     for verb in verbs:
         can = any(actions.possible(verb, row) for row in ticked.values())
         if st.button(f"{verb.capitalize()} {len(ticked)}", key=f"bulk_{verb}", disabled=not can):
@@ -80,7 +79,7 @@ def _on_ticked(ticked: dict[str, ExecutionRow]) -> None:
 
 
 def _on_all(total: int, which: ExecutionFilter) -> None:
-    options: dict[str, api.Verb] = {"Cancel all that match": "cancel", "Retry all that match": "retry"}
+    options: dict[str, Verb] = {"Cancel all that match": "cancel", "Retry all that match": "retry"}
     seen = st.session_state.get(_SEEN, total)  # what stood on the button that was pressed
     picked = st.menu_button(f"All {total:,} that match", list(options), key="bulk_all")
     st.session_state[_SEEN] = total
@@ -118,7 +117,7 @@ def pager(page: ExecutionPage, limit: int) -> None:
             args=(page.next,),
         )  # fmt: skip
         st.selectbox(
-            "Rows", SIZES, key="size", bind="query-params", label_visibility="collapsed", width=80,
+            "Rows", filters.SIZES, key="size", bind="query-params", label_visibility="collapsed", width=80,
         )  # fmt: skip
         st.text("rows a page", width="content")
 

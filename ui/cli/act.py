@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pipelines.requests import BulkRequest
-from pipelines.views import OPEN_STATES, TERMINAL_STATES, BulkAnswer
+from pipelines.views import CHANGEABLE, BulkAnswer, Verb
 from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_json
@@ -17,8 +17,6 @@ from ui.cli.looks import console, notes, safe
 from ui.cli.waiting import report
 from ui.client import Client
 from ui.parts import formats
-
-CHANGEABLE = {"Cancel": OPEN_STATES, "Retry": TERMINAL_STATES}
 
 
 def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
@@ -37,7 +35,7 @@ def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FIL
                 ask_first(client.execution, ids[0])
                 accepted = client.cancel(ids[0], reason=reason)
             return report(client, accepted, common, wait=False)
-        wanted = _request(client, ids, which, "Cancel", reason=reason, yes=yes)
+        wanted = _request(client, ids, which, "cancel", reason=reason, yes=yes)
         return _shown(client.cancel_many(wanted), common, "has not ended")
 
 
@@ -65,7 +63,7 @@ def retry(
                 ask_first(client.execution, ids[0])
                 accepted = client.retry(ids[0])
             return report(client, accepted, common, wait=wait)
-        wanted = _request(client, ids, which, "Retry", yes=yes)
+        wanted = _request(client, ids, which, "retry", yes=yes)
         return _shown(client.retry_many(wanted), common, "has ended")
 
 
@@ -98,7 +96,7 @@ def finish(
 
 
 def _request(
-    client: Client, ids: tuple[str, ...], which: Filter, verb: str, *, reason: str = "", yes: bool
+    client: Client, ids: tuple[str, ...], which: Filter, verb: Verb, *, reason: str = "", yes: bool
 ) -> BulkRequest:
     """What is asked of the API, once somebody has said yes to how many of a filter can be changed so, if any."""
     if ids:
@@ -109,7 +107,7 @@ def _request(
     changeable = chosen.among(CHANGEABLE[verb])
     total = client.executions(changeable, limit=1).total if changeable else 0
     if total and not yes:
-        confirm(f"{verb} {formats.number_of(total, 'execution')}?")
+        confirm(f"{verb.capitalize()} {formats.number_of(total, 'execution')}?")
     return BulkRequest(filter=chosen, expected=total, reason=reason)
 
 

@@ -8,7 +8,7 @@ from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_pipeline, pipeline_or_nearly_task
 from ui.cli.looks import notes, safe
-from ui.client import ApiError, Client
+from ui.client import ApiError, ApiUnavailableError, Client
 from ui.parts import formats
 
 
@@ -53,4 +53,10 @@ def _whole(client: Client, pipeline: str, *, yes: bool) -> list[Accepted]:
             raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=f"no pipeline {shown(pipeline)}"))
     if not yes:
         confirm(f"Delete {pipeline} with its {formats.number_of(len(tasks), 'task')}?")
-    return [client.delete_task(one) for one in tasks]
+    deleted: list[Accepted] = []
+    try:
+        deleted += (client.delete_task(one) for one in tasks)
+    except (ApiError, ApiUnavailableError):
+        notes.print(safe(f"deleted {len(deleted)} of {len(tasks)}; say it again to delete the rest"))
+        raise
+    return deleted

@@ -44,7 +44,7 @@ def sql(
         return print_json(answer)
     wide = _wide(answer)
     fits = Measurement.get(console, console.options.update(max_width=WIDE), wide).maximum <= console.width
-    console.print(wide if fits else _tall(answer))
+    console.print(wide if fits or not answer.rows else _tall(answer))
     cut = ", cut at the limit" if answer.cut else ""
     return notes.print(f"{formats.number_of(len(answer.rows), 'row')} in {formats.duration(answer.elapsed_ms)}{cut}")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pipelines.requests import BulkRequest, ExecutionFilter
-from pipelines.views import TERMINAL_STATES, BulkAnswer, ExecutionRow
+from pipelines.views import CHANGEABLE, BulkAnswer, ExecutionRow, Verb
 from ui.parts import api, filters, formats, states
 from ui.parts.markup import Markup, show, tag
 
@@ -21,7 +21,7 @@ DONE = {"cancel": "cancelled", "retry": "retried"}
 class Request:
     """What somebody wants done: to the executions named, or to all that match a filter."""
 
-    verb: api.Verb
+    verb: Verb
     ids: tuple[str, ...] = ()
     match: ExecutionFilter | None = None
     seen: int = 0
@@ -49,10 +49,9 @@ def _title(request: Request) -> str:
     return f"{verb} this execution?" if len(request.ids) == 1 else f"{verb} {len(request.ids)} executions?"
 
 
-def possible(verb: api.Verb, row: ExecutionRow) -> bool:
+def possible(verb: Verb, row: ExecutionRow) -> bool:
     """Whether the action means anything in the state the execution is in."""
-    ended = row.state in TERMINAL_STATES
-    return not ended if verb == "cancel" else ended and not getattr(row, "retried_as", None)
+    return row.state in CHANGEABLE[verb] and not getattr(row, "retried_as", None)
 
 
 def _confirm(request: Request) -> None:
@@ -83,7 +82,7 @@ def _failed(message: str, error: Exception) -> None:
     st.text(api.sentence(error))
 
 
-def _why_not(verb: api.Verb) -> str:
+def _why_not(verb: Verb) -> str:
     return "already ended" if verb == "cancel" else "not ended yet, or retried before"
 
 
@@ -100,7 +99,7 @@ def _line(row: ExecutionRow) -> Markup:
 def _confirm_all(request: Request) -> None:
     match = request.match or ExecutionFilter()
     try:
-        total = api.client().executions(match, limit=1).total
+        total, able = _count(match), _count(match.among(CHANGEABLE[request.verb]))
     except api.REFUSED as error:
         _failed("The executions cannot be counted now, so nothing was done.", error)
         return
@@ -108,7 +107,11 @@ def _confirm_all(request: Request) -> None:
     before = "" if total == request.seen else f" ({request.seen:,} when the list was drawn)"
     st.text(f"{total:,} executions match now{before}.\nFilter: {said}.")
     st.caption(f"Those that cannot be {DONE[request.verb]} are left alone: {_why_not(request.verb)}.")
-    _buttons(request, total, lambda: BulkRequest(filter=match, expected=total))
+    _buttons(request, able, lambda: BulkRequest(filter=match, expected=able))
+
+
+def _count(match: ExecutionFilter | None) -> int:
+    return api.client().executions(match, limit=1).total if match else 0
 
 
 def _buttons(request: Request, number: int, wanted: Callable[[], BulkRequest]) -> None:
@@ -135,7 +138,7 @@ def _carry_out(request: Request, wanted: BulkRequest) -> None:
     st.rerun()
 
 
-def _report(verb: api.Verb, answer: BulkAnswer) -> str:
+def _report(verb: Verb, answer: BulkAnswer) -> str:
     done = f"{answer.accepted:,} {DONE[verb]}."
     if not answer.refused:
         return done

@@ -4,15 +4,12 @@ import os
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal
 
 import streamlit as st
 from pydantic import ValidationError
 
 from pipelines.views import OverviewView
 from ui.client import ApiError, ApiUnavailableError, Client
-
-Verb = Literal["cancel", "retry"]
 
 TIMEOUT = 5.0
 AWAY = (ApiUnavailableError, ValidationError)

@@ -11,7 +11,7 @@ import streamlit as st
 from pydantic import JsonValue
 
 from pipelines.requests import ExecutionFilter, Order
-from ui.parts import formats, header, states
+from ui.parts import clock, formats, header, states
 
 MULTIPLE = ("state", "pool", "queue", "priority", "kind")
 SINGLE = ("text", "task", "pipeline", "run", "owner")
@@ -23,28 +23,48 @@ _LATER = "_later"
 _WRONG = "_wrong"
 RANGES = (*header.RANGES, "all", "custom")
 PRIORITIES = [formats.priority(p) for p in range(9, -1, -1)]
-KNOWN = {"state": tuple(states.LOOKS), "priority": PRIORITIES, "kind": KINDS, "order": ORDERS, "range": RANGES}
+SIZES = (25, 50, 100)
+"""Rows a page."""
+KNOWN: dict[str, Sequence[str]] = {
+    "state": tuple(states.LOOKS), "priority": PRIORITIES, "kind": KINDS, "order": ORDERS, "range": RANGES,
+    "late": ("true", "false"), "size": tuple(map(str, SIZES)), header.refresh_key(): tuple(header.INTERVALS),
+}  # fmt: skip
 """What may stand in the address, where that is not anything."""
+KEYS = {*KNOWN, *MULTIPLE, *SINGLE, "since", "until", clock.ZONE_KEY}
 
 
 def note_address() -> None:
     """Keep what the address asks for in vain: called before the filters are drawn, which take it out of there."""
-    found = [(key, value) for key in KNOWN for value in st.query_params.get_all(key) if value not in KNOWN[key]]
-    if found:
-        st.session_state[_WRONG] = found
+    asked = {key: st.query_params.get_all(key) for key in st.query_params}
+    before: dict[str, list[str]] = st.session_state.get(_WRONG, {})
+    kept = {key: values for key, values in before.items() if key in KEYS and key not in asked}
+    st.session_state[_WRONG] = kept | {key: bad for key, values in asked.items() if (bad := _in_vain(key, values))}
+
+
+def _in_vain(key: str, values: list[str]) -> list[str]:
+    return [value for value in values if value not in KNOWN.get(key, values)] if key in KEYS else values
 
 
 def wrong_address() -> bool:
     """Say what the address asks for in vain, until somebody goes on without it; whether there is something."""
-    found: list[tuple[str, str]] = st.session_state.get(_WRONG, [])
-    for key, value in found:
-        st.error(f"The address asks for the {key} {formats.plain(value[:80])}, which there is not. {_right(key)}")
+    found: dict[str, list[str]] = st.session_state[_WRONG]
+    for key, value in ((key, value) for key, values in found.items() for value in values):
+        asked = f"the {key if key in KEYS else formats.plain(key[:80])} {formats.plain(value[:80])}"
+        st.error(f"The address asks for {asked}, which there is not. {_right(key)}")
     if found:
-        st.button("Go on without it", key="without_wrong", on_click=lambda: st.session_state.pop(_WRONG, None))
+        st.button("Go on without it", key="without_wrong", on_click=_go_on)
     return bool(found)
 
 
+def _go_on() -> None:
+    """Forget what was asked for in vain (a callback); what no filter takes out of the address goes here."""
+    for key in st.session_state.pop(_WRONG, {}).keys() - KEYS:
+        st.query_params.pop(key, None)
+
+
 def _right(key: str) -> str:
+    if key not in KEYS:
+        return f"Right would be one of: {', '.join(sorted(KEYS))}."
     several = f" Several are written {key}=one&{key}=another." if key in MULTIPLE else ""
     return f"Right would be: {', '.join(KNOWN[key])}.{several}"
 

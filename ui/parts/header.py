@@ -13,6 +13,7 @@ from ui.parts.markup import show, tag
 
 RANGES = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 INTERVALS: dict[str, float | None] = {"off": None, "2s": 2, "5s": 5, "30s": 30}
+REFRESH = "5s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def header(
     ranges: Sequence[str] = (),
     range_key: str = "range",
     default: str = "24h",
-    refresh: str = "5s",
+    refresh: str = REFRESH,
 ) -> Header:
     """Draw the head; all choices live in the address, but for the `default` range."""
     with st.container(horizontal=True, vertical_alignment="center", key="hr-head", gap="xsmall"):
@@ -56,13 +57,18 @@ def fitting(first: datetime | None, now: datetime) -> str:
     return next((span for span in spans if first is None or start(span, now) <= first), "24h")
 
 
+def refresh_key(default: str = REFRESH) -> str:
+    """What the refresh is called in the address: pages that begin with another one do not share it."""
+    return f"refresh_{default}"
+
+
 def _refresh(default: str) -> float | None:
     names = list(INTERVALS)
     chosen = st.selectbox(
         "Refresh",
         names,
         index=names.index(default),
-        key=f"refresh_{default}",
+        key=refresh_key(default),
         bind="query-params",
         label_visibility="collapsed",
         width=84,

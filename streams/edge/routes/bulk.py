@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pipelines.events import AnyEvent, CancelEvent, RetryEvent
 from pipelines.ids import from_text, to_text
 from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
-from pipelines.views import OPEN_STATES, TERMINAL_STATES, BulkAnswer, ExecutionRow, RefusalView, StateName
+from pipelines.views import CHANGEABLE, BulkAnswer, ExecutionRow, RefusalView, StateName
 from streams.edge import forbidden
 from streams.edge.context import Context, Here
 from streams.edge.problems import ProblemError
@@ -19,20 +19,19 @@ router = APIRouter(tags=["orders"])
 @router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
 async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Stop many executions; a filter means those that have not ended."""
-    chosen, refused = await _chosen(here, wanted, OPEN_STATES, forbidden.cancelling)
+    chosen, refused = await _chosen(here, wanted, CHANGEABLE["cancel"], forbidden.cancelling)
     return await _send(here, {one: CancelEvent(execution=one, reason=wanted.reason) for one in chosen}, refused)
 
 
 @router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
 async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Execute many again; a filter means those that have ended. `executions` of the answer: the new ids by the old."""
-    chosen, refused = await _chosen(here, wanted, TERMINAL_STATES, lambda row: _retrying(here, row))
+    chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], lambda row: _retrying(here, row))
     return await _send(here, {one: RetryEvent(execution=one) for one in chosen}, refused)
 
 
 def _retrying(here: Context, row: ExecutionRow) -> str | None:
-    which = from_text(row.execution)
-    return forbidden.retrying(here.reads.heard([which]).get(which))
+    return forbidden.retrying(here.reads, from_text(row.execution))
 
 
 async def _send(here: Context, events: dict[str, AnyEvent], refused: list[RefusalView]) -> BulkAnswer:

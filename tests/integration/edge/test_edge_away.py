@@ -4,7 +4,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from uuid import uuid4
 
 import msgspec
@@ -18,6 +20,7 @@ from pipelines.requests import BulkRequest, ExecutionFilter
 from streams.engine.events import Moved
 from streams.engine.records import Execution, State
 from streams.local.doctor import examine
+from streams.local.example import register
 from streams.local.ports import free_ports
 from streams.local.supervisor import environment
 from streams.local.topics_admin import admin, ensure_topics
@@ -46,6 +49,8 @@ def apart(kafka: str, home: Path, **named: str) -> Iterator[Settings]:
 def up(settings: Settings, *roles: str) -> Iterator[None]:
     """Its roles, as processes."""
     home, env = settings.home, {**os.environ, **environment(settings)}
+    for role in roles:
+        (home / f"{role}.ready").unlink(missing_ok=True)
     processes = [start(role, home, env) for role in roles]
     try:
         for role, process in zip(roles, processes, strict=True):
@@ -53,6 +58,27 @@ def up(settings: Settings, *roles: str) -> Iterator[None]:
         yield
     finally:
         stop(processes)
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A ClickHouse server that answers, with an error."""
+
+    def do_POST(self) -> None:
+        """Fail as ClickHouse does."""
+        self.send_error(500, "Code: 241. DB::Exception: memory limit exceeded")
+
+    do_GET = do_POST  # noqa: N815  (the name is http.server's)
+
+
+@pytest.fixture
+def broken() -> Iterator[str]:
+    """Where such a server is."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +113,16 @@ def test_an_absent_clickhouse_is_named_and_stops_no_order(alone: Settings) -> No
     assert "by itself" in check.mend
 
 
+def test_a_folder_is_loaded_without_a_history(alone: Settings, tmp_path: Path) -> None:
+    """What is kept from earlier cannot be said then, and is only a remark."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "p.py").write_text("from headrace import Pipeline\n\nPipeline('p').sleep('nap', seconds=0)\n")
+    said: list[str] = []
+    with up(alone, "scheduler"), client_of(alone) as client:
+        assert register(client, tmp_path / "mine", said.append).pipelines.keys() == {"p"}
+    assert [line.partition(" from ")[0] for line in said] == ["Loaded"]
+
+
 def test_what_is_decided_is_answered_without_a_history(alone: Settings) -> None:
     """Whoever is told of an error would order again what is done: a new run would run a pipeline twice."""
     tasks = tuple(ExternalTask(id=f"p.{n}") for n in range(50))
@@ -100,6 +136,31 @@ def test_what_is_decided_is_answered_without_a_history(alone: Settings) -> None:
         assert refused.value.status == 409
         events = [ExecuteEvent(pipeline="p", run=f"r{n}") for n in range(3)]
         assert all(len(one.executions or {}) == len(tasks) for one in client.send(events))
+
+
+def test_a_history_that_answers_with_an_error_stops_no_cancel(kafka: str, tmp_path: Path, broken: str) -> None:
+    """The scheduler decides on it, as it does where there is no history."""
+    which = to_text(execution_id("t", "nowhere"))
+    with (
+        apart(kafka, tmp_path, clickhouse=broken) as settings,
+        up(settings, "edge", "scheduler"),
+        client_of(settings) as client,
+    ):
+        for order in (client.cancel, client.finish):
+            with pytest.raises(ApiError, match="no such execution"):
+                order(which, wait=30)
+
+
+def test_a_short_wait_leaves_time_to_look_a_repetition_up(kafka: str, tmp_path: Path) -> None:
+    """In the history, where the API was started after the first one; it may be slow, so somebody asks again."""
+    with apart(kafka, tmp_path) as settings:
+        with up(settings, "edge", "scheduler"), client_of(settings) as client:
+            assert client.submit(ExternalTask(id="t"), wait=30).existing is False
+            until(client, ExecutionFilter(task="t"), 1)
+        with up(settings, "edge", "scheduler"), client_of(settings) as client:
+            patience = time.monotonic() + 30
+            while not client.submit(ExternalTask(id="t"), wait=0.2).existing:
+                assert time.monotonic() < patience
 
 
 def test_a_history_that_is_behind_forbids_no_retry(kafka: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ REFUSALS_ONLY = ("",)
 FINISHED = ("succeeded", "failed", "retrying")
 
 
-def answers(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Collection[str]]]:
+def awaited_by(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Collection[str]]]:
     """What answers a command: keys, and the steps that count (none: all)."""
     heard: list[tuple[Key, Collection[str]]] = []
     match command:
