@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 from sinks.record import bounds
 from streams import envelope
-from streams.engine.backoff import LOSS_DELAY
 from streams.engine.events import UNRECORDED, LogLine, Moved, PipelineCreated, RecordedEvent, TaskCreated, TaskDeleted
-from streams.engine.records import Execution, State, TaskDef
+from streams.engine.records import State, TaskDef
 
 INDEX_BITS = 20
 """A message holds fewer than 2^20 events; `position` is its offset and the event's index in it, as one number."""
@@ -220,12 +219,7 @@ def state_of_try(move: Moved) -> str:
     """How the attempt stands or ended: it stays failed, or lost with its worker, while the next one is awaited."""
     if move.what != "retrying":
         return move.execution.state
-    return State.LOST if _was_lost(move.execution) else State.FAILED
-
-
-def _was_lost(record: Execution) -> bool:
-    """Whether no failure but a loss leads to the next attempt: that one comes after a delay of its own."""
-    return bool(record.losses) and record.retry_at == record.finished_at + LOSS_DELAY
+    return State.LOST if move.lost else State.FAILED
 
 
 def error_of_try(move: Moved) -> str:

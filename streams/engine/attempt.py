@@ -113,7 +113,7 @@ def lose(step: Step, record: Execution, why: str) -> None:
         reason = f"{why}, the {losses}th that it took down"
         step.move(record, "failed", **ended(State.FAILED, step.now, reason), **gone)
     else:
-        _retry_at(step, record, step.now + LOSS_DELAY, finished_at=step.now, **gone)
+        _retry_at(step, record, step.now + LOSS_DELAY, finished_at=step.now, lost=True, **gone)
 
 
 def fail(step: Step, record: Execution, error: str, seen: dict[str, Any], *, final: bool = False) -> None:

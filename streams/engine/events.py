@@ -48,6 +48,7 @@ class Moved(_Event, frozen=True, tag="mv"):
     payload: bytes = b""  # with `created` only: the payload in force, JSON or empty
     task_def: TaskDef | None = None  # unused; it must stay, since `call` stands behind it in the array
     call: bytes = b""  # with `created` only
+    lost: bool = False  # with `retrying` only: the attempt went with its worker, and did not fail
 
 
 class Forgotten(_Event, frozen=True, tag="fo"):

@@ -100,14 +100,21 @@ class Step:
         return record
 
     def move(
-        self, record: Execution, what: str, *, result: bytes = b"", cut: bool = False, **changes: Any
+        self,
+        record: Execution,
+        what: str,
+        *,
+        result: bytes = b"",
+        cut: bool = False,
+        lost: bool = False,
+        **changes: Any,
     ) -> Execution:
         """Let an execution take a step. A terminal state is never left."""
         if record.state in TERMINAL and changes.get("state", record.state) != record.state:
             raise AssertionError(f"{record.state} is terminal; {what} cannot leave it")
         new = replace(record, version=record.version + 1, **changes)
         new = self._settled(new, entered=new.state == State.WAITING != record.state)
-        self.emit(Moved(what, self.now, new, result, cut))
+        self.emit(Moved(what, self.now, new, result, cut, lost=lost))
         if new.state in TERMINAL and record.state not in TERMINAL:
             self._end(new)
         return new

@@ -129,7 +129,7 @@ SAMPLES = (
     e.TaskCreated(TASK, T),
     e.PipelineCreated("etl", ("etl.load",), T, "all of it"),
     e.TaskDeleted("etl.load", T),
-    e.Moved("created", T, EXECUTION, b"6", cut=True, payload=b"7", task_def=TASK, call=b"8"),
+    e.Moved("created", T, EXECUTION, b"6", cut=True, payload=b"7", task_def=TASK, call=b"8", lost=True),
     e.Forgotten(ID, T, T + 1),
     e.WorkerBanned("w-1", T, T + 1),
     e.ResultKept(ID, OTHER, b"9"),

@@ -6,6 +6,7 @@ from simulated.house import House, moves, refusals
 from streams.engine import commands as c
 from streams.engine.attempt import INPUT_LIMIT
 from streams.engine.backoff import LOSS_DELAY, LOSS_LIMIT
+from streams.engine.events import Moved
 from streams.engine.records import RetryPolicy, State
 
 RETRY = RetryPolicy(limit=2, delay=100, jitter=0.0)
@@ -94,9 +95,10 @@ def test_i3_a_worker_that_is_lost_costs_no_retry() -> None:
     house = House()
     which = house.submit()
     house.assign(which)
-    house.do(c.WorkerLost("w", house.now))
+    told = house.do(c.WorkerLost("w", house.now))
     record = house.record(which)
     assert (record.state, record.failures, record.retry_at) == (State.RETRYING, 0, house.now + LOSS_DELAY)
+    assert [move.lost for move in told if isinstance(move, Moved)] == [True]
 
 
 def test_what_takes_down_worker_after_worker_fails() -> None:

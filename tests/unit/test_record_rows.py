@@ -8,7 +8,6 @@ import pytest
 from pipelines.ids import execution_id
 from sinks.record.rows import COLUMNS, INDEX_BITS, Batch, pipeline_of
 from sinks.record.tables import packed
-from streams.engine.backoff import LOSS_DELAY
 from streams.engine.events import LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution, TaskDef
 
@@ -72,8 +71,8 @@ def test_times_are_milliseconds_and_what_is_not_known_is_none() -> None:
         ("retrying", {"state": "retrying", "dispatched_at": 5, "finished_at": 9, "retry_at": 20}, "failed"),
         (
             "retrying",
-            {"state": "retrying", "dispatched_at": 5, "finished_at": 9, "retry_at": 9 + LOSS_DELAY, "losses": 1},
-            "lost",
+            {"state": "retrying", "dispatched_at": 5, "finished_at": 9, "retry_at": 209, "losses": 1},
+            "failed",
         ),
         ("cancelled", {"state": "cancelled", "dispatched_at": 5, "finished_at": 9}, "cancelled"),
         ("cancelled", {"state": "cancelled", "dispatched_at": 5, "finished_at": 9, "retry_at": 20}, None),
@@ -86,6 +85,13 @@ def test_what_a_step_says_of_its_attempt(what: str, fields: dict[str, Any], stat
     """An attempt that failed, or was lost with its worker, stays so, whatever ends the execution."""
     rows = tables(moved(what, attempt=1, **fields)).get("attempts", [])
     assert [row["state"] for row in rows] == ([state] if state else [])
+
+
+def test_an_attempt_that_went_with_its_worker_is_lost() -> None:
+    """The engine says so: that its worker was lost before, or when the next attempt comes, says nothing of this one."""
+    step = msgspec.structs.replace(moved("retrying", state="retrying", attempt=1, dispatched_at=5), lost=True)
+    (row,) = tables(step)["attempts"]
+    assert row["state"] == "lost"
 
 
 @pytest.mark.parametrize(
