@@ -176,7 +176,6 @@ def test_rows_that_are_wider_than_the_terminal_stand_upright(system: Any) -> Non
         *(["row", "2"], ["n", "1"], ["a", "wide"], ["b", "long"]),
     ]
     assert len(system.run("sql", question, COLUMNS="200").stdout.splitlines()) == 3
-    assert "first_c" in system.run("sql", "SELECT 1 AS first_column, 2 AS second_column WHERE 0", COLUMNS="20").stdout
 
 
 def test_a_dead_letter_tells_its_whole_reason(system: Any, client: Client, name: str) -> None:
