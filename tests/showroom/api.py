@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query
 
 from pipelines.requests import BulkRequest, ExecutionFilter, ExecutionQuery
 from pipelines.views import (
+    CHANGEABLE,
     TERMINAL_STATES,
     BulkAnswer,
     ExecutionPage,
@@ -25,6 +26,7 @@ from pipelines.views import (
     OverviewView,
     PoolView,
     RefusalView,
+    Verb,
     WorkerView,
 )
 from showroom.world import World
@@ -89,10 +91,11 @@ def _page(world: World, query: ExecutionQuery) -> ExecutionPage:
     return ExecutionPage(items=tuple(found[start:end]), total=len(found), next=str(end) if end < len(found) else None)
 
 
-def _bulk(world: World, verb: str, wanted: BulkRequest) -> BulkAnswer:
+def _bulk(world: World, verb: Verb, wanted: BulkRequest) -> BulkAnswer:
     ids = wanted.ids
     if wanted.filter is not None:
-        ids = tuple(row.execution for row in world.matching(wanted.filter))
+        which = wanted.filter.among(CHANGEABLE[verb])
+        ids = tuple(row.execution for row in world.matching(which)) if which else ()
         if len(ids) > (wanted.expected or 0):
             raise HTTPException(409, f"{len(ids)} match now, not {wanted.expected}")
     refused = [RefusalView(execution=n, detail=why) for n in ids or () if (why := world.act(verb, n))]
@@ -129,7 +132,7 @@ def application(world: World) -> FastAPI:
         return world.lines.get(name, [])[start : start + limit]
 
     @app.post("/v1/executions/{verb}")
-    def many(verb: str, wanted: BulkRequest) -> BulkAnswer:
+    def many(verb: Verb, wanted: BulkRequest) -> BulkAnswer:
         return _bulk(world, verb, wanted)
 
     return app
