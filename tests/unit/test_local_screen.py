@@ -1,4 +1,6 @@
+import os
 from datetime import UTC, datetime, timedelta
+from errno import ECONNREFUSED
 from io import StringIO
 from pathlib import Path
 
@@ -70,5 +72,5 @@ def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: P
     (tmp_path / "api-token").write_text("t" * 32)
     (port,) = free_ports(1)
     (check,) = _edge(Settings(home=tmp_path, edge_port=port))
-    assert check.detail == f"http://127.0.0.1:{port}: [Errno 111] Connection refused"
+    assert check.detail == f"http://127.0.0.1:{port}: [Errno {ECONNREFUSED}] {os.strerror(ECONNREFUSED)}"
     assert check.mend.startswith("start everything with")

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from kafka import KafkaProducer
@@ -11,14 +12,13 @@ from pipelines.ids import from_text
 from streams.edge.live import Live
 from streams.engine.events import Refused
 
-ONE, OTHER = "0" * 31 + "1", "0" * 31 + "2"
+ONE, OTHER = str(UUID(int=1)), str(UUID(int=2))
 
 
 async def test_a_repeated_letter_is_heard_once(system: Any) -> None:
     """A stage that dies or goes back sends it again; another one of the same message is another one."""
-    ids = [f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in (ONE, OTHER)]
-    first = Refused("no", "schedule", "nowhere", 0, 7, 1, "", ids[0])
-    second, third = replace(first, index=1), replace(first, execution=ids[1])
+    first = Refused("no", "schedule", "nowhere", 0, 7, 1, "", ONE)
+    second, third = replace(first, index=1), replace(first, execution=OTHER)
     producer = KafkaProducer(bootstrap_servers=system.settings.kafka)
 
     def send(*letters: Refused) -> None:
@@ -30,7 +30,7 @@ async def test_a_repeated_letter_is_heard_once(system: Any) -> None:
     live = Live(system.settings)
     await live.start()
     try:
-        with live.waiters.expect(from_text(ids[0])) as again, live.waiters.expect(from_text(ids[1])) as new:
+        with live.waiters.expect(from_text(ONE)) as again, live.waiters.expect(from_text(OTHER)) as new:
             send(first, second, third)
             assert await asyncio.wait_for(new, 30) == third
             assert not again.done()

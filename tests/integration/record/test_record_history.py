@@ -132,11 +132,13 @@ async def test_a_list_that_fits_its_page_says_how_long_it_is(store: Any, history
         for n in range(30):
             store.take([play.created(f"p.t{n}")])
 
-    coming = asyncio.create_task(asyncio.to_thread(more))
+    coming, between = asyncio.create_task(asyncio.to_thread(more)), 0
     while not coming.done():
         page = await history.executions(ExecutionQuery(limit=50))
         assert page.total == len(page.items)
+        between += 0 < page.total < 30
     await coming
+    assert between
     assert (await history.executions(ExecutionQuery(limit=50))).total == 30
     assert (await history.executions(ExecutionQuery(limit=29))).total == 30
 
