@@ -30,30 +30,22 @@ LISTED_WITHIN = 1.0
 """Seconds in which the history lists what a worker has begun."""
 
 PAUSE = 0.05
-NOTHING = (0, ExecutionPage(items=(), total=0))
 
 
 def drain(settings: Settings, worker: Child | None, say: Callable[[str], None]) -> None:
     """Stop the worker before all others where tasks run, and say what is waited for and what came of it."""
-    number, running = _running(settings, worker)
-    if not (worker and (number or running.items)):
+    running = _running(settings, worker)
+    if not (worker and running and running.items):  # tasks that have ended before anybody lists them end meanwhile
         say("Stopping ...")
         return
-    say(f"Stopping: up to {settings.drain_timeout:g} s are left to {_left(number, running)} ...")
+    more = "at least " if running.total > len(running.items) else ""
+    say(f"Stopping: up to {settings.drain_timeout:g} s are left to {more}{_tasks(running.items)} ...")
     try:
         worker.stop()
     except KeyboardInterrupt:  # it is killed by now
-        if running.items:
-            say(f"Cut short: {_cut(settings, running)}.")
+        say(f"Cut short: {_cut(settings, running)}.")
         raise
-    say(f"Stopped the worker: {_told(settings, running)}." if running.items else "Stopped the worker.")
-
-
-def _left(number: int, running: ExecutionPage) -> str:
-    """What runs, by name where it is listed: of the shortest tasks nobody hears before they have ended."""
-    if not running.items:
-        return formats.number_of(number, "short task")
-    return f"{'at least ' if running.total > len(running.items) else ''}{_tasks(running.items)}"
+    say(f"Stopped the worker: {_told(settings, running)}.")
 
 
 def fates(rows: Sequence[ExecutionRow]) -> str:
@@ -69,14 +61,14 @@ def fates(rows: Sequence[ExecutionRow]) -> str:
     return "; ".join(parts)
 
 
-def _running(settings: Settings, worker: Child | None) -> tuple[int, ExecutionPage]:
-    """How many tasks our worker runs, and those that are listed, the newest first; nothing where nobody can say."""
+def _running(settings: Settings, worker: Child | None) -> ExecutionPage | None:
+    """What our worker runs, the newest first; none: nobody can say."""
     try:
         with _client(settings) as client:
             own = next((one for one in client.workers() if _is(one, worker)), None)
-            return (own.running, _listed(client, own)) if own else NOTHING
+            return _listed(client, own) if own else None
     except AWAY:
-        return NOTHING
+        return None
 
 
 def _is(seen: WorkerView, worker: Child | None) -> bool:

@@ -124,12 +124,3 @@ def test_where_nothing_of_ours_runs_nothing_is_waited_for(tmp_path: Path, worker
     world.add("c", "running", worker="another")
     assert said(tmp_path, worker, world, lambda _: None) == ["Stopping ..."]
     assert worker.process is not None
-
-
-def test_tasks_too_short_to_be_listed_are_waited_for(tmp_path: Path, worker: Child, world: World) -> None:
-    """The worker says that some run, and nobody hears of each: they are left to end, and counted."""
-    assert said(tmp_path, worker, world, lambda _: None) == [
-        "Stopping: up to 3 s are left to 1 short task ...",
-        "Stopped the worker.",
-    ]
-    assert worker.process is None
