@@ -202,13 +202,17 @@ class Recorder:
 
 def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
     """Put messages into the tables; returns dead letters for those that cannot be read, by us or by ClickHouse."""
+    with undisturbed():  # until all of the batch is gone again: what is alive is walked over when it ends
+        return _write(tables, topics, messages)
+
+
+def _write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
     batch, letters = Batch(), []
-    with undisturbed():
-        for message in messages:
-            try:
-                batch.add(message.topic == topics.logs, message.partition, message.offset, message.value)
-            except (msgspec.DecodeError, TypeError) as error:
-                letters.append(_letter(message, str(error)))
+    for message in messages:
+        try:
+            batch.add(message.topic == topics.logs, message.partition, message.offset, message.value)
+        except (msgspec.DecodeError, TypeError) as error:
+            letters.append(_letter(message, str(error)))
     try:
         for table, count in tables.write(batch).items():
             metrics.ROWS.labels(table).inc(count)
@@ -216,7 +220,7 @@ def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) ->
         if len(messages) == 1:
             return [_letter(messages[0], str(error))]
         half = len(messages) // 2
-        return write(tables, topics, messages[:half]) + write(tables, topics, messages[half:])
+        return _write(tables, topics, messages[:half]) + _write(tables, topics, messages[half:])
     return letters
 
 

@@ -17,7 +17,6 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from sinks.record.client import Names, open_client
 from sinks.record.migrate import migrate
 from sinks.record.rows import COLUMNS, Batch, Row
-from streams.collector import undisturbed
 from streams.settings import Settings
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -73,8 +72,7 @@ class Tables:
 
         Raises UnreadableRowsError where a value is refused, ClickHouseError where ClickHouse fails.
         """
-        with undisturbed():
-            filled = list(batch.tables())
+        filled = list(batch.tables())
         for table, rows in filled:
             self._insert(table, rows)
         return {table: len(rows) for table, rows in filled}
@@ -85,10 +83,8 @@ class Tables:
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         name = f"{self._names.raw}.{table}"
-        with undisturbed():
-            data = packed(rows)
         try:
-            self._client.raw_insert(name, COLUMNS[table], data, fmt="MsgPack")
+            self._client.raw_insert(name, COLUMNS[table], packed(rows), fmt="MsgPack")
         except DatabaseError as error:
             if error.code in UNREADABLE:
                 raise UnreadableRowsError(str(error)) from error
