@@ -115,7 +115,6 @@ class KafkaClient:
         while chunk := [self._submission(task, run) for task in itertools.islice(rest, CHUNK)]:
             ids += [ExecutionId(command.id) for _, command in chunk]
             acknowledged += await self._put(chunk)
-            await asyncio.sleep(0)  # the producer's sender runs in this loop too
         await _all(acknowledged)
         return ids
 

@@ -101,8 +101,7 @@ def _cut(settings: Settings, running: ExecutionPage) -> str:
     """Which of them a kill met, as far as anybody can say at once, and what the next start makes of those."""
     rows: Sequence[ExecutionRow] = running.items
     with suppress(*AWAY), _client(settings) as client:
-        now: list[ExecutionRow] = [client.execution(row.execution) for row in rows]
-        rows = [row for row in now if row.state not in TERMINAL_STATES]
+        rows = [row for row in _now(client, rows) if row.state not in TERMINAL_STATES]
     more = running.total - len(running.items)
     also = f" and {more} more" if more > 0 else ""
     fate = "after the next start what is at_most_once ends as lost, all else runs again"
@@ -113,10 +112,14 @@ def _outcomes(client: Client, running: Sequence[ExecutionRow]) -> list[Execution
     """The same executions, once the API has heard that none of them runs any more."""
     until = time.monotonic() + HEARD_WITHIN
     while True:
-        rows: list[ExecutionRow] = [client.execution(row.execution) for row in running]
+        rows = _now(client, running)
         if all(row.state != "running" for row in rows) or time.monotonic() > until:
             return rows
         time.sleep(PAUSE)
+
+
+def _now(client: Client, rows: Sequence[ExecutionRow]) -> list[ExecutionRow]:
+    return [client.execution(row.execution) for row in rows]
 
 
 def _client(settings: Settings) -> Client:

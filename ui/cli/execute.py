@@ -1,7 +1,6 @@
 """`headrace execute`: what was created before."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,12 +11,10 @@ from pipelines.views import Problem, TaskView
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.guess import NOT_FOUND, ask_first, guessing, kept_or_nearly_same
+from ui.cli.guess import NOT_FOUND, ask_first, found, guessing, kept_or_nearly_same
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
 from ui.client import ApiError, ApiUnavailableError, Client
-
-T = TypeVar("T")
 
 
 def execute(
@@ -66,10 +63,10 @@ def _pipeline_meant(client: Client, name: str | None, pipeline: str | None, run:
         ask_first(client.pipeline, pipeline or "")
         return pipeline
     try:
-        if (task := _found(client.task, name)) and not task.deleted:
+        if (task := found(client.task, name)) and not task.deleted:
             _refuse_without_run(task, run)
             return None
-        if _found(client.pipeline, name):
+        if found(client.pipeline, name):
             return name
     except ApiUnavailableError:  # the order itself will tell
         return None
@@ -87,13 +84,3 @@ def _refuse_without_run(task: TaskView, run: str | None) -> None:
         raise UsageError(
             f"task {shown(task.task)} waits for {names}: name the run in which they are executed, by --run"
         )
-
-
-def _found(look: Callable[[str], T], name: str) -> T | None:
-    """What is there, if it is."""
-    try:
-        return look(name)
-    except ApiError as error:
-        if error.status == NOT_FOUND:
-            return None
-        raise

@@ -103,3 +103,13 @@ def _guess(client: Client, name: str, guess: Callable[[Client, str], str]) -> st
         return guess(client, name)
     except (ApiError, ApiUnavailableError):
         return ""
+
+
+def found(look: Callable[[str], T], name: str) -> T | None:
+    """What is there, if it is."""
+    try:
+        return look(name)
+    except ApiError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
