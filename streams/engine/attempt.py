@@ -125,14 +125,14 @@ def fail(step: Step, record: Execution, error: str, seen: dict[str, Any], *, fin
         step.move(record, "failed", **changes, failures=failures, error=error)
         return
     retry_at = step.now + retry_delay(record.retry, record.id, failures)
-    _retry_at(step, record, retry_at, error=error, failures=failures, **seen)
+    _retry_at(step, record, retry_at, error=error, failures=failures, deadline=0, **seen)
 
 
 def _take_back(step: Step, record: Execution) -> None:
     """A worker hands back what it has not started; it is not believed where it said before that it had (promise I2)."""
     if record.state == State.RUNNING:
         return lose(step, record, f"worker {record.worker} gave it back after its start")
-    step.move(record, "returned", **enter(record, step.now))
+    step.move(record, "returned", **enter(record, step.now) | {"ready_at": record.ready_at})
     return None
 
 

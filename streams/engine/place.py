@@ -22,7 +22,10 @@ def place(record: Execution, now: int) -> dict[str, Any]:
 
 
 def enter(record: Execution, now: int) -> dict[str, Any]:
-    """The changes of one that may run now: it stands in line, or runs at once where no worker is needed."""
+    """The changes of one that may run now: it stands in line, or runs at once where no worker is needed.
+
+    Who had a place keeps its deadline, so that who came later does not overtake who was lost with a worker.
+    """
     if record.kind in UNATTENDED:
         return {
             "state": State.RUNNING,
@@ -33,11 +36,10 @@ def enter(record: Execution, now: int) -> dict[str, Any]:
             "finished_at": 0,
             "reason": "",
         }
-    deadline = now + (record.max_latency or PATIENCE)
     return {
         "state": State.WAITING,
         "ready_at": now,
-        "deadline": deadline,
+        "deadline": record.deadline or now + (record.max_latency or PATIENCE),
         "dispatched_at": 0,
         "started_at": 0,
         "finished_at": 0,

@@ -137,13 +137,30 @@ def test_a_banned_worker_gets_nothing_more() -> None:
     assert (record.attempt, record.ready_at, record.deadline) == (0, before.ready_at, before.deadline)
 
 
-def test_what_a_draining_worker_returns_stands_in_line_again() -> None:
-    """It did not start, so nothing counts against it; the next assignment is a new attempt."""
+def test_what_a_draining_worker_returns_stands_in_line_where_it_stood() -> None:
+    """It did not start: it has waited all the time, and nothing counts against it but the number of the attempt."""
     house = House()
     which = house.submit(at_most_once=True)
+    before = house.record(which)
+    house.now += 5
     assert moves(house.complete(which, "returned")) == [("returned", State.WAITING)]
+    after = house.record(which)
+    assert (after.ready_at, after.deadline) == (before.ready_at, before.deadline)
     assert moves(house.assign(which)) == [("assigned", State.DISPATCHED)]
     assert house.record(which).attempt == 2
+
+
+@pytest.mark.parametrize(("outcome", "keeps"), [("lost", True), ("failed", False)])
+def test_who_was_lost_with_a_worker_goes_before_who_came_later(outcome: str, keeps: bool) -> None:  # noqa: FBT001  (a parameter)
+    """Its own failure puts it behind them; that of a worker does not."""
+    house = House()
+    which = house.submit(retry=RETRY)
+    house.complete(which, outcome)
+    house.now += 5
+    later = house.record(house.submit("later")).deadline
+    house.wake(which)
+    assert house.state(which) == State.WAITING
+    assert (house.record(which).deadline < later) is keeps
 
 
 @pytest.mark.parametrize(("at_most_once", "state"), [(True, State.LOST), (False, State.RETRYING)])

@@ -34,6 +34,11 @@ def test_the_deadline_orders_inside_a_priority() -> None:
     assert enter(execution(), 7)["deadline"] == 7 + PATIENCE
 
 
+def test_who_comes_back_keeps_the_deadline() -> None:
+    """Nobody who came later stands before it."""
+    assert enter(execution(deadline=9), 7)["deadline"] == 9
+
+
 def test_a_new_entry_forgets_the_last_attempt() -> None:
     """The times of an earlier attempt are not those of the next one."""
     old = execution(dispatched_at=1, started_at=2, finished_at=3, lane=4)
