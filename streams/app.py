@@ -18,9 +18,12 @@ from streams.stages.sender import Sender
 from streams.stages.submit import Submit
 from streams.stages.task_table import derive
 from streams.state.faust_fixes import App
-from streams.state.partition import Change, Derive, Partition
+from streams.state.partition import Derive, Partition
 from streams.state.tables import Tables, make_app, run_app
 from streams.topics import Topics
+
+NOTHING_DERIVED = Derive(lambda _key, _old, _new: [], b"")
+"""Of a table whose keys are in the order that is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ def plans(settings: Settings) -> list[Plan]:
     """The stages, one Faust agent and one table each."""
     t = Topics.under(settings.namespace)
     return [
-        Plan("submit", t.submit, settings.submit_partitions, nothing_derived, Submit),
+        Plan("submit", t.submit, settings.submit_partitions, NOTHING_DERIVED, Submit),
         Plan("tasks", t.tasks, settings.task_partitions, derive, Schedule),
-        Plan("ready", t.ready, settings.ready_partitions, nothing_derived, Dispatch),
+        Plan("ready", t.ready, settings.ready_partitions, NOTHING_DERIVED, Dispatch),
     ]
 
 
@@ -57,11 +60,6 @@ def scheduler_app(
         app.agent(source, name=plan.table)(feed.agent)
         feeds.append(feed)
     return app, feeds
-
-
-def nothing_derived(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:  # noqa: ARG001  (Derive)
-    """A table whose keys are in the order that is needed."""
-    return []
 
 
 def _stage(plan: Plan, settings: Settings) -> Stage:

@@ -11,7 +11,7 @@ AGAIN = 1_000
 NEVER = 1 << 62
 """A moment that does not come."""
 
-PREFIXES = (b"d", b"g")
+PREFIXES = b"dg"
 """The first bytes of the records that end by themselves."""
 
 

@@ -28,7 +28,7 @@ from streams.engine.weight import weigh
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
 from streams.stages.overlay import Overlay
 from streams.stages.watches import Watches
-from streams.state.partition import Change, Changes, Partition
+from streams.state.partition import Change, Changes, Derive, Partition
 
 CACHE = 50_000
 """Records kept decoded."""
@@ -74,8 +74,7 @@ def worker_key(record: Execution) -> bytes | None:
     return b"W" + record.worker.encode() + b"\0" + record.id
 
 
-def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
-    """The derived keys that follow from one change of a record, for recovery and standbys."""
+def _follow(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     before = _derived_keys(key, old) if old else []
     after = _derived_keys(key, new) if new else []
     return [(k, None) for k in before if k not in after] + [(k, b"") for k in after if k not in before]
@@ -85,7 +84,11 @@ def _derived_keys(key: bytes, value: bytes) -> list[bytes]:
     if key[:1] == b"x":
         record = _execution(value)
         return [k for k in (timer_key(record), worker_key(record)) if k]
-    return [end_key(key, value)] if key[:1] in PREFIXES else []
+    return [end_key(key, value)]
+
+
+derive = Derive(_follow, b"x" + PREFIXES)
+"""The derived keys that follow from one change of a record, for recovery and standbys."""
 
 
 class TaskTable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple, Protocol
@@ -11,8 +12,18 @@ from streams.topics import MESSAGE_LIMIT
 Change = tuple[bytes, bytes | None]
 """A key and its new value; None takes the key away."""
 
-Derive = Callable[[bytes, bytes | None, bytes | None], list[Change]]
-"""derive(key, old value, new value): the changes of secondary keys that follow from one change of a record."""
+
+@dataclass(frozen=True, slots=True)
+class Derive:
+    """Secondary keys: `derive(key, old value, new value)` says what one change of a record means to them."""
+
+    follow: Callable[[bytes, bytes | None, bytes | None], list[Change]]
+    sources: bytes
+    """First bytes of the keys of those records, in any order; nothing follows from any other."""
+
+    def __call__(self, key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
+        """The changes of secondary keys."""
+        return self.follow(key, old, new) if key[0] in self.sources else []
 
 
 class Changes(NamedTuple):

@@ -195,13 +195,15 @@ class Store:
         Nobody may write to it meanwhile.
         """
         self.flush()
-        batch, start = WriteBatch(raw_mode=True), FIRST_KEY
-        while rows := list(islice(self._rows(start, LAST_KEY), DERIVE_ROWS)):
-            for key, value in rows:
-                for derived, content in derive(key, None, value):
-                    batch.put(derived, content)
-            start = rows[-1][0] + b"\0"
-            yield
+        batch = WriteBatch(raw_mode=True)
+        for source in derive.sources:
+            start, end = bytes((source,)), bytes((source + 1,))
+            while rows := list(islice(self._rows(start, end), DERIVE_ROWS)):
+                for key, value in rows:
+                    for derived, content in derive.follow(key, None, value):
+                        batch.put(derived, content)
+                start = rows[-1][0] + b"\0"
+                yield
         batch.delete(BARE)
         with self._watched():
             self._db.write(batch, UNLOGGED)

@@ -32,10 +32,13 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
+def by_count(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     """The words by their count."""
     gone = [] if old is None else [(b"n" + old + key, None)]
     return gone if new is None else [*gone, (b"n" + new + key, b"")]
+
+
+derive = Derive(by_count, b"w")
 
 
 def decide(partition: Partition, words: list[bytes]) -> Changes:

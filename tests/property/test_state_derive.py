@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.state.partition import Change
+from streams.state.partition import Change, Derive
 from streams.state.replay import apply_records
 from streams.state.store import POSITION, Position, Store
 
@@ -23,13 +23,16 @@ class Record(NamedTuple):
     timestamp: int = 1_000
 
 
-def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
+def by_value(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     """Keys by value."""
     gone: list[Change] = [] if old is None else [(b"v" + old + key, None)]
     return gone if new is None else [*gone, (b"v" + new + key, b"")]
 
 
-keys = st.sampled_from([b"a", b"b", b"c"])
+derive = Derive(by_value, b"abc")
+
+
+keys = st.sampled_from([b"a", b"a\xff", b"b", b"c", b"m"])  # of m nothing follows
 values = st.one_of(st.none(), st.sampled_from([b"1", b"2"]))
 commits = st.lists(st.lists(st.tuples(keys, values), max_size=6), max_size=8)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from streams.state.history import RefusedError, StaleStoreError
-from streams.state.partition import Change
+from streams.state.partition import Change, Derive
 from streams.state.replay import apply_records
 from streams.state.store import Position, Store
 
@@ -21,10 +21,13 @@ class Record(NamedTuple):
     timestamp: int = 1_000
 
 
-def derive(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
+def by_value(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     """Keys by value."""
     gone: list[Change] = [] if old is None else [(b"v" + old + key, None)]
     return gone if new is None else [*gone, (b"v" + new + key, b"")]
+
+
+derive = Derive(by_value, b"abc")
 
 
 def complete(store: Store) -> None:
