@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import msgspec
 import uuid_utils
 from aiokafka import AIOKafkaProducer
+from msgspec import Raw
 
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
@@ -27,8 +29,13 @@ NOT_STARTED = "the client is not started; use `async with KafkaClient(settings)`
 CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
 
+COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
+"""Bytes of a command; the rest is for the message around it."""
+
 GATHER = 0.005
 """Least seconds between two requests: each costs the same, whatever is in it. After a pause nothing waits."""
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def fresh_run() -> str:
@@ -36,14 +43,8 @@ def fresh_run() -> str:
     return str(uuid_utils.uuid7())
 
 
-def envelopes(commands: Iterable[Placed]) -> Iterator[tuple[int, bytes]]:
-    """Commands, packed for their partitions; on each partition they keep their order."""
-    homes: dict[int, list[TaskCommand]] = {}
-    for home, command in commands:
-        homes.setdefault(home, []).append(command)
-    for home, together in homes.items():
-        for envelope in pack(together):
-            yield home, envelope
+class CommandTooLargeError(ValueError):
+    """A command that fits into no message of Kafka."""
 
 
 class KafkaClient:
@@ -53,8 +54,9 @@ class KafkaClient:
         self._settings = settings
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
-        self._gathered: list[Placed] = []
-        self._leaving: asyncio.Task[list[Awaitable[object]]] | None = None  # takes what is gathered with it
+        self._gathered: dict[int, list[Raw]] = {}  # by home, encoded
+        self._leaving: asyncio.Task[dict[int, list[Awaitable[object]]]] | None = None  # takes what is gathered with it
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._leave_at = 0.0
 
     async def start(self) -> None:
@@ -77,6 +79,7 @@ class KafkaClient:
     async def stop(self) -> None:
         """Send what is left and disconnect."""
         producer, self._producer = self._producer, None
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         if producer is not None:
             await producer.stop()
 
@@ -95,7 +98,10 @@ class KafkaClient:
         return [to_command(event, at, partitions, fresh_run()) for event in events]
 
     async def send(self, commands: Iterable[Placed]) -> None:
-        """Write commands to their homes; returns when the brokers have them all. Raises aiokafka's KafkaError."""
+        """Write commands to their homes; returns when the brokers have them all.
+
+        Raises CommandTooLargeError, and then nothing is written; aiokafka's KafkaError, and then some may be.
+        """
         await _all(await self._put(commands))
 
     async def say(self, key: bytes, value: bytes) -> None:
@@ -107,7 +113,8 @@ class KafkaClient:
     async def submit_many(self, tasks: Iterable[SubmitEvent | TaskDef], run: str = "") -> list[ExecutionId]:
         """Create and execute many tasks; a `TaskDef` (already trusted) in `run`, an event in the run it names.
 
-        Returns their ids, in order, when all are acknowledged. Meant for tens of thousands a second.
+        Returns their ids, in order, when all are acknowledged. Meant for tens of thousands a second. Raises what `send`
+        raises.
         """
         ids: list[ExecutionId] = []
         acknowledged: list[Awaitable[object]] = []
@@ -119,23 +126,28 @@ class KafkaClient:
         return ids
 
     async def _put(self, commands: Iterable[Placed]) -> list[Awaitable[object]]:
-        """Hand commands to the producer, with what others put; what to await for the brokers' word on all of it."""
-        self._gathered += list(commands)  # nothing of it where making one fails
+        """Hand commands to the producer, with what others put; what to await for the brokers' word on their homes."""
+        if self._producer is None:
+            raise RuntimeError(NOT_STARTED)
+        homes = _by_home(commands)  # nothing of it is sent where making one fails
+        for home, encoded in homes.items():
+            self._gathered.setdefault(home, []).extend(encoded)
         if self._leaving is None:
-            self._leaving = asyncio.create_task(self._leave())
-        return await asyncio.shield(self._leaving)
+            self._leaving = asyncio.create_task(self._leave(self._producer))
+            self._under_way.add(self._leaving)
+            self._leaving.add_done_callback(self._under_way.discard)
+        left = await asyncio.shield(self._leaving)
+        return [word for home in homes for word in left[home]]
 
-    async def _leave(self) -> list[Awaitable[object]]:
+    async def _leave(self, producer: AIOKafkaProducer) -> dict[int, list[Awaitable[object]]]:
         """Wait until it is time, and then until the producer has room."""
         await asyncio.sleep(self._leave_at - time.monotonic())
         self._leave_at = time.monotonic() + GATHER
-        commands, self._gathered, self._leaving = self._gathered, [], None
-        if self._producer is None:
-            raise RuntimeError(NOT_STARTED)
-        return [
-            await self._producer.send(self._topics.tasks, envelope, partition=home)
-            for home, envelope in envelopes(commands)
-        ]
+        gathered, self._gathered, self._leaving = self._gathered, {}, None
+        return {
+            home: [await producer.send(self._topics.tasks, envelope, partition=home) for envelope in pack(encoded)]
+            for home, encoded in gathered.items()
+        }
 
     def _submission(self, task: SubmitEvent | TaskDef, run: str) -> tuple[int, Execute]:
         at, partitions = round(time.time() * 1000), self._settings.task_partitions
@@ -143,6 +155,17 @@ class KafkaClient:
             return submission(task, at, partitions)
         which = execution_id(task.id, run)
         return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
+
+
+def _by_home(commands: Iterable[Placed]) -> dict[int, list[Raw]]:
+    """Commands, encoded for their partitions; on each partition they keep their order. Raises CommandTooLargeError."""
+    homes: dict[int, list[Raw]] = {}
+    for home, command in commands:
+        encoded = _encode(command)
+        if len(encoded) > COMMAND_LIMIT:
+            raise CommandTooLargeError(f"it takes {len(encoded):,} bytes; the limit is {COMMAND_LIMIT:,}")
+        homes.setdefault(home, []).append(Raw(encoded))
+    return homes
 
 
 async def _all(acknowledged: Iterable[Awaitable[object]]) -> None:

@@ -17,7 +17,7 @@ HEAD = 5
 _encode_into = msgspec.msgpack.Encoder().encode_into
 
 
-def pack(items: Iterable[msgspec.Struct], limit: int = ENVELOPE_BYTES) -> Iterator[bytes]:
+def pack(items: Iterable[msgspec.Struct | msgspec.Raw], limit: int = ENVELOPE_BYTES) -> Iterator[bytes]:
     """Envelopes of at most `limit` bytes, in order; an item that is larger has an envelope of its own."""
     envelope, count = bytearray(HEAD), 0
     for item in items:

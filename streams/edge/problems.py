@@ -17,6 +17,7 @@ from pipelines.views import Problem
 from sinks.record.client import ClickHouseAwayError
 from sinks.record.errors import QueryFailedError
 from sinks.record.filters import BadCursorError
+from streams.client import CommandTooLargeError
 
 KAFKA_AWAY = (
     "Kafka did not confirm it, and may have taken it all the same; send it again when Kafka is back: "
@@ -64,6 +65,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(KafkaError)(_kafka)
+    app.exception_handler(CommandTooLargeError)(_too_large)
     app.exception_handler(ClickHouseAwayError)(_clickhouse)
     app.exception_handler(QueryFailedError)(_clickhouse)
     app.exception_handler(BadCursorError)(_cursor)
@@ -98,6 +100,10 @@ async def _http(_: Request, error: HTTPException) -> Response:
 async def _kafka(_: Request, error: KafkaError) -> Response:
     log.warning("Kafka did not take a command", error=str(error))
     return answer(HTTPStatus.SERVICE_UNAVAILABLE, KAFKA_AWAY)
+
+
+async def _too_large(_: Request, error: CommandTooLargeError) -> Response:
+    return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
 
 
 async def _clickhouse(_: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_topic import NewTopic
 
-from streams.client import KafkaClient, Placed
+from streams.client import COMMAND_LIMIT, CommandTooLargeError, KafkaClient, Placed
 from streams.engine.commands import DeleteTask
 from streams.envelope import task_commands
 from streams.settings import Settings
@@ -83,6 +83,29 @@ async def test_commands_that_cannot_all_be_made_leave_none_behind(settings: Sett
             await client.send(failing())
         await client.send([delete(2)])
     assert await written(settings) == [[2]]
+
+
+async def test_a_command_that_fits_into_no_message_is_its_sender_s_error_alone(settings: Settings) -> None:
+    """Whoever sends at the same moment hears nothing of it."""
+    large = 0, DeleteTask("t" * (COMMAND_LIMIT + 1), 2)
+    async with KafkaClient(settings) as client:
+        first, refused, last = await asyncio.gather(
+            *(client.send(commands) for commands in ([delete(1)], [delete(0), large], [delete(3)])),
+            return_exceptions=True,
+        )
+    assert (first, last) == (None, None)
+    assert isinstance(refused, CommandTooLargeError)
+    assert await written(settings) == [[1, 3]]
+
+
+async def test_what_was_sent_leaves_before_the_client_stops(settings: Settings) -> None:
+    """Its caller hears that it is durable."""
+    async with KafkaClient(settings) as client:
+        await client.send([delete(1)])
+        sending = asyncio.create_task(client.send([delete(2)]))
+        await asyncio.sleep(0)
+    await sending
+    assert await written(settings) == [[1], [2]]
 
 
 async def test_a_client_that_was_not_started_says_so(settings: Settings) -> None:
