@@ -68,7 +68,27 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_told_to(headers: dict
         ("/v1/sql", b'{"query": 5}', "query: Input should be a valid string"),
         ("/v1/executions/12345678/cancel", b'{"cancel": 1}', "cancel: there is no such field"),
         ("/v1/executions/cancel", b'{"filter": {"state": "running"}}', "filter.state: Input should be a list"),
-        ("/v1/executions/cancel", b'{"ids": []}', "ids: The list should have at least 1 item, not 0"),
+        ("/v1/executions/cancel", b'{"ids": []}', "ids: The list should have a length of at least 1, not 0"),
+        (
+            "/v1/tasks",
+            b'{"id": "x", "kind": "shell", "command": 5}',
+            "command: Input should be a string, or a list of strings",
+        ),
+        ("/v1/tasks", b'{"id": "x", "kind": "shell", "command": ["a", 5]}', "command[1]: Input should be a valid str"),
+        ("/v1/tasks", b'{"id": "x", "kind": "shell", "command": []}', "command: The list should have a length of at"),
+        (
+            "/v1/tasks",
+            b'{"id": "x", "kind": "external", "upstream": [5]}',
+            "upstream[0]: Input should be a task's id, or an object of task and run",
+        ),
+        ("/v1/tasks", b'{"id": "x", "kind": "external", "upstream": [{"task": "a"}]}', "upstream[0].run: Field req"),
+        ("/v1/tasks", b'{"id": "x", "kind": "shell", "command": "a", "env": 5}', "env: Input should be an object"),
+        ("/v1/tasks", b'{"id": "x", "kind": "sleep", "seconds": "soon"}', "seconds: Input should be a duration: sec"),
+        (
+            "/v1/pipelines",
+            b'{"id": "p", "tasks": [{"id": "a valid tuple", "kind": "external"}]}',
+            "tasks[0].id: String should match",
+        ),
     ],
 )
 async def test_what_is_wrong_is_said_in_words_of_json(path: str, body: bytes, said: str) -> None:
@@ -76,6 +96,7 @@ async def test_what_is_wrong_is_said_in_words_of_json(path: str, body: bytes, sa
     answer = await sent(path, body, **{"content-type": "application/json"})
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
+    assert len(answer.json()["errors"]) <= 1
 
 
 async def test_a_field_that_does_not_exist_is_taken_for_the_one_that_is_missing() -> None:
@@ -85,3 +106,10 @@ async def test_a_field_that_does_not_exist_is_taken_for_the_one_that_is_missing(
         {"field": "query", "problem": "Field required", "value": '{"sql": "SELECT 1"}'},
         {"field": "sql", "problem": "there is no such field; did you mean query?", "value": "'SELECT 1'"},
     ]
+
+
+async def test_what_people_wrote_is_repeated_as_it_came() -> None:
+    """Also where it reads like one of pydantic's own sentences."""
+    body = b'{"id": "p", "tasks": [{"id": "Tuple.should", "kind": "external"}]}'
+    answer = await sent("/v1/pipelines", body, **{"content-type": "application/json"})
+    assert answer.json()["detail"] == ("body: task 'Tuple.should' of pipeline 'p' must be named 'p.Tuple.should'")
