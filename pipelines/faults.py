@@ -3,6 +3,7 @@
 import json
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 from types import UnionType
 from typing import Any, get_args
@@ -44,6 +45,11 @@ _SAID = {
     "tuple_type": "Input should be a list",
     "too_short": f"{_LIST} least {{min_length}}, not {{actual_length}}",
     "too_long": f"{_LIST} most {{max_length}}, not {{actual_length}}",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "Input should be true or false"),
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"),
+        "Input should be a time with its zone, such as 2026-10-05T12:00:00Z",
+    ),
     **dict.fromkeys(
         ("time_delta_type", "time_delta_parsing"), "Input should be a duration: seconds, or ISO 8601 such as PT5M"
     ),
@@ -85,6 +91,9 @@ class _Short(reprlib.Repr):
 
     def repr_tuple(self, x: tuple[Any, ...], level: int) -> str:
         return self.repr_list(list(x[: self.maxlist + 1]), level)
+
+    def repr_timedelta(self, x: timedelta, level: int) -> str:
+        return self.repr1(x.total_seconds(), level)
 
     def repr_bool(self, x: bool, level: int) -> str:  # noqa: ARG002, FBT001  (reprlib's signature)
         return json.dumps(x)

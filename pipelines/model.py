@@ -19,6 +19,7 @@ from pydantic import (
     Tag,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 PAYLOAD_LIMIT = 256 * 1024
 """Bytes of a payload as compact JSON; a larger one is refused."""
@@ -67,7 +68,11 @@ class Retries(Model):
 
 
 def _limited(given: object) -> object:
-    return {"limit": given} if type(given) is int else given
+    if isinstance(given, dict | Retries):
+        return given
+    if type(given) is not int:
+        raise PydanticCustomError("form", "Input should be a number, or an object that has it as limit")
+    return {"limit": given}
 
 
 AnyRetries = Annotated[

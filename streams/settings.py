@@ -174,7 +174,7 @@ def settings() -> Settings:
 
 def _wrong(error: ValidationError) -> Iterator[str]:
     """Each setting that is wrong, and why."""
-    for one in error.errors(include_url=False, include_context=False):
+    for one in error.errors(include_url=False):
         if one["type"] != "default_factory_not_called":  # it follows from one that is wrong
             told = fault(one)
             name = str(told["field"])

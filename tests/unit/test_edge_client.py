@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from pydantic import ValidationError
 
@@ -61,6 +63,7 @@ def test_a_field_may_have_the_name_of_a_tag() -> None:
     [
         ({"a": None, "b": (True, "ä\x1b")}, r'{"a": null, "b": [true, "ä\u001b"]}'),
         ("it", "'it'"),
+        (timedelta(seconds=-1), "-1.0"),
         (b"no {json", "'no {json'"),
     ],
 )
