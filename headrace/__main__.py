@@ -10,7 +10,7 @@ from cyclopts import App, Group, Parameter
 
 from streams.bench import commands as bench
 from streams.local import commands as local
-from streams.settings import Settings, one_line, read_settings, settings
+from streams.settings import Settings, exits_on_wrong_settings, read_settings, settings
 from ui.cli.app import make_app
 
 ROLES = Group("Roles", sort_key=3)
@@ -86,7 +86,7 @@ def _run(role: Role, with_settings: Settings) -> None:
 
 def main() -> None:
     """`headrace`."""
-    with one_line():
+    with exits_on_wrong_settings():
         assemble()()
 
 

@@ -2,15 +2,17 @@
 
 import json
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.events import AnyEvent
-from pipelines.model import AnyTask
+from pipelines.model import FORMS, AnyTask
 
 VALUE_SHOWN = 80
 """Characters of a wrong value that are repeated to its sender."""
@@ -18,29 +20,44 @@ VALUE_SHOWN = 80
 EXTRA = "extra_forbidden"
 """pydantic's name for a field that does not exist."""
 MISSING = "missing"
+
+BESIDE = 100
+"""Faults in whose light one is seen: there may be a million."""
 """pydantic's name for a field that must be there."""
 
 _PARTS = frozenset({"body", "query", "path", "header"})
 """Where in a request a place is: FastAPI says so first."""
-_TAGGED: dict[str, dict[str, type[BaseModel]]] = {
-    by: {union.model_fields[by].default: union for union in members.__args__}
-    for by, members in (("kind", AnyTask), ("type", AnyEvent))
-}
-"""The members of our unions, by the field that tells them apart and by what it says."""
+
+
+def members(by: str, union: UnionType) -> dict[str, type[BaseModel]]:
+    """The models of a union, by what the field says that tells them apart."""
+    return {member.model_fields[by].default: member for member in get_args(union)}
+
+
+_TAGGED = {by: members(by, union) for by, union in (("kind", AnyTask), ("type", AnyEvent))}
 _MODELS = _TAGGED["kind"] | _TAGGED["type"]
 _FORMS = frozenset({"one", "many"})
-_TAGS = _FORMS | {*_MODELS}
-_OPENINGS = _FORMS | {"task"}
+_TAGS = _FORMS | {*_MODELS, *FORMS.values()}
+_OPENINGS = _FORMS | {"task", "command"}
 """After these a tag may stand where the next field is expected."""
-_WORDS = {
-    "Value error, ": "",
-    "Extra inputs are not permitted": "there is no such field",
-    "a valid dictionary or object to extract fields from": "an object",
-    "a valid tuple": "a list",
-    "Tuple should": "The list should",
-    " after validation": "",
+_LIST = "The list should have a length of at"
+_SAID = {
+    "value_error": "{error}",
+    EXTRA: "there is no such field",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be an object"),
+    "tuple_type": "Input should be a list",
+    "too_short": f"{_LIST} least {{min_length}}, not {{actual_length}}",
+    "too_long": f"{_LIST} most {{max_length}}, not {{actual_length}}",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "Input should be true or false"),
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"),
+        "Input should be a time with its zone, such as 2026-10-05T12:00:00Z",
+    ),
+    **dict.fromkeys(
+        ("time_delta_type", "time_delta_parsing"), "Input should be a duration: seconds, or ISO 8601 such as PT5M"
+    ),
 }
-"""What pydantic says of Python's types and its own steps, in words for whoever wrote JSON."""
+"""Where pydantic speaks of Python's types and its own steps: what we say of such an error, to whoever wrote JSON."""
 
 
 def faults(error: ValidationError, limit: int = 20) -> tuple[dict[str, JsonValue], ...]:
@@ -50,7 +67,13 @@ def faults(error: ValidationError, limit: int = 20) -> tuple[dict[str, JsonValue
 
 def described(errors: Sequence[ErrorDetails], limit: int = 20) -> tuple[dict[str, JsonValue], ...]:
     """The same, of what pydantic has found."""
-    return tuple(fault(one, errors) for one in errors[:limit])
+    true = [one for one in errors if not _follows(one)]
+    return tuple(fault(one, true[:BESIDE]) for one in true[:limit])
+
+
+def _follows(error: ErrorDetails) -> bool:
+    """Whether a list is only too short because what is wrong in it was left out."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def sentence(error: ValidationError) -> str:
@@ -61,7 +84,9 @@ def sentence(error: ValidationError) -> str:
 class _Short(reprlib.Repr):
     """Values as JSON, never written out whole; a string alone in quotes, as in a sentence."""
 
-    maxstring = maxother = VALUE_SHOWN
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = VALUE_SHOWN
 
     def repr_str(self, x: str, level: int) -> str:
         return super().repr_str(x, level) if level == self.maxlevel else _quoted(x[:VALUE_SHOWN])
@@ -71,6 +96,9 @@ class _Short(reprlib.Repr):
 
     def repr_tuple(self, x: tuple[Any, ...], level: int) -> str:
         return self.repr_list(list(x[: self.maxlist + 1]), level)
+
+    def repr_timedelta(self, x: timedelta, level: int) -> str:
+        return self.repr1(x.total_seconds(), level)
 
     def repr_bool(self, x: bool, level: int) -> str:  # noqa: ARG002, FBT001  (reprlib's signature)
         return json.dumps(x)
@@ -106,9 +134,8 @@ def problem(error: ErrorDetails, beside: Sequence[ErrorDetails] = ()) -> str:
     """What is wrong, in a sentence that names what would be right."""
     if by := _tag(error):
         return _untold(by, error)
-    said = error["msg"]
-    for theirs, ours in _WORDS.items():
-        said = said.replace(theirs, ours)
+    ours = _SAID.get(error["type"])
+    said = ours.format(**error.get("ctx", {})) if ours else error["msg"]
     return f"{said}{meant(error['loc'], beside)}" if error["type"] == EXTRA else said
 
 
@@ -130,8 +157,16 @@ def meant(place: Sequence[int | str], beside: Sequence[ErrorDetails] = ()) -> st
     near = [one for one in beside if one["loc"][:-1] == tuple(place[:-1])]
     missing, extra = ([str(one["loc"][-1]) for one in near if one["type"] == what] for what in (MISSING, EXTRA))
     known = [*missing, *(_MODELS[tag].model_fields if tag in _MODELS else ())]
-    found = get_close_matches(str(name), known, n=1) or (missing if len(missing) == len(extra) == 1 else [])
-    return "".join(f"; did you mean {one}?" for one in found)
+    return nearest(str(name), known) or _ask(missing if len(missing) == len(extra) == 1 else ())
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is nearly the same, as the end of a sentence; empty where there is none."""
+    return _ask(get_close_matches(name, list(known), n=1))
+
+
+def _ask(names: Iterable[str]) -> str:
+    return "".join(f"; did you mean {one}?" for one in names)
 
 
 def field(place: Sequence[int | str], *, named: bool = False) -> str:

@@ -8,7 +8,18 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 PAYLOAD_LIMIT = 256 * 1024
 """Bytes of a payload as compact JSON; a larger one is refused."""
@@ -57,7 +68,11 @@ class Retries(Model):
 
 
 def _limited(given: object) -> object:
-    return {"limit": given} if type(given) is int else given
+    if isinstance(given, dict | Retries):
+        return given
+    if type(given) is not int:
+        raise PydanticCustomError("form", "Input should be a number, or an object that has it as limit")
+    return {"limit": given}
 
 
 AnyRetries = Annotated[
@@ -92,6 +107,32 @@ class UpstreamRef(Model):
     run: RunId
 
 
+FORMS: dict[type, str] = {str: "text", list: "list", tuple: "list", dict: "object", UpstreamRef: "object"}
+"""What tells the members of a union apart that has no field for that: how JSON calls what came."""
+
+
+def _form(given: object) -> str | None:
+    return next((form for kind, form in FORMS.items() if isinstance(given, kind)), None)
+
+
+def _one_of(wanted: str) -> Discriminator:
+    """By form; a form that no member has is one fault, not one for each member."""
+    said = f"Input should be {wanted}"
+    return Discriminator(_form, custom_error_type="form", custom_error_message=said)
+
+
+AnyUpstream = Annotated[
+    Annotated[TaskId, Tag("text")] | Annotated[UpstreamRef, Tag("object")],
+    _one_of("a task's id, or an object of task and run"),
+]
+"""A task of one's own run, or of another."""
+Command = Annotated[
+    Annotated[str, Field(min_length=1), Tag("text")] | Annotated[tuple[str, ...], Field(min_length=1), Tag("list")],
+    _one_of("a string, or a list of strings"),
+]
+"""One string for `sh -c`, or an argument list."""
+
+
 class TaskBase(Model):
     """What all kinds of task have in common."""
 
@@ -100,7 +141,7 @@ class TaskBase(Model):
     priority: int = Field(5, ge=0, le=9, description="9 is the most critical.")
     pool: Name = Field("default", description="The group of workers that may run it.")
     queue: Name = Field("default", description="A named line in the pool.")
-    upstream: tuple[TaskId | UpstreamRef, ...] = Field((), max_length=1000)
+    upstream: tuple[AnyUpstream, ...] = Field((), max_length=1000)
     trigger: Trigger = Trigger.ALL_SUCCESS
     retries: AnyRetries = Field(Retries(), description="A number is their limit.")
     timeout: Seconds | None = Field(None, description="For one attempt.")
@@ -130,7 +171,7 @@ class ShellTask(TaskBase):
     """A command: an argument list, or one string for `sh -c`. Runs in the sandbox; the payload is on standard input."""
 
     kind: Literal["shell"] = "shell"
-    command: str | tuple[str, ...] = Field(min_length=1)
+    command: Command
     env: dict[str, str] = Field(default_factory=dict)
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 from aiokafka.errors import KafkaError
 
-READY_FILE = "HEADRACE_READY_FILE"
-"""The supervisor names here the file that a role makes when it is ready."""
+from pipelines.environment import READY_FILE
 
 EVERY = 1.0
 """Seconds between two words."""

@@ -2,9 +2,8 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -20,17 +19,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from pipelines.faults import fault
+from pipelines.environment import NO_SETTINGS, PREFIX
+from pipelines.faults import fault, nearest
 
-PREFIX = "HEADRACE_"
-
-NO_SETTINGS = frozenset({"COMMAND", "READY_FILE", "NOTIFY", "INPUTS", "TASK", "RUN", "EXECUTION", "ATTEMPT"})
-"""What else the environment may hold under our prefix: how we were called, an example's own, what a code task is told;
-and all that begins with TEST_."""
-
-
+FOR_TESTS = "TEST_"
+"""What our tests read begins so, behind the prefix."""
 KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_\w+")
-"""What Kubernetes puts into every pod where a service is called headrace."""
+"""What Kubernetes puts into every pod where a service is called headrace, but for HEADRACE_PORT: people write that too."""
 
 
 class SettingsError(Exception):
@@ -145,7 +140,7 @@ class _Toml(TomlConfigSettingsSource):
         for key in found:
             if key not in Settings.model_fields:
                 raise SettingsError(
-                    f"{file_path}: there is no setting {key!r}{_meant(_bare(key), Settings.model_fields)}"
+                    f"{file_path}: there is no setting {key!r}{nearest(_bare(key), Settings.model_fields)}"
                 )
         return found
 
@@ -159,7 +154,7 @@ def read_settings(**given: Any) -> Settings:
 
 
 @contextmanager
-def one_line() -> Iterator[None]:
+def exits_on_wrong_settings() -> Iterator[None]:
     """Let a wrong setting end the process as wrong usage, with a line on standard error."""
     try:
         yield
@@ -173,13 +168,13 @@ def settings() -> Settings:
     """The settings of this process, read once. Raises SettingsError."""
     found = read_settings()
     for name in _strays():
-        sys.stderr.write(f"headrace: {name} is no setting, and is ignored{_meant(name, NAMES)}\n")
+        sys.stderr.write(f"headrace: {name} is no setting, and is ignored{nearest(name, NAMES)}\n")
     return found
 
 
 def _wrong(error: ValidationError) -> Iterator[str]:
     """Each setting that is wrong, and why."""
-    for one in error.errors(include_url=False, include_context=False):
+    for one in error.errors(include_url=False):
         if one["type"] != "default_factory_not_called":  # it follows from one that is wrong
             told = fault(one)
             name = str(told["field"])
@@ -190,19 +185,15 @@ def _strays() -> list[str]:
     """Names of our prefix in the environment and in .env that nobody reads."""
     found = {**_DotEnv(Settings, ".env").env_vars, **EnvSettingsSource(Settings).env_vars}
     ours = {name.upper() for name in found if name.upper().startswith(PREFIX)}
-    return sorted(name for name in ours if not _is_read(name.removeprefix(PREFIX)))
+    return sorted(name for name in ours if not _is_read(name))
 
 
 def _is_read(name: str) -> bool:
-    known = name.lower() in Settings.model_fields or name in NO_SETTINGS or name.startswith("TEST_")
-    return known or bool(KUBERNETES.fullmatch(name))
+    known = name in NAMES or name in NO_SETTINGS
+    rest = name.removeprefix(PREFIX)
+    return known or rest.startswith(FOR_TESTS) or bool(KUBERNETES.fullmatch(rest))
 
 
 def _bare(key: str) -> str:
     """A key of the file as it should be: without the prefix of the environment, and small."""
     return key.lower().removeprefix(PREFIX.lower())
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    """That of the `known` which is nearly the same; empty where there is none."""
-    return next((f"; did you mean {near}?" for near in get_close_matches(name, known, n=1)), "")

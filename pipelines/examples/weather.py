@@ -8,7 +8,7 @@ What to watch when it runs:
   payload says `busy`, and the function then pretends that its source is busy.
 - `report` writes the table `weather_report` in ClickHouse from the cleaned days; `rows` reads it back for `draw`, which
   puts weather.svg into the folder `artifacts` of Headrace's home.
-- If HEADRACE_NOTIFY holds Apprise addresses (separated by spaces), `draw` tells them that the picture is done.
+- If WEATHER_NOTIFY holds Apprise addresses (separated by spaces), `draw` tells them that the picture is done.
 
 The data are real: seattle-weather.csv from the package vega_datasets (NOAA, 2012-2015).
 """
@@ -29,7 +29,7 @@ CSV = Path(str(distribution("vega-datasets").locate_file("vega_datasets/_data/se
 YEARS = (2012, 2013, 2014, 2015)
 BUSY = 2014
 AGAIN = Retries(limit=3, delay=0.5)  # seconds
-TELL = tuple(os.environ.get("HEADRACE_NOTIFY", "").split())
+TELL = tuple(os.environ.get("WEATHER_NOTIFY", "").split())
 
 pipeline = Pipeline("weather", description="Seattle's weather, from a file to a table and a picture.", timeout=120)
 

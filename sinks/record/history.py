@@ -209,6 +209,11 @@ class History:
         rows = await self._rows("SELECT * FROM {main}.pipelines WHERE pipeline = {id:String}", id=pipeline)
         return answers.pipeline(rows[0]) if rows else None
 
+    async def keeps(self, tasks: Sequence[str]) -> bool:
+        """Whether one of these tasks exists and is not deleted."""
+        kept = "SELECT 1 FROM {main}.tasks WHERE NOT deleted AND task IN {tasks:Array(String)} LIMIT 1"
+        return bool(await self._rows(kept, tasks=list(tasks)))
+
     async def runs(self, pipeline: str, limit: int = 25) -> list[RunView]:
         """The newest runs of a pipeline, newest first."""
         return [answers.run(row) for row in await self._rows(_RUNS, pipeline=pipeline, limit=limit)]

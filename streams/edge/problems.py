@@ -11,8 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
-from pipelines.faults import described
+from pipelines.faults import described, shown
 from pipelines.views import Problem
 from sinks.record.client import ClickHouseAwayError
 from sinks.record.errors import QueryFailedError
@@ -24,6 +25,8 @@ KAFKA_AWAY = (
     "the same task in the same run is executed once, and a repeated cancel or retry does no harm. "
     "Only an execute that names no run gets a new one each time, and may be executed twice"
 )
+
+UNREADABLE = "the body is no JSON in UTF-8, or it nests too deep or has too long a number to be read"
 
 MEDIA_TYPE = "application/problem+json"
 _COMPONENTS = "#/components/schemas/{model}"
@@ -93,8 +96,28 @@ def _no_json(error: Any) -> str:
     return f"the body is no JSON: {error['ctx']['error']} at character {error['loc'][-1] + 1}"
 
 
-async def _http(_: Request, error: HTTPException) -> Response:
+async def _http(request: Request, error: HTTPException) -> Response:
+    """What the framework refuses by itself, in words of ours where it has only the name of the status."""
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return answer(
+                error.status_code, f"no route {shown(request.url.path)}; GET /v1/openapi.json has all there are"
+            )
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            taken = ", ".join(_methods(request))
+            refused = answer(error.status_code, f"{request.method} is not taken here; send {taken}")
+            refused.headers["Allow"] = taken
+            return refused
+        case HTTPStatus.BAD_REQUEST:
+            return answer(error.status_code, UNREADABLE)
     return answer(error.status_code, str(error.detail))
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that an address takes, by all of its routes."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    found = (taken for path, taken in paths.items() if compile_path(path)[0].match(request.url.path))
+    return sorted({method.upper() for taken in found for method in taken})
 
 
 async def _kafka(_: Request, error: KafkaError) -> Response:

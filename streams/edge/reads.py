@@ -198,12 +198,23 @@ class Reads:
         return await self._history.pipelines()
 
     async def pipeline(self, pipeline: str) -> PipelineView:
-        """One pipeline."""
+        """One pipeline, unless all its tasks are deleted."""
         made = self._live.pipelines.get(pipeline)
         found = shapes.pipeline(made) if made else await self._history.pipeline(pipeline)
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no pipeline {shown(pipeline)}")
+        if not await self._keeps(found.tasks):
+            detail = f"no pipeline {shown(pipeline)}: it was deleted with all its tasks"
+            raise ProblemError(HTTPStatus.NOT_FOUND, detail)
         return found
+
+    async def _keeps(self, tasks: Sequence[str]) -> bool:
+        """Whether one of these tasks is not deleted."""
+        heard = {task: self._live.tasks.get(task) for task in tasks}
+        if any(isinstance(last, TaskCreated) for last in heard.values()):
+            return True
+        rest = [task for task, last in heard.items() if last is None]
+        return bool(rest) and await self._history.keeps(rest)
 
     async def pipeline_tasks(self, pipeline: str) -> tuple[str, ...]:
         """The ids of a pipeline's tasks; none: there is no such pipeline."""
@@ -213,8 +224,10 @@ class Reads:
             return ()
 
     async def runs(self, pipeline: str, limit: int) -> list[RunView]:
-        """The last runs of a pipeline, newest first."""
-        return await self._history.runs(pipeline, limit)
+        """The last runs of a pipeline, newest first; of a deleted one too, where it ran."""
+        if not (found := await self._history.runs(pipeline, limit)):
+            await self.pipeline(pipeline)
+        return found
 
     async def overview(self, since: datetime) -> OverviewView:
         """Is all well?"""

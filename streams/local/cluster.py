@@ -61,7 +61,7 @@ def running(settings: Settings, say: Callable[[str], None], supervisor: Supervis
     """Kafka and its roles up while inside; everything stopped, in order, when left. Raises SetupError."""
     preflight.check_pipelines(settings)
     preflight.check_home(settings.home)
-    with only_one(settings.home):
+    with only_one(settings.home, settings.pipelines_dir):
         preflight.check_disk(settings.home)
         preflight.check_ports(preflight.ports(settings))
         say(f"Starting Headrace in {settings.home}")

@@ -151,10 +151,12 @@ def _disks(home: Path) -> list[Path]:
 
 def _pipelines(settings: Settings) -> Iterator[Check]:
     """Loaded as `load` and the workers do it; what files print is no part of the report."""
+    running = holder(settings.home)
+    folder = Path((running and running.pipelines) or settings.pipelines_dir)
     with redirect_stdout(sys.stderr):
-        registry = load_folder(settings.pipelines_dir)
+        registry = load_folder(folder)
     if not registry.errors:
-        yield Check(name="pipelines", status="ok", detail=f"{contents(registry)} in {_short(settings.pipelines_dir)}")
+        yield Check(name="pipelines", status="ok", detail=f"{contents(registry)} in {_short(folder)}")
     for error in registry.errors:
         mend = "mend it, or let HEADRACE_PIPELINES_DIR name another folder"
         yield Check(name="pipelines", status="fail", detail=str(error), mend=mend)

@@ -5,13 +5,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from streams.local.errors import SetupError
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[None]:
-    """Hold the folder for this process. Raises SetupError with the holder's process id where another one has it."""
+def only_one(home: Path, pipelines: Path | str = "") -> Iterator[None]:
+    """Hold the folder for this process, and note there which folder of `pipelines` it runs.
+
+    Raises SetupError with the holder's process id where another one has it.
+    """
     home.mkdir(parents=True, exist_ok=True)
     path = home / "up.lock"
     with path.open("a+") as file:
@@ -19,9 +23,9 @@ def only_one(home: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise SetupError(_taken(home, file.read().strip())) from None
+            raise SetupError(_taken(home, file.readline().strip())) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()}\n{pipelines}")
         file.flush()
         yield
 
@@ -33,14 +37,22 @@ def _taken(home: Path, pid: str) -> str:
     )
 
 
-def holder(home: Path) -> int | None:
-    """The process that holds the folder now, or none."""
+class Holder(NamedTuple):
+    """Who holds a folder: a process, and the folder of the pipelines that it runs; empty: unknown."""
+
+    pid: int
+    pipelines: str
+
+
+def holder(home: Path) -> Holder | None:
+    """Who holds the folder now, or none."""
     try:
         with (home / "up.lock").open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return int(file.read().strip() or 0)
+                pid, _, pipelines = file.read().partition("\n")
+                return Holder(int(pid or 0), pipelines)
     except OSError:
         return None
     return None

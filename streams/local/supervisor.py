@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
 
+from pipelines.environment import PREFIX, READY_FILE
 from streams.local import children
 from streams.local.errors import SetupError, StuckError, last_lines
 from streams.local.idle import Idle
-from streams.pulse import READY_FILE
 from streams.settings import Settings
 from streams.state.exits import REFUSED
 
@@ -64,7 +64,7 @@ def role(name: str, settings: Settings, patience: float = 10.0) -> Role:
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as environment variables."""
     values = settings.model_dump(mode="json", exclude_none=True)
-    return {f"HEADRACE_{name.upper()}": str(value) for name, value in values.items()}
+    return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
 
 
 class Child:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipelines.dsl import DefinedTask
-from pipelines.faults import shown
+from pipelines.faults import nearest, shown
 from pipelines.loader import Registry
-from ui.cli.guess import found, nearest, tasks_kept
+from ui.cli.guess import found, tasks_kept
 from ui.client import Client
 
 
@@ -19,7 +19,7 @@ def unknown_upstreams(client: Client, registry: Registry) -> Iterator[str]:
         if name in unknown:
             meant = nearest(name, [*(own.keys() - {task.id}), *kept])
             why = f"task {shown(task.id)} waits for {shown(name)}, and there is no such task yet"
-            yield f"{task.place}: {why}{meant and f'; {meant}'}"
+            yield f"{task.place}: {why}{meant}"
 
 
 def _upstream(task: DefinedTask) -> Iterator[str]:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.settings import Settings, one_line, settings
+from streams.settings import Settings, exits_on_wrong_settings, settings
 from streams.state.changelogs import create_changelog, partitions_of
 from streams.state.partition import NO_MARKER, StateError
 from streams.state.reader import Reader
@@ -122,5 +122,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    with one_line():
+    with exits_on_wrong_settings():
         sys.exit(main())

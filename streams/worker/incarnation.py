@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from streams.engine.commands import Beat, Dismiss, Goodbye, Grant, LaneMessage, ReadyCommand, Run, Stop, Void
 from streams.envelope import lane_messages, worker_messages
+from streams.pulse import say_ready
 from streams.settings import Settings
 from streams.topics import Topics, pool_partition
 from streams.worker.lane import batches, reading
@@ -94,8 +94,7 @@ class Incarnation:
         self._runner.equip(self._tools.processes, self._tools.attempts(self._runner), self._results)
         self._beat_now.set()
         _log.info("lane granted", worker=self.name, lane=grant.lane, pool=self._settings.pool)
-        if ready := os.environ.get("HEADRACE_READY_FILE"):
-            Path(ready).touch()
+        say_ready()
 
     # --- what is said to it
 

@@ -65,7 +65,7 @@ def client(home: Path, hook: str) -> Iterator[Client]:
         "HEADRACE_EDGE_PORT": str(edge),
         "HEADRACE_DASHBOARD_PORT": str(dashboard),
         "HEADRACE_HTTP_PRIVATE": "true",
-        "HEADRACE_NOTIFY": hook,
+        "WEATHER_NOTIFY": hook,
     }
     words = [sys.executable, "-m", "headrace", "up"]
     with subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:

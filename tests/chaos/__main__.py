@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.local.errors import SetupError
-from streams.settings import one_line
+from streams.settings import exits_on_wrong_settings
 from tests.chaos.brokers import three_brokers
 from tests.chaos.run import Report, Trial, chaos
 from tests.chaos.stage import Goal
@@ -82,5 +82,5 @@ def _print_table(figures: dict[str, Any], evidence: dict[str, list[Violation]]) 
 
 
 if __name__ == "__main__":
-    with one_line():
+    with exits_on_wrong_settings():
         sys.exit(main())

@@ -76,6 +76,18 @@ def test_the_pipelines_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[
     ]
 
 
+def test_the_pipelines_are_those_of_the_system_that_runs(tmp_path: Path) -> None:
+    """Whatever the shell says that asks: what runs was started with a folder of its own."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "good.py").write_text("from headrace import task\n\n\n@task\ndef a():\n    pass\n")
+    settings = settings_for(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")
+    settings = settings.model_copy(update={"pipelines_dir": tmp_path / "nowhere"})
+    with only_one(tmp_path, theirs):
+        assert by_name(examine(settings))["pipelines"].detail == f"the task a in {theirs}"
+    assert by_name(examine(settings))["pipelines"].status == "fail"
+
+
 def test_the_sandbox_is_tried_as_a_worker_tries_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a worker needs and does not find is named, with how to mend it."""
     bare = tmp_path / "bin"

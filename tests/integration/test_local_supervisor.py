@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipelines.environment import READY_FILE
 from streams.local.errors import SetupError
-from streams.local.supervisor import LONGEST_PAUSE, READY_FILE, Child, Role, Supervisor, role
+from streams.local.supervisor import LONGEST_PAUSE, Child, Role, Supervisor, role
 from streams.settings import Settings
 
 GOOD = """

@@ -4,7 +4,7 @@ from aiokafka.errors import KafkaTimeoutError
 from fastapi import FastAPI
 
 from streams.edge.app import make_app
-from streams.edge.problems import install
+from streams.edge.problems import UNREADABLE, install
 
 
 async def test_who_hears_nothing_of_kafka_is_not_told_that_nothing_happened() -> None:
@@ -68,7 +68,34 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_told_to(headers: dict
         ("/v1/sql", b'{"query": 5}', "query: Input should be a valid string"),
         ("/v1/executions/12345678/cancel", b'{"cancel": 1}', "cancel: there is no such field"),
         ("/v1/executions/cancel", b'{"filter": {"state": "running"}}', "filter.state: Input should be a list"),
-        ("/v1/executions/cancel", b'{"ids": []}', "ids: The list should have at least 1 item, not 0"),
+        ("/v1/executions/cancel", b'{"ids": []}', "ids: The list should have a length of at least 1, not 0"),
+        (
+            "/v1/tasks",
+            b'{"id": "x", "kind": "shell", "command": 5}',
+            "command: Input should be a string, or a list of strings",
+        ),
+        ("/v1/tasks", b'{"id": "x", "kind": "shell", "command": ["a", 5]}', "command[1]: Input should be a valid str"),
+        ("/v1/tasks", b'{"id": "x", "kind": "shell", "command": []}', "command: The list should have a length of at"),
+        (
+            "/v1/tasks",
+            b'{"id": "x", "kind": "external", "upstream": [5]}',
+            "upstream[0]: Input should be a task's id, or an object of task and run",
+        ),
+        ("/v1/tasks", b'{"id": "x", "kind": "external", "upstream": [{"task": "a"}]}', "upstream[0].run: Field req"),
+        ("/v1/tasks", b'{"id": "x", "kind": "shell", "command": "a", "env": 5}', "env: Input should be an object"),
+        ("/v1/tasks", b'{"id": "x", "kind": "sleep", "seconds": "soon"}', "seconds: Input should be a duration: sec"),
+        (
+            "/v1/tasks",
+            b'{"id": "x", "kind": "external", "retries": "many"}',
+            "retries: Input should be a number, or an",
+        ),
+        ("/v1/sql", b'{"query": "SELECT 1", "writes": 5}', "writes: Input should be true or false"),
+        ("/v1/pipelines/p/runs", b'{"at": "tomorrow"}', "at: Input should be a time with its zone, such as 2026-"),
+        (
+            "/v1/pipelines",
+            b'{"id": "p", "tasks": [{"id": "a valid tuple", "kind": "external"}]}',
+            "tasks[0].id: String should match",
+        ),
     ],
 )
 async def test_what_is_wrong_is_said_in_words_of_json(path: str, body: bytes, said: str) -> None:
@@ -76,6 +103,29 @@ async def test_what_is_wrong_is_said_in_words_of_json(path: str, body: bytes, sa
     answer = await sent(path, body, **{"content-type": "application/json"})
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
+    assert len(answer.json()["errors"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/v1/task", 404, "no route '/v1/task'; GET /v1/openapi.json has all there are"),
+        ("/v1/tasks/x", 405, "POST is not taken here; send DELETE, GET"),
+        ("/v1/pools", 405, "POST is not taken here; send GET"),
+    ],
+)
+async def test_an_address_or_a_method_that_is_none_is_told_what_there_is(path: str, status: int, said: str) -> None:
+    """All methods of the address, be they of several routes, in the header as well."""
+    answer = await sent(path, b"")
+    assert (answer.status_code, answer.json()["detail"]) == (status, said)
+    assert answer.headers.get("allow", "") == said.partition("send ")[2]
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"id": ' + b"9" * 5_000 + b"}", b'{"id": "\xff"}'])
+async def test_a_body_that_cannot_be_read_is_told_why(body: bytes) -> None:
+    """JSON that Python gives up on is refused in words."""
+    answer = await sent("/v1/tasks", body, **{"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["detail"]) == (400, UNREADABLE)
 
 
 async def test_a_field_that_does_not_exist_is_taken_for_the_one_that_is_missing() -> None:
@@ -85,3 +135,10 @@ async def test_a_field_that_does_not_exist_is_taken_for_the_one_that_is_missing(
         {"field": "query", "problem": "Field required", "value": '{"sql": "SELECT 1"}'},
         {"field": "sql", "problem": "there is no such field; did you mean query?", "value": "'SELECT 1'"},
     ]
+
+
+async def test_what_people_wrote_is_repeated_as_it_came() -> None:
+    """Also where it reads like one of pydantic's own sentences."""
+    body = b'{"id": "p", "tasks": [{"id": "Tuple.should", "kind": "external"}]}'
+    answer = await sent("/v1/pipelines", body, **{"content-type": "application/json"})
+    assert answer.json()["detail"] == ("body: task 'Tuple.should' of pipeline 'p' must be named 'p.Tuple.should'")

@@ -1,5 +1,7 @@
 """What is said of input that is not valid."""
 
+from datetime import timedelta
+
 import pytest
 from pydantic import ValidationError
 
@@ -47,7 +49,9 @@ def test_a_field_may_have_the_name_of_a_tag() -> None:
     [
         ({"a": None, "b": (True, "ä\x1b")}, r'{"a": null, "b": [true, "ä\u001b"]}'),
         ("it", "'it'"),
+        (timedelta(seconds=-1), "-1.0"),
         (b"no {json", "'no {json'"),
+        (60 * "x", f"'{60 * 'x'}'"),
     ],
 )
 def test_values_are_shown_without_a_word_of_python(value: object, text: str) -> None:

@@ -3,10 +3,10 @@
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TypeVar
 
 from pipelines.command import command
+from pipelines.faults import nearest
 from pipelines.requests import ExecutionFilter
 from ui.cli.exits import Exit, stop
 from ui.client import ApiError, ApiUnavailableError, Client
@@ -29,12 +29,15 @@ def ask_first(look: Callable[[str], T], name: str) -> T | None:
 
 @contextmanager
 def guessing(client: Client, name: str, guess: Callable[[Client, str], str]) -> Iterator[None]:
-    """Where nothing of this name is found, end the process with what was probably meant, if the guess finds it."""
+    """Where nothing of this name is found, end the process with what was probably meant, if the guess finds it.
+
+    A guess is the end of a sentence, from its semicolon on, or empty.
+    """
     try:
         yield
     except ApiError as error:
         if error.status == NOT_FOUND and (meant := _guess(client, name, guess)):
-            stop(f"{error}; {meant}", Exit.NOT_FOUND)
+            stop(f"{error}{meant}", Exit.NOT_FOUND)
         raise
 
 
@@ -43,14 +46,14 @@ def run_or_task(client: Client, name: str) -> str:
     for what in ("run", "task"):
         if client.executions(ExecutionFilter.model_validate({what: name}), limit=1).items:
             listed = command(f"list --{what} {shlex.quote(name)}")
-            return f"there is a {what} of that name, list its executions with `{listed}`"
+            return f"; there is a {what} of that name, list its executions with `{listed}`"
     return ""
 
 
 def kept_or_nearly_same(client: Client, name: str) -> str:
     """For what is to be executed: that it ran and is not kept, or the name that is nearly the same."""
     if client.executions(ExecutionFilter(task=name), limit=1).items:
-        return "it ran before, but is not kept: a submitted task runs once, and a deleted one is gone"
+        return "; it ran before, but is not kept: a submitted task runs once, and a deleted one is gone"
     return nearly_same(client, name)
 
 
@@ -72,14 +75,14 @@ def unknown_task(client: Client, name: str) -> str:
         if error.status != NOT_FOUND:
             raise
         ran = client.executions(ExecutionFilter(task=name), limit=1).items
-        return "" if ran else "; ".join(filter(None, (str(error), nearest(name, tasks_kept(client)))))
+        return "" if ran else f"{error}{nearest(name, tasks_kept(client))}"
     return ""
 
 
 def pipeline_or_nearly_task(client: Client, name: str) -> str:
     """For a task that is to be deleted: that it is a pipeline, or the task whose name is nearly the same."""
     if name in _pipelines(client):
-        return f"{name} is a pipeline: `{command(f'delete --pipeline {shlex.quote(name)}')}`"
+        return f"; {name} is a pipeline: `{command(f'delete --pipeline {shlex.quote(name)}')}`"
     return nearest(name, tasks_kept(client))
 
 
@@ -90,11 +93,6 @@ def tasks_kept(client: Client) -> list[str]:
 
 def _pipelines(client: Client) -> list[str]:
     return [one.pipeline for one in client.pipelines()]
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """The known name that is nearly the same, as a question; empty where there is none."""
-    return next((f"did you mean {near}?" for near in get_close_matches(name, known, n=1)), "")
 
 
 def _guess(client: Client, name: str, guess: Callable[[Client, str], str]) -> str:

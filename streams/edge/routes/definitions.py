@@ -35,7 +35,7 @@ async def pipelines(here: Here) -> list[PipelineView]:
 
 @router.get("/v1/pipelines/{pipeline}")
 async def pipeline(pipeline: str, here: Here) -> PipelineView:
-    """One pipeline."""
+    """One pipeline; 404 where all its tasks are deleted."""
     return await here.reads.pipeline(pipeline)
 
 

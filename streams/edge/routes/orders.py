@@ -18,6 +18,7 @@ from pipelines.events import (
     RetryEvent,
     SubmitEvent,
 )
+from pipelines.faults import members
 from pipelines.ids import to_text
 from pipelines.model import PipelineModel, Task, TaskId
 from pipelines.requests import CancelRequest, FinishRequest, RunRequest
@@ -39,15 +40,18 @@ Events = Annotated[
 ]
 
 
+_Execution = SubmitEvent | ExecuteEvent
+
+
 def _typed(given: Any) -> Any:
     """Of an event without a type pydantic does not say which are taken here."""
     if isinstance(given, dict) and "type" not in given:
-        known = {"discriminator": "type", "expected_tags": "submit, execute"}
+        known = {"discriminator": "type", "expected_tags": ", ".join(members("type", _Execution))}
         raise PydanticCustomError("union_tag_not_found", "type is missing", known)
     return given
 
 
-ExecutionEvent = Annotated[SubmitEvent | ExecuteEvent, Discriminator("type"), BeforeValidator(_typed)]
+ExecutionEvent = Annotated[_Execution, Discriminator("type"), BeforeValidator(_typed)]
 _202: dict[int | str, dict[str, Any]] = {202: {"model": Accepted, "description": "Durable, not decided yet"}}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from pipelines.environment import ATTEMPT, EXECUTION, RUN, TASK
 from pipelines.ids import to_text
 from streams.engine.records import Job
 from streams.settings import Settings
@@ -50,10 +51,10 @@ class CodeRunner:
 def about(job: Job) -> dict[str, str]:
     """What a program learns about its own attempt, by environment."""
     return {
-        "HEADRACE_TASK": job.task,
-        "HEADRACE_RUN": job.run,
-        "HEADRACE_EXECUTION": to_text(job.execution),
-        "HEADRACE_ATTEMPT": str(job.attempt),
+        TASK: job.task,
+        RUN: job.run,
+        EXECUTION: to_text(job.execution),
+        ATTEMPT: str(job.attempt),
     }
 
 

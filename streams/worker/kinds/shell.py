@@ -6,6 +6,7 @@ The value is the last line of standard output: what it means as JSON, or else th
 
 import msgspec
 
+from pipelines.environment import INPUTS
 from streams.settings import Settings
 from streams.worker.kinds.base import Attempt
 from streams.worker.kinds.code import MARK, CodeRunner, about
@@ -24,7 +25,7 @@ class ShellKind:
         command = attempt.call["command"]
         program = Program(
             argv=["sh", "-c", command] if isinstance(command, str) else [str(word) for word in command],
-            env={**attempt.call.get("env", {}), **about(attempt.job), "HEADRACE_INPUTS": f"{MARK}/inputs.json"},
+            env={**attempt.call.get("env", {}), **about(attempt.job), INPUTS: f"{MARK}/inputs.json"},
             timeout=attempt.job.timeout,
             data={"inputs.json": msgspec.json.encode(dict(attempt.inputs))},
         )

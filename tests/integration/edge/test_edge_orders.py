@@ -109,6 +109,7 @@ def test_what_is_not_there_is_not_found(client: Client, name: str) -> None:
         lambda: client.logs(nobody),
         lambda: client.task(name),
         lambda: client.pipeline(name),
+        lambda: client.runs(name),
     ]
     for order in orders:
         with pytest.raises(ApiError) as refused:
@@ -154,6 +155,27 @@ def test_a_pipeline_runs(client: Client, name: str) -> None:
     [shown] = client.runs(name)
     assert (shown.run, shown.states) == ("r1", {"succeeded": 2})
     assert shown.finished_at is not None
+
+
+def test_a_pipeline_whose_tasks_are_deleted_is_gone_but_for_its_runs(client: Client, name: str) -> None:
+    """It is there as long as it has a task, alone as in the list; one of the same name may come again."""
+    first, second = f"{name}.first", f"{name}.second"
+    whole = PipelineModel(id=name, tasks=(ExternalTask(id=first), ExternalTask(id=second)))
+    client.create_pipeline(whole)
+    client.run_pipeline(name, run="r1")
+    until(client, ExecutionFilter(pipeline=name), 2)
+    client.delete_task(first)
+    assert client.pipeline(name).tasks == (first, second)
+    client.delete_task(second)
+    with pytest.raises(ApiError, match="it was deleted with all its tasks") as refused:
+        client.pipeline(name)
+    assert refused.value.status == 404
+    with pytest.raises(ApiError) as refused:
+        client.run_pipeline(name)
+    assert refused.value.status == 404
+    assert [run.run for run in client.runs(name)] == ["r1"]
+    client.create_pipeline(whole)
+    assert client.pipeline(name).tasks == (first, second)
 
 
 def test_a_due_time_is_kept(client: Client, name: str) -> None:
