@@ -25,7 +25,7 @@ from pipelines.faults import fault, nearest
 FOR_TESTS = "TEST_"
 """What our tests read begins so, behind the prefix."""
 KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_\w+")
-"""What Kubernetes puts into every pod where a service is called headrace, but for HEADRACE_PORT: people write that too."""
+"""What Kubernetes puts into every pod where a service is called headrace, but HEADRACE_PORT: people write that too."""
 
 
 class SettingsError(Exception):

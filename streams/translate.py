@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from math import isfinite
 from typing import assert_never
 
 import msgspec
@@ -188,11 +189,20 @@ def _json(value: JsonValue, limit: int, what: str) -> bytes:
         return b""
     try:
         encoded = _encode(value)
-    except (OverflowError, UnicodeEncodeError, RecursionError) as error:
+        if b"null" in encoded:  # what msgspec writes for these, too
+            _check_finite(value)
+    except (OverflowError, UnicodeEncodeError, RecursionError, ArithmeticError) as error:
         raise ValueError(f"{what} cannot travel as JSON: {error}") from None
     if len(encoded) > limit:
         raise ValueError(f"{what} has {len(encoded)} bytes as JSON; at most {limit}")
     return encoded
+
+
+def _check_finite(value: JsonValue) -> None:
+    if isinstance(value, float) and not isfinite(value):
+        raise ArithmeticError(f"{value} is no number of JSON")
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_finite(one)
 
 
 def _upstream(upstream: Iterable[str | UpstreamRef]) -> tuple[tuple[str, str], ...]:

@@ -174,6 +174,14 @@ def test_a_call_is_the_kinds_own_fields(fields: dict[str, object], call: dict[st
     assert msgspec.json.decode(task_def(event.task).call) == call
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_a_number_that_is_none_of_json_is_refused(number: str) -> None:
+    """It would travel as null."""
+    event = {"type": "execute", "task": "echo", "payload": {"a": [None, float(number)]}}
+    with pytest.raises(ValueError, match=f"the payload cannot travel as JSON: {number} is no number of JSON"):
+        command(event)
+
+
 def test_a_payload_past_the_limit_is_refused_with_both_sizes() -> None:
     """The message says how large the payload is and how large it may be."""
     with pytest.raises(ValueError, match=rf"payload of 'echo' has {PAYLOAD_LIMIT + 1} bytes as JSON; at most"):
