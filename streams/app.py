@@ -22,7 +22,7 @@ from streams.state.partition import Derive, Partition
 from streams.state.tables import Tables, make_app, run_app
 from streams.topics import Topics
 
-NOTHING_DERIVED = Derive(lambda _key, _old, _new: [], b"")
+NOTHING_DERIVED = Derive(lambda _key, _old, _new: [], b"", b"")
 """Of a table whose keys are in the order that is needed."""
 
 

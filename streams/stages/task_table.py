@@ -87,7 +87,7 @@ def _derived_keys(key: bytes, value: bytes) -> list[bytes]:
     return [end_key(key, value)]
 
 
-derive = Derive(_follow, b"x" + PREFIXES)
+derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWE")
 """The derived keys that follow from one change of a record, for recovery and standbys."""
 
 

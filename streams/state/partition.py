@@ -20,6 +20,8 @@ class Derive:
     follow: Callable[[bytes, bytes | None, bytes | None], list[Change]]
     sources: bytes
     """First bytes of the keys of those records, in any order; nothing follows from any other."""
+    derived: bytes
+    """First bytes of the keys that follow; no record has one of these."""
 
     def __call__(self, key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
         """The changes of secondary keys."""

@@ -103,6 +103,11 @@ def _options() -> Options:
     return options
 
 
+def _beginning_with(first: int) -> tuple[bytes, bytes]:
+    """Where the keys with this first byte begin, and where they have ended."""
+    return bytes((first,)), bytes((first + 1,))
+
+
 def _is_lock(error: Exception) -> bool:
     return "lock" in str(error).lower() and str(error).startswith("IO error")
 
@@ -183,30 +188,33 @@ class Store:
         batch.put(POSITION, PACKED.pack(*self.position))
         if self.bare:
             batch.put(BARE, b"")
-        with self._watched():
-            # RocksDB's own log would only double a changelog that is read again from where the last table file ends
-            self._db.write(batch, UNLOGGED if self.bare else SORTED)
+        self._write(batch)
         self._buffer = WriteBuffer()
         self._flushed_at = time.monotonic()
 
     def derive_all(self, derive: Derive) -> Iterator[None]:
-        """Complete a bare store, all or nothing: yields between steps, and nothing is written before the last one.
+        """Complete a bare store, in steps that are short enough for the others of this process: yields after each.
 
-        Nobody may write to it meanwhile.
+        Nobody may write to it meanwhile. One that is left in the middle is bare as before: what was derived from it is
+        taken away before it is derived anew.
         """
         self.flush()
-        batch = WriteBatch(raw_mode=True)
-        for source in derive.sources:
-            start, end = bytes((source,)), bytes((source + 1,))
+        for first in derive.derived:
+            self._clear(*_beginning_with(first))
+        for first in derive.sources:
+            start, end = _beginning_with(first)
             while rows := list(islice(self._rows(start, end), DERIVE_ROWS)):
+                batch = WriteBatch(raw_mode=True)
                 for key, value in rows:
                     for derived, content in derive.follow(key, None, value):
                         batch.put(derived, content)
+                self._write(batch)
                 start = rows[-1][0] + b"\0"
                 yield
+        batch = WriteBatch(raw_mode=True)
         batch.delete(BARE)
+        self._write(batch)
         with self._watched():
-            self._db.write(batch, UNLOGGED)
             self._db.flush()  # before anything is logged again: what is in the log must not be newer than a gap
         self.bare = False
 
@@ -228,6 +236,17 @@ class Store:
             # what could not be flushed is in the changelog
             log.warning("%s could not be flushed", self.path, exc_info=True)
         self._db.close()
+
+    def _write(self, batch: WriteBatch) -> None:
+        with self._watched():
+            # RocksDB's own log would only double a changelog that is read again from where the last table file ends
+            self._db.write(batch, UNLOGGED if self.bare else SORTED)
+
+    def _clear(self, start: bytes, end: bytes) -> None:
+        if next(self._rows(start, end), None):
+            batch = WriteBatch(raw_mode=True)
+            batch.delete_range(start, end)
+            self._write(batch)
 
     def _stored(self, keys: list[bytes]) -> list[bytes | None]:
         with self._watched():

@@ -3,7 +3,7 @@
     python state_app.py NAMESPACE HOME KAFKA
 
 Environment: DIE_AT=outputs|changelog|store (after that step of the N-th batch: DIE_BATCH) with the signal DIE_BY, or
-DIE_AT=derive (before what is derived from a rebuilt table is written), SESSION (seconds), STANDBYS, LOG (a level).
+DIE_AT=records|derived (in the middle of rebuilding a table), SESSION (seconds), STANDBYS, LOG (a level).
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def by_count(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
     return gone if new is None else [*gone, (b"n" + new + key, b"")]
 
 
-derive = Derive(by_count, b"w")
+derive = Derive(by_count, sources=b"w", derived=b"n")
 
 
 def decide(partition: Partition, words: list[bytes]) -> Changes:
@@ -136,16 +136,29 @@ def die_at(step: str, batch: int) -> None:
             Store.write = dead_after  # type: ignore[method-assign]
 
 
-def die_deriving() -> None:
-    """Kill this process before what is derived from a rebuilt table is written."""
-    whole = Store.derive_all
+def die_rebuilding(step: str) -> None:
+    """Kill this process when a table that is rebuilt has some records on disk, or half of what is derived from them."""
+    write, derive_all = Store.write, Store.derive_all
 
-    def dying(self: Store, derived: Derive) -> Iterator[None]:
-        for _ in whole(self, derived):
+    def die(store: Store) -> None:
+        if store.bare:
+            store.flush()
+            store._db.flush()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def dying_write(self: Store, changes: list[Change], position: Any, fresh: Any = ()) -> None:
+        write(self, changes, position, fresh)
+        die(self)
+
+    def dying_derive(self: Store, derived: Derive) -> Iterator[None]:
+        for _ in derive_all(self, derived):
+            die(self)
             yield
 
-    Store.derive_all = dying  # type: ignore[method-assign]
+    if step == "records":
+        Store.write = dying_write  # type: ignore[method-assign]
+    else:
+        Store.derive_all = dying_derive  # type: ignore[method-assign]
 
 
 async def main() -> None:
@@ -183,8 +196,8 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=os.environ.get("LOG", "WARNING"), format="%(asctime)s %(name)s %(message)s")
-    if os.environ.get("DIE_AT") == "derive":
-        die_deriving()
+    if os.environ.get("DIE_AT") in {"records", "derived"}:
+        die_rebuilding(os.environ["DIE_AT"])
     elif "DIE_AT" in os.environ:
         die_at(os.environ["DIE_AT"], int(os.environ.get("DIE_BATCH", "1")))
     asyncio.run(main())

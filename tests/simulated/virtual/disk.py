@@ -73,13 +73,17 @@ class DiskStore:
             self._flush()
 
     def derive_all(self, derive: Derive) -> Iterator[None]:
-        """All or nothing, at once on disk; a kill may come before."""
+        """In two steps, each at once on disk; a kill may come between."""
         rows = self._rows.scan(FIRST_KEY, LAST_KEY, 1_000_000)
+        gone: list[Change] = [(key, None) for key, _ in rows if key[0] in derive.derived]
         derived = [change for key, value in rows for change in derive(key, None, value)]
-        yield
-        for key, value in derived:
-            self._rows._set(key, value)
-            self._newest[key] = value
+        half = len(derived) // 2
+        for step in (gone + derived[:half], derived[half:]):
+            for key, value in step:
+                self._rows._set(key, value)
+                self._newest[key] = value
+            self._flush()
+            yield
         self.bare = False
         self._flush()
 
