@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from pydantic import AwareDatetime, JsonValue
 
-from pipelines.model import Model
+from pipelines.model import Delivery, Model
 
 StateName = Literal[
     "scheduled", "blocked", "waiting", "dispatched", "running", "retrying",
@@ -28,7 +28,7 @@ class UpstreamView(Model):
 
 
 class AttemptView(Model):
-    """One try on one worker."""
+    """One try on one worker. A lost one has no `ran_ms`: `finished_at` is when it was found lost, not when it ended."""
 
     attempt: int
     state: StateName
@@ -43,7 +43,7 @@ class AttemptView(Model):
 
 
 class ExecutionRow(Model):
-    """An execution in a list."""
+    """An execution in a list. A lost one has no `ran_ms`: `finished_at` is when it was found lost."""
 
     execution: str
     task: str
@@ -76,6 +76,7 @@ class ExecutionView(ExecutionRow):
     """One execution with all that is known about it. `why` says in sentences why it waits, hardest cause first."""
 
     trigger: str
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
     upstream: tuple[UpstreamView, ...] = ()
     downstream: tuple[UpstreamView, ...] = ()
     attempts: tuple[AttemptView, ...] = ()

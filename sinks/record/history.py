@@ -15,6 +15,7 @@ from uuid import UUID
 from clickhouse_connect.driver.client import Client
 
 from pipelines.ids import execution_id
+from pipelines.model import Delivery
 from pipelines.requests import ExecutionFilter, ExecutionQuery
 from pipelines.views import (
     EventView,
@@ -98,6 +99,7 @@ class History:
         return ExecutionView(
             **answers.execution_fields(row, datetime.now(UTC)),
             trigger=row["trigger"],
+            delivery=Delivery.AT_MOST_ONCE if row["at_most_once"] else Delivery.AT_LEAST_ONCE,
             upstream=tuple(
                 answers.upstream(u["execution"], u["task"], u["state"] or upstream.get(u["execution"], ""))
                 for u in row["upstream"]

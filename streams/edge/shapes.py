@@ -7,6 +7,7 @@ import msgspec
 from pydantic import JsonValue
 
 from pipelines.ids import to_text
+from pipelines.model import Delivery
 from pipelines.views import (
     AttemptView,
     DeadLetterView,
@@ -66,6 +67,7 @@ def execution(steps: Sequence[Moved]) -> ExecutionView:
     return ExecutionView(
         **dict(row(last)),
         trigger=record.trigger,
+        delivery=Delivery.AT_MOST_ONCE if record.at_most_once else Delivery.AT_LEAST_ONCE,
         upstream=tuple(_upstream(u) for u in record.upstream),
         attempts=attempts(steps),
         call=value(made.call) if made else None,
@@ -102,17 +104,17 @@ def attempts(steps: Iterable[Moved]) -> tuple[AttemptView, ...]:
 
 
 def _attempt(move: Moved) -> AttemptView:
-    record = move.execution
+    record, state = move.execution, state_of_try(move)
     return AttemptView(
         attempt=record.attempt,
-        state=cast("StateName", str(state_of_try(move))),
+        state=cast("StateName", str(state)),
         worker=record.worker or None,
         ready_at=maybe(record.ready_at),
         dispatched_at=maybe(record.dispatched_at),
         started_at=maybe(record.started_at),
         finished_at=maybe(record.finished_at),
         waited_ms=waited(record),
-        ran_ms=ran(record),
+        ran_ms=None if state == State.LOST else ran(record),
         error=error_of_try(move) or None,
     )
 
@@ -173,7 +175,9 @@ def waited(record: Execution) -> int | None:
 
 
 def ran(record: Execution) -> int | None:
-    """Milliseconds that the newest attempt ran, so far while it runs; none where it never started."""
+    """Milliseconds that the newest attempt ran, so far while it runs; none where it never started or was lost."""
+    if record.state == State.LOST:
+        return None
     until = now_ms() if record.state == State.RUNNING else record.finished_at
     return max(until - record.started_at, 0) if until and record.started_at else None
 

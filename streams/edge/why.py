@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 
 from pipelines.command import command
+from pipelines.durations import duration
 from pipelines.views import ExecutionRow, ExecutionView
-from streams.edge.board import SILENT_AFTER, Board, PoolStatus
+from streams.edge.board import SILENT_AFTER, Board, PoolStatus, moment
 from streams.engine.records import Execution
 
 NAMED = 5
 """Upstream executions that are named one by one."""
+FAR = 86_400_000
+"""Milliseconds from which on a moment to come is told by its date."""
 
 
 def why(
@@ -59,7 +62,7 @@ def _stands(row: ExecutionRow | None, run: str, now: int) -> str:
     if row is None:
         return f"not submitted yet in run `{run}`" if run else "not submitted yet"
     since = row.started_at if row.state == "running" else None
-    return f"running {duration(now - since.timestamp() * 1000)}" if since else row.state
+    return f"running {duration(max(now - since.timestamp() * 1000, 0))}" if since else row.state
 
 
 def _waiting(view: ExecutionView, board: Board, now: int) -> Iterator[str]:
@@ -98,14 +101,8 @@ def _of(tries: int, record: Execution) -> str:
 
 
 def _when(at: float, now: int) -> str:
+    """How soon, or where that is more than a day away, on which date."""
+    if at - now > FAR:
+        there = moment(round(at))
+        return f"on {there.day} {there:%b %Y} at {there:%H:%M} UTC"
     return f"in {duration(at - now)}" if at > now else "now"
-
-
-def duration(ms: float) -> str:
-    """`840 ms`, `4.2 s`, `3m 12s`, `2h 05m`."""
-    if ms < 1000:  # noqa: PLR2004  (a second)
-        return f"{max(round(ms), 0)} ms"
-    if ms < 60_000:  # noqa: PLR2004  (a minute)
-        return f"{ms / 1000:.1f} s"
-    minutes, seconds = divmod(round(ms / 1000), 60)
-    return f"{minutes}m {seconds:02d}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02d}m"  # noqa: PLR2004

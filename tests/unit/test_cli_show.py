@@ -2,13 +2,15 @@
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 from showroom.world import World
 
+from pipelines.views import ExecutionView
 from ui.cli.looks import cell, table
-from ui.cli.show import RESULT_CHARACTERS, RESULT_LINES, begin_of_result
+from ui.cli.show import RESULT_CHARACTERS, RESULT_LINES, begin_of_result, parts
 
 
 def printed(result: object) -> list[str]:
@@ -16,6 +18,13 @@ def printed(result: object) -> list[str]:
     world = World()
     view = world.rows[world.add("p.load", "succeeded", result=result)]
     return "\n".join(part.plain for part in begin_of_result(view)).splitlines()
+
+
+def drawn(view: ExecutionView) -> str:
+    """What `headrace show` prints of an execution."""
+    screen = Console(width=80, record=True, file=io.StringIO())
+    screen.print(*parts(view, datetime.now(UTC)))
+    return screen.export_text()
 
 
 @pytest.mark.parametrize("result", [{"rows": 3}, [1, 2], "text", 0, False])
@@ -38,6 +47,17 @@ def test_a_long_line_is_cut_too() -> None:
     line, remark = printed("x" * 50_000)
     assert len(line) == RESULT_CHARACTERS
     assert "50,002 characters" in remark
+
+
+def test_what_was_lost_says_what_is_known() -> None:
+    """When it was found lost, that it may not start twice, and nowhere how long it ran."""
+    now, world = datetime.now(UTC), World()
+    more = {"delivery": "at_most_once", "started_at": now, "finished_at": now + timedelta(seconds=74)}
+    lines = [" ".join(line.split()) for line in drawn(world.rows[world.add("p.load", "lost", **more)]).splitlines()]
+    assert "delivery at_most_once: never started twice" in lines
+    assert [line.split()[:2] for line in lines if line.startswith(("found", "ended", "ran"))] == [["found", "lost"]]
+    lines = drawn(world.rows[world.add("p.load", "succeeded", ran_ms=5)])
+    assert "delivery" not in lines
 
 
 def test_a_cell_is_one_line_that_shows_where_it_was_cut() -> None:

@@ -23,3 +23,11 @@ def test_of_several_attempts_the_whole_is_told(tries: int, words: str) -> None:
     world = World()
     name = world.add("a", "failed", attempt=tries, attempts=attempts, finished_at=end, ran_ms=65)
     assert words in headline(world.rows[name]).plain
+
+
+def test_what_was_lost_has_no_duration() -> None:
+    """When it ended nobody knows, be it the first attempt or a later one."""
+    world = World()
+    attempts = [AttemptView(attempt=2, state="lost", started_at=NOW)]
+    name = world.add("a", "lost", attempt=2, attempts=attempts, finished_at=NOW + timedelta(minutes=1))
+    assert headline(world.rows[name]).plain == f"? lost  {name}"

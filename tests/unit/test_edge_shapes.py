@@ -21,3 +21,15 @@ def test_an_attempt_has_no_error_but_its_own() -> None:
     second = moved("started", 6, "running", attempt=2, error="no luck")
     shown = [(one.attempt, one.state, one.error) for one in shapes.attempts([first, second])]
     assert shown == [(1, "failed", "no luck"), (2, "running", None)]
+
+
+def test_what_is_lost_has_no_duration() -> None:
+    """When it ended nobody knows; the attempt before, whose end was seen, keeps its own."""
+    steps = [
+        moved("retrying", 3, "retrying", attempt=1, started_at=10, finished_at=25),
+        moved("lost", 6, "lost", attempt=2, started_at=40, finished_at=90_000, at_most_once=True),
+    ]
+    view = shapes.execution(steps)
+    assert (view.ran_ms, [one.ran_ms for one in view.attempts]) == (None, [15, None])
+    assert view.delivery == "at_most_once"
+    assert shapes.execution(steps[:1]).delivery == "at_least_once"

@@ -101,6 +101,13 @@ def test_times_are_named() -> None:
     assert why(view("retrying", attempt=2), Board(), NOW) == ("attempt 2 failed; another one follows",)
 
 
+def test_what_is_far_is_told_by_its_date() -> None:
+    """Nobody counts thousands of hours; up to a day it is said how long."""
+    day = timedelta(days=1)
+    assert why(view("scheduled", due_at=MOMENT + day), Board(), NOW) == ("due in 1d 00h",)
+    assert why(view("scheduled", due_at=MOMENT + 1131 * day), Board(), NOW) == ("due on 19 Feb 2030 at 08:00 UTC",)
+
+
 def test_what_runs_or_has_ended_does_not_wait() -> None:
     """There is nothing to explain, except for what somebody else has to finish."""
     for state in ("running", "succeeded", "failed", "cancelled"):

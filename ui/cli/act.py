@@ -18,8 +18,10 @@ from ui.cli.waiting import report
 from ui.client import Client
 from ui.parts import formats
 
+Text = Annotated[str, Parameter(show_default=False)]
 
-def cancel(*ids: str, reason: str = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
+
+def cancel(*ids: str, reason: Text = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
     """Stop executions, waiting or running.
 
     Args:
@@ -48,8 +50,6 @@ def retry(
 ) -> None:
     """Execute again what has ended, each under a new id.
 
-    An execution carries its own copy of its task: a retry runs what it ran, though the task was replaced or deleted.
-
     Args:
         ids: Executions by id (the last twelve characters, as lists show them, will do); none: all that match.
         wait: With one id: wait for the end of the new execution.
@@ -73,7 +73,7 @@ def finish(
     *,
     outcome: Literal["succeeded", "failed"] = "succeeded",
     result: str | None = None,
-    error: str = "",
+    error: Text = "",
     attempt: int | None = None,
     common: Common = PLAIN,
 ) -> None:
@@ -81,7 +81,7 @@ def finish(
 
     Args:
         execution: Its id (the last twelve characters, as lists show them, will do).
-        outcome: How.
+        outcome: How it ended.
         result: JSON, for the tasks that wait for it; @FILE reads it from a file.
         error: What went wrong.
         attempt: Which attempt ended so; refused where another one runs by now.

@@ -7,30 +7,79 @@ from headrace import __version__
 DO = Group("Do", sort_key=1)
 LOOK = Group("Look", sort_key=2)
 
-COMMANDS = {
-    "submit": ("ui.cli.submit:app", DO, "Run a task once, without keeping it."),
-    "create": ("ui.cli.create:create", DO, "Keep tasks or a pipeline from a JSON file, to be executed later."),
-    "execute": ("ui.cli.execute:execute", DO, "Execute a task or a pipeline that is kept (created or loaded)."),
-    "cancel": ("ui.cli.act:cancel", DO, "Stop executions."),
-    "retry": ("ui.cli.act:retry", DO, "Execute again what has ended, its task deleted or not."),
-    "finish": ("ui.cli.act:finish", DO, "Say how an external execution ended."),
-    "delete": ("ui.cli.delete:delete", DO, "Let a task, or all tasks of a pipeline, take no further executions."),
+COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
+    "submit": (
+        "ui.cli.submit:app",
+        DO,
+        "Run a task once, without keeping it.",
+        "Each kind of task is a command of its own; --file reads tasks and events. Prints the execution's id at once.",
+        "What is no task or event is refused at once, and nothing is sent.",
+        "An event that cannot be carried out (to execute what is not kept) is sent, and told by headrace dead-letters.",
+    ),
+    "create": (
+        "ui.cli.create:create",
+        DO,
+        "Keep tasks or a pipeline from a JSON file, to be executed later.",
+        "headrace execute runs them, any number of times. What is kept under the same id is replaced.",
+    ),
+    "execute": (
+        "ui.cli.execute:execute",
+        DO,
+        "Execute a task or a pipeline that is kept (created or loaded).",
+        "Prints the execution's id, or the name of the pipeline's run, at once.",
+    ),
+    "cancel": (
+        "ui.cli.act:cancel",
+        DO,
+        "Stop executions, waiting or running.",
+        "By id, or all that match: headrace cancel --pipeline sales --since 1h.",
+    ),
+    "retry": (
+        "ui.cli.act:retry",
+        DO,
+        "Execute again what has ended, each under a new id.",
+        "By id, or all that match: headrace retry --state failed --since 1h.",
+        "An execution has its own copy of its task: a retry runs what it ran, the task replaced or deleted or not.",
+    ),
+    "finish": ("ui.cli.act:finish", DO, "Say how an external execution ended, whose work somebody else did."),
+    "delete": (
+        "ui.cli.delete:delete",
+        DO,
+        "Let a task, or all tasks of a pipeline, take no further executions.",
+        "Those already submitted run to their end, and can be retried.",
+    ),
     "show": ("ui.cli.show:show", LOOK, "An execution: its attempts, its upstream tasks, why it waits, its result."),
-    "tasks": ("ui.cli.kept:tasks", LOOK, "Tasks that are kept and can be executed, by id."),
-    "pipelines": ("ui.cli.kept:pipelines", LOOK, "Pipelines that are kept and can be executed, by id."),
-    "list": ("ui.cli.listing:executions", LOOK, "Executions that match."),
-    "logs": ("ui.cli.logs:logs", LOOK, "An execution's output."),
-    "sql": ("ui.cli.sql:sql", LOOK, "A question to the history in ClickHouse."),
-    "workers": ("ui.cli.pools:workers", LOOK, "Who works."),
-    "queues": ("ui.cli.pools:queues", LOOK, "Who waits, by pool and priority."),
-    "dead-letters": ("ui.cli.letters:dead_letters", LOOK, "What was refused, and why."),
+    "tasks": ("ui.cli.kept:tasks", LOOK, "Tasks that are kept (created or loaded) and can be executed, by id."),
+    "pipelines": ("ui.cli.kept:pipelines", LOOK, "Pipelines that are kept (created or loaded), by id."),
+    "list": ("ui.cli.listing:executions", LOOK, "Executions that match, a page at a time."),
+    "logs": (
+        "ui.cli.logs:logs",
+        LOOK,
+        "An execution's output.",
+        "With -o json as JSON Lines, an object a line: it can be read while more is to come.",
+    ),
+    "sql": (
+        "ui.cli.sql:sql",
+        LOOK,
+        "A question to the history in ClickHouse.",
+        "For example: headrace sql 'SELECT state, count() FROM executions GROUP BY state'",
+    ),
+    "workers": ("ui.cli.pools:workers", LOOK, "Workers: where they are, how busy, and for how long silent."),
+    "queues": ("ui.cli.pools:queues", LOOK, "How many wait, by pool and priority, the most critical first."),
+    "dead-letters": (
+        "ui.cli.letters:dead_letters",
+        LOOK,
+        "Orders that could not be carried out, and why; the newest first.",
+        "What the command line or the HTTP API refuses before it is sent is not among them.",
+    ),
 }
+"""Where each command is, its group, and its help by paragraphs: the first one stands in the list of commands."""
 
 
 def make_app() -> App:
     """The commands of this room; the entry point adds the roles."""
     app = App(name="headrace", help="Data pipelines on a stream: the critical first.", version=__version__)
-    for name, (path, group, text) in COMMANDS.items():
-        app.command(path, name=name, group=group, help=text)
+    for name, (path, group, *paragraphs) in COMMANDS.items():
+        app.command(path, name=name, group=group, help="\n\n".join(paragraphs))
     app.register_install_completion_command()
     return app

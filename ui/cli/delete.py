@@ -1,6 +1,7 @@
 """`headrace delete TASK`, or all tasks of a pipeline."""
 
 from pipelines.command import command
+from pipelines.events import DeleteEvent
 from pipelines.faults import shown
 from pipelines.views import Accepted, Problem
 from ui.cli.asking import Yes, confirm
@@ -8,14 +9,14 @@ from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_pipeline, pipeline_or_nearly_task
 from ui.cli.looks import notes, safe
-from ui.client import ApiError, ApiUnavailableError, Client
+from ui.client import ApiError, Client
 from ui.parts import formats
 
 
 def delete(
     task: str | None = None, /, *, pipeline: str | None = None, yes: Yes = False, common: Common = PLAIN
 ) -> None:
-    """Let a task take no further executions. Those already submitted run to their end, and can be retried.
+    """Let a task, or all tasks of a pipeline, take no further executions.
 
     Args:
         task: The task's id.
@@ -27,7 +28,7 @@ def delete(
         if (task is None) == (pipeline is None):
             raise UsageError(f"name one task, or a pipeline: `{command('delete --pipeline NAME')}`")
     with connected() as client:
-        deleted: Accepted | list[Accepted]
+        deleted: Accepted | tuple[Accepted, ...]
         if task is not None:
             with guessing(client, task, pipeline_or_nearly_task):
                 ask_first(lambda name: _kept(client, name), task)
@@ -45,18 +46,12 @@ def _kept(client: Client, task: str) -> None:
         raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=f"no task {shown(task)}"))
 
 
-def _whole(client: Client, pipeline: str, *, yes: bool) -> list[Accepted]:
-    """Delete those tasks of a pipeline that are still there, one after the other."""
+def _whole(client: Client, pipeline: str, *, yes: bool) -> tuple[Accepted, ...]:
+    """Order the deletion of those tasks of a pipeline that are still there, all at once."""
     with guessing(client, pipeline, nearly_pipeline):
         tasks = [one for one in client.pipeline(pipeline).tasks if not client.task(one).deleted]
         if not tasks:
             raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=f"no pipeline {shown(pipeline)}"))
     if not yes:
         confirm(f"Delete {pipeline} with its {formats.number_of(len(tasks), 'task')}?")
-    deleted: list[Accepted] = []
-    try:
-        deleted += (client.delete_task(one) for one in tasks)
-    except (ApiError, ApiUnavailableError):
-        notes.print(safe(f"deleted {len(deleted)} of {len(tasks)}; say it again to delete the rest"))
-        raise
-    return deleted
+    return client.send(DeleteEvent(task=one) for one in tasks)

@@ -1,13 +1,24 @@
 """`headrace tasks` and `headrace pipelines`: what can be executed."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from pipelines.command import command
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import cell, console, moment, notes, table
+from ui.cli.looks import cell, console, moment, name, notes
+from ui.cli.tables import Row, fitted
 from ui.parts import formats
 
 
-def tasks(*, pipeline: str | None = None, limit: int = 100, after: str = "", common: Common = PLAIN) -> None:
-    """Tasks that are kept (created or loaded) and can be executed, by id, a page at a time.
+def tasks(
+    *,
+    pipeline: str | None = None,
+    limit: int = 100,
+    after: Annotated[str, Parameter(show_default=False)] = "",
+    common: Common = PLAIN,
+) -> None:
+    """Tasks that can be executed, by id, a page at a time.
 
     Args:
         pipeline: Only those of this pipeline.
@@ -19,12 +30,20 @@ def tasks(*, pipeline: str | None = None, limit: int = 100, after: str = "", com
         found = client.tasks(pipeline=pipeline, limit=limit, after=after)
     if common.json:
         return print_json(found)
-    drawn = table(["task", "kind", "prio", "pool", "upstream", "description"], whole=["kind", "prio"])
-    for one in found:
-        upstream, prio = cell(", ".join(one.upstream)), formats.priority(one.priority)
-        drawn.add_row(cell(one.task), one.kind, prio, cell(one.pool), upstream, cell(one.description))
     if not found:
         return notes.print(f"No task is kept. Keep one: {command('create FILE')}")
+    rows: list[Row] = [
+        {
+            "task": name(one.task),
+            "kind": one.kind,
+            "prio": formats.priority(one.priority),
+            "pool": name(one.pool),
+            "upstream": cell(", ".join(one.upstream)),
+            "description": cell(one.description),
+        }
+        for one in found
+    ]
+    drawn, _ = fitted(rows, names="task", cut=["upstream", "description"], spare=["description", "upstream", "pool"])
     console.print(drawn)
     if len(found) == limit:
         notes.print(f"there may be more: --after {found[-1].task}", soft_wrap=True)
@@ -37,9 +56,16 @@ def pipelines(*, common: Common = PLAIN) -> None:
         found = client.pipelines()
     if common.json:
         return print_json(found)
-    drawn = table(["pipeline", "tasks", "created", "description"], right=["tasks"], whole=["tasks", "created"])
-    for one in found:
-        drawn.add_row(cell(one.pipeline), str(len(one.tasks)), moment(one.created_at), cell(one.description))
     if not found:
         return notes.print(f"No pipeline is kept. Keep one: {command('create FILE')}")
+    rows: list[Row] = [
+        {
+            "pipeline": name(one.pipeline),
+            "tasks": str(len(one.tasks)),
+            "created": moment(one.created_at),
+            "description": cell(one.description),
+        }
+        for one in found
+    ]
+    drawn, _ = fitted(rows, names="pipeline", cut=["description"], spare=["description"], right=["tasks"])
     return console.print(drawn)

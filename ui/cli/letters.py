@@ -9,7 +9,7 @@ def dead_letters(*, limit: int = 50, common: Common = PLAIN) -> None:
     """What was refused, and why; the newest first.
 
     Args:
-        limit: How many.
+        limit: Rows.
         common: Of every command.
     """
     with connected() as client:

@@ -1,16 +1,20 @@
 """`headrace list`, and the filter that other commands share with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.text import Text
+from cyclopts.validators import Number
 
 from pipelines.requests import ExecutionFilter, Order
 from pipelines.views import ExecutionPage, ExecutionRow, StateName
 from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.exits import UsageError
 from ui.cli.guess import unknown_task
-from ui.cli.looks import ROOMY, cell, console, moment, narrow, notes, safe, state, table
+from ui.cli.looks import console, moment, name, notes, safe, state
+from ui.cli.tables import Row, fitted
 from ui.cli.times import since
 from ui.parts import formats
 
@@ -45,11 +49,11 @@ class Filter:
     queue: Many = ()
     """Any of these queues."""
     owner: str | None = None
-    """Whose."""
+    """Of this owner."""
     worker: str | None = None
     """On this worker."""
     late: Annotated[bool | None, Parameter(negative=(), show_default=False)] = None
-    """Only those that missed their max_latency."""
+    """Only those that waited longer than their --max-latency."""
 
     def resolved(self) -> ExecutionFilter:
         """The filter as the API takes it. Raises UsageError for a time that is none."""
@@ -59,9 +63,8 @@ class Filter:
 
 NO_FILTER = Filter()
 
-COLUMNS = ("state", "execution", "task", "run", "prio", "pool", "waited", "ran", "created", "changed")
-SPARE = ("run", "pool", "changed")
-"""Left out on a narrow terminal, so that ids stay whole and names readable."""
+SPARE = ("changed", "pool", "run")
+"""Left out where a terminal is too narrow for them, the first first."""
 FIRST: dict[Order, str] = {
     "newest": "the last created first",
     "oldest": "the first created first",
@@ -71,50 +74,64 @@ FIRST: dict[Order, str] = {
 
 
 def executions(
-    *, which: Filter = NO_FILTER, order: Order = "newest", limit: int = 50, cursor: str = "", common: Common = PLAIN
+    *,
+    which: Filter = NO_FILTER,
+    order: Order = "newest",
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=1000))] = 50,
+    page: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    cursor: Annotated[str, Parameter(show_default=False)] = "",
+    common: Common = PLAIN,
 ) -> None:
     """Executions that match, a page at a time.
 
     Args:
         which: Which ones.
-        order: Of the rows.
-        limit: Rows of a page.
-        cursor: The next page: what the page before named.
+        order: Which rows come first.
+        limit: Rows of a page, 1 to 1000.
+        page: Which page, the first is 1; what comes meanwhile moves the rows on.
+        cursor: For programs: `next` of the answer before, as `-o json` has it; what comes meanwhile moves no rows.
         common: Of every command.
     """
     with connected() as client:
-        page = client.executions(which.resolved(), order=order, limit=limit, cursor=cursor)
-        hint = unknown_task(client, which.task) if which.task and not page.total and not common.json else ""
+        found = _page(partial(client.executions, which.resolved(), order=order, limit=limit), page, cursor)
+        hint = unknown_task(client, which.task) if which.task and not found.total and not common.json else ""
     if common.json:
-        print_json(page)
+        print_json(found)
     else:
-        _draw(page, order)
+        _draw(found, order, page)
     if hint:
         notes.print(safe(hint), soft_wrap=True)
 
 
-def _draw(page: ExecutionPage, order: Order) -> None:
-    columns = [name for name in COLUMNS if not (narrow() and name in SPARE)]
-    drawn = table(columns, right=["waited", "ran"], whole=["state", "execution", "prio", "ran", "created", "changed"])
-    for row in page.items:
-        cells = _cells(row)
-        drawn.add_row(*(cells[name] for name in columns))
-    if page.items:
+def _page(ask: Callable[..., ExecutionPage], number: int, cursor: str) -> ExecutionPage:
+    """The page of this number, behind the cursor if there is one: the API knows only the way from page to page."""
+    found = ask(cursor=cursor)
+    for before in range(1, number):
+        if found.next is None:
+            raise UsageError(f"there is no page {number}: page {before} is the last one")
+        found = ask(cursor=found.next)
+    return found
+
+
+def _draw(found: ExecutionPage, order: Order, page: int) -> None:
+    spared = ""
+    if found.items:
+        drawn, out = fitted([_cells(row) for row in found.items], names="task", spare=SPARE, right=["waited", "ran"])
         console.print(drawn)
-    spared = f"; a terminal of {ROOMY} columns shows {', '.join(SPARE)} too" if narrow() and page.items else ""
-    notes.print(f"{len(page.items)} of {page.total}, {FIRST[order]}{spared}", soft_wrap=True)
-    if page.next:
-        notes.print(Text(f"more: --cursor {page.next}", "dim"), soft_wrap=True)  # whoever copies it gets it whole
+        spared = f"; a wider terminal shows {', '.join(out)} too" if out else ""
+    notes.print(f"{len(found.items)} of {found.total}, {FIRST[order]}{spared}", soft_wrap=True)
+    if found.next:
+        notes.print(f"more: --page {page + 1}", style="dim", soft_wrap=True)
 
 
-def _cells(row: ExecutionRow) -> dict[str, Any]:
+def _cells(row: ExecutionRow) -> Row:
     return {
         "state": state(row.state, late=row.late),
         "execution": formats.short_id(row.execution),
-        "task": cell(row.task),
-        "run": cell(row.run),
+        "task": name(row.task),
+        "run": name(row.run),
         "prio": formats.priority(row.priority),
-        "pool": cell(row.pool),
+        "pool": name(row.pool),
         "waited": formats.wait(row.waited_ms, row.max_latency_ms),
         "ran": formats.duration(row.ran_ms),
         "created": moment(row.created_at),

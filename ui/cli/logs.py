@@ -22,7 +22,7 @@ def logs(
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative=(), show_default=False)] = False,
     common: Common = PLAIN,
 ) -> None:
-    """An execution's output. With -o json as JSON Lines, an object a line: it can be read while more is to come.
+    """An execution's output.
 
     Args:
         execution: Its id (the last twelve characters, as lists show them, will do).

@@ -47,9 +47,14 @@ def safe(text: str | None) -> Text:
     )
 
 
+def name(text: str | None) -> Text:
+    """A name in a table, whole: whoever goes on with it must have all of it."""
+    return safe(" ".join((text or "").split()) or None)
+
+
 def cell(text: str | None) -> Text:
     """The same on one line of a table, which cuts it with an ellipsis where there is no room."""
-    line = safe(" ".join((text or "").split()) or None)
+    line = name(text)
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
 

@@ -2,7 +2,8 @@
 
 from pipelines.command import command
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import cell, console, narrow, notes, table
+from ui.cli.looks import cell, console, name, narrow, notes, table
+from ui.cli.tables import Row, fitted
 from ui.parts import formats
 
 
@@ -12,15 +13,22 @@ def workers(*, common: Common = PLAIN) -> None:
         found = client.workers()
     if common.json:
         return print_json(found)
-    drawn = table(
-        ["worker", "pool", "host", "running", "slots", "held", "silent"], right=["running", "slots", "held", "silent"]
-    )
-    for one in found:
-        name = f"{one.worker} (drains)" if one.draining else one.worker
-        figures = (str(one.running), str(one.slots), str(one.held), formats.duration(one.silent_ms))
-        drawn.add_row(cell(name), cell(one.pool), cell(one.host), *figures)
     if not found:
         return notes.print(f"No worker. Start one: {command('worker')}")
+    rows: list[Row] = [
+        {
+            "worker": name(f"{one.worker} (drains)" if one.draining else one.worker),
+            "pool": name(one.pool),
+            "host": cell(one.host),
+            "running": str(one.running),
+            "slots": str(one.slots),
+            "held": str(one.held),
+            "silent": formats.duration(one.silent_ms),
+        }
+        for one in found
+    ]
+    figures = ["running", "slots", "held", "silent"]
+    drawn, _ = fitted(rows, names="worker", cut=["host"], spare=["host", "held", "slots"], right=figures)
     return console.print(drawn)
 
 
@@ -39,7 +47,7 @@ def queues(*, common: Common = PLAIN) -> None:
     for pool in found:
         by_priority = [formats.count(pool.waiting[p]) if pool.waiting[p] else formats.MISSING for p in shown]
         rest = (formats.duration(pool.oldest_wait_ms), str(pool.running), str(pool.slots))
-        drawn.add_row(cell(pool.pool), formats.count(sum(pool.waiting)), *by_priority, *rest)
+        drawn.add_row(name(pool.pool), formats.count(sum(pool.waiting)), *by_priority, *rest)
     if not found:
         return notes.print("No pool has been used yet.")
     return console.print(drawn)

@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from pipelines.command import command
+from pipelines.model import Delivery
 from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.exits import UsageError, mapped
@@ -40,10 +41,11 @@ def show(execution: str, /, *, common: Common = PLAIN) -> None:
     if common.json:
         print_json(view)
     else:
-        console.print(Group(*_parts(view, datetime.now(UTC))))
+        console.print(Group(*parts(view, datetime.now(UTC))))
 
 
-def _parts(view: ExecutionView, now: datetime) -> Iterator[RenderableType]:
+def parts(view: ExecutionView, now: datetime) -> Iterator[RenderableType]:
+    """What is shown of an execution, from top to bottom."""
     yield Text.assemble(state(view.state, late=view.late), "  ", safe(view.task), "  ", view.execution)
     for sentence in view.why:
         yield Text.assemble("  ", safe(sentence))
@@ -85,10 +87,11 @@ def _facts(view: ExecutionView) -> Table:
         "created": exactly(view.created_at),
         "due": exactly(view.due_at),
         "started": exactly(view.started_at),
-        "ended": exactly(view.finished_at) if view.state in TERMINAL_STATES else None,
+        "found lost" if view.state == "lost" else "ended": _end(view),
         "waited": formats.wait(view.waited_ms, view.max_latency_ms),
         "ran": formats.duration(view.ran_ms),
         "worker": view.worker,
+        "delivery": f"{view.delivery}: never started twice" if view.delivery is Delivery.AT_MOST_ONCE else None,
         "retry of": view.retry_of,
         "retried as": view.retried_as,
     }
@@ -99,8 +102,12 @@ def _facts(view: ExecutionView) -> Table:
     return grid
 
 
+def _end(view: ExecutionView) -> str | None:
+    return exactly(view.finished_at) if view.state in TERMINAL_STATES else None
+
+
 def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
-    """A bar an attempt, all on one scale: light where it waited, full where it ran."""
+    """A bar an attempt, all on one scale: light where it waited, full where it ran, hatched where it may have."""
     columns = ["attempt", "state", "", "waited", "ran", "worker", "error"]
     drawn = table(columns, right=["waited", "ran"], whole=columns[:5])
     moments = [m for a in attempts for m in (a.ready_at or a.dispatched_at, a.finished_at or now) if m]
@@ -125,8 +132,8 @@ def _bar(attempt: AttemptView, start: datetime, end: datetime, now: datetime) ->
     started = attempt.started_at or finished
     left, middle, right = column(ready), column(started), column(finished)
     ran = max(right - middle, 1 if attempt.started_at else 0)
-    style = LOOKS[attempt.state][1]
-    return Text.assemble(" " * min(left, width - 1), ("░" * (middle - left), "bright_black"), ("█" * ran, style))
+    style, mark = LOOKS[attempt.state][1], "▒" if attempt.state == "lost" else "█"
+    return Text.assemble(" " * min(left, width - 1), ("░" * (middle - left), "bright_black"), (mark * ran, style))
 
 
 def _last_line(text: str | None) -> str | None:

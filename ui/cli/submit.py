@@ -7,11 +7,14 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter
 
+from pipelines.command import command as typed
+from pipelines.events import SubmitEvent
 from pipelines.faults import shown
 from pipelines.model import AnyTask, Delivery, Task, Trigger
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import events_of, read_file, read_json
 from ui.cli.exits import UsageError, mapped
+from ui.cli.looks import notes
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
 
@@ -20,7 +23,7 @@ Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 AS_IN_JSON = Parameter(name_transform=str.lower)
 """A choice is written with underscores, as in events and in Python."""
 
-app = App(name="submit", help="Run a task once, without keeping it. Prints the execution's id at once.")
+app = App(name="submit")
 TASK: TypeAdapter[AnyTask] = TypeAdapter(Task)
 KINDS = tuple(kind.model_fields["kind"].default for kind in AnyTask.__args__)
 
@@ -39,7 +42,7 @@ class Options:
     payload: str | None = None
     """JSON that is handed to the code; @FILE reads it from a file."""
     priority: int | None = None
-    """0 to 9; 9 is the most critical."""
+    """0 to 9; 9 is the most critical, 5 where nothing is said."""
     pool: str | None = None
     """The group of workers that may run it."""
     queue: str | None = None
@@ -53,13 +56,13 @@ class Options:
     timeout: float | None = None
     """Seconds for one attempt."""
     max_latency: float | None = None
-    """The longest acceptable wait, in seconds."""
+    """Seconds that it may wait for a worker: above that it is marked as late."""
     delivery: Annotated[Delivery | None, AS_IN_JSON] = None
-    """What to do when nobody can know whether an attempt ran."""
+    """Where nobody knows whether an attempt ran: run it again (at_least_once, the default) or never (at_most_once)."""
     owner: str | None = None
-    """Whose it is."""
+    """Whose it is: a name to filter by."""
     notify: Many = ()
-    """An Apprise address to tell of failure and loss; may be given many times."""
+    """Whom to tell of failure and loss: an Apprise address, such as mailto://...; may be given many times."""
     wait: Flag = False
     """Wait for the end and print the result; exit 1 if it is no success."""
 
@@ -89,13 +92,25 @@ def submit(kind: str, name: str, own: dict[str, Any], options: Options, common: 
 
 @app.command
 def shell(command: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A command for `sh -c`, in the sandbox: headrace submit shell 'echo hi'."""
+    """A command for `sh -c`, in the sandbox: headrace submit shell 'echo hi'.
+
+    Args:
+        command: The command, in quotes.
+        options: Of every task.
+        common: Of every command.
+    """
     submit("shell", "shell", {"command": command}, options, common)
 
 
 @app.command
 def python(code: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A snippet, in the sandbox; @FILE reads it from a file: headrace submit python 'result = 1 + 1'."""
+    """Python code, in the sandbox: headrace submit python 'result = 1 + 1'.
+
+    Args:
+        code: The code, which leaves its result in `result`; @FILE reads it from a file.
+        options: Of every task.
+        common: Of every command.
+    """
     with mapped():
         source = read_file(code[1:]) if code.startswith("@") else code
     submit("python", "python", {"code": source}, options, common)
@@ -103,13 +118,19 @@ def python(code: str, /, *, options: Options = NONE, common: Common = PLAIN) -> 
 
 @app.command
 def function(name: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A Python function that a pipeline file registers with @task."""
+    """A Python function that a pipeline file registers with @task: headrace submit function greet.
+
+    Args:
+        name: The function's name there.
+        options: Of every task.
+        common: Of every command.
+    """
     submit("function", name, {"function": name}, options, common)
 
 
 @app.command
 def sql(query: str, /, *, writes: Flag = False, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A statement for ClickHouse, as a task.
+    """A statement for ClickHouse, as a task: headrace submit sql 'SELECT 1'.
 
     Args:
         query: The statement.
@@ -124,11 +145,11 @@ def sql(query: str, /, *, writes: Flag = False, options: Options = NONE, common:
 def http(
     url: str, /, *, method: str = "GET", header: Many = (), options: Options = NONE, common: Common = PLAIN
 ) -> None:
-    """A request.
+    """An HTTP request: headrace submit http https://example.com.
 
     Args:
-        url: Where to.
-        method: How.
+        url: Where it goes.
+        method: GET, POST, PUT and so on.
         header: `Name: value`; may be given many times.
         options: Of every task.
         common: Of every command.
@@ -144,7 +165,13 @@ def _header(text: str) -> tuple[str, str]:
 
 @app.command
 def sleep(seconds: float, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A pause; takes no worker."""
+    """A pause, which takes no worker: headrace submit sleep 5.
+
+    Args:
+        seconds: How long.
+        options: Of every task.
+        common: Of every command.
+    """
     submit("sleep", "sleep", {"seconds": seconds}, options, common)
 
 
@@ -165,7 +192,7 @@ def document(
 
     Args:
         words: What is no kind of task; each kind is a command of its own.
-        file: The file; `-` reads standard input.
+        file: A JSON file: a task, or a list of tasks and events; `-` reads standard input.
         wait: Wait for the end of all that were submitted; exit 1 if one is no success.
         common: Of every command.
     """
@@ -177,3 +204,5 @@ def document(
         events = events_of(file, "submit")
     with connected() as client:
         report_all(client, client.send(events), common, wait=wait)
+    if not wait and not common.json and not all(isinstance(one, SubmitEvent) for one in events):
+        notes.print(f"sent; what of it cannot be carried out is told by `{typed('dead-letters')}`", soft_wrap=True)

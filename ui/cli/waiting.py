@@ -113,7 +113,12 @@ def headline(view: ExecutionView) -> Text:
 
 
 def _effort(view: ExecutionView) -> str:
-    """How long it ran; of several attempts how many, and the time from the first one's start to the end."""
+    """How long it ran; of several attempts how many, and the time from the first one's start to the end.
+
+    When a lost one ended nobody knows.
+    """
+    if view.state == "lost":
+        return ""
     began = next((one.started_at for one in view.attempts if one.started_at), None)
     if view.attempt > 1 and began and view.finished_at:
         whole = formats.duration((view.finished_at - began).total_seconds() * 1000)

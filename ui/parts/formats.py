@@ -3,10 +3,11 @@
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from pipelines import durations
+
 MISSING = "-"
-_SECOND_MS, _MINUTE, _HOUR, _DAY = 1000, 60, 3600, 86_400
+_MINUTE = 60
 _EXACT_BELOW = 10_000
-_TENTHS_BELOW = 59.95
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -29,18 +30,7 @@ def number_of(value: int, thing: str) -> str:
 
 def duration(ms: float | None) -> str:
     """Milliseconds as `840 ms`, `4.2 s`, `3m 12s`, `2h 05m` or `3d 04h`."""
-    if ms is None:
-        return MISSING
-    if round(ms) < _SECOND_MS:
-        return f"{round(ms)} ms"
-    if ms < _TENTHS_BELOW * 1000:
-        return f"{ms / 1000:.1f} s"
-    seconds = round(ms / 1000)
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE}m {seconds % _MINUTE:02d}s"
-    if seconds < _DAY:
-        return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE:02d}m"
-    return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h"
+    return MISSING if ms is None else durations.duration(ms)
 
 
 def span(width: timedelta) -> str:

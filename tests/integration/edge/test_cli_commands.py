@@ -282,14 +282,21 @@ def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -
     listed = system.run("list", "--text", name, COLUMNS="80")
     assert done.stdout.strip()[-12:] in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) <= 80
-    assert "1 of 1, the last created first" in listed.stderr
-    assert "shows run, pool, changed too" in " ".join(listed.stderr.split())
+    header, *rows = listed.stdout.splitlines()
+    column = slice(header.index("task"), header.index("prio"))
+    assert "".join(row[column].strip() for row in rows) == f"{name}-{'long' * 20}", "folded, not cut"
+    assert "1 of 1, the last created first; a wider terminal shows run, pool, changed too" in listed.stderr
     system.run("submit", "external", "--id", f"{name}-2")
     until(client, ExecutionFilter(text=name), 2)
     first = system.run("list", "--text", name, "--limit", "1").stderr.splitlines()
     assert first[0] == "1 of 2, the last created first"
-    assert first[1].startswith("more: --cursor ")
-    assert "more" not in system.run("list", "--text", name, *first[1].split()[1:]).stderr
+    assert first[1] == "more: --page 2"
+    last = system.run("list", "--text", name, "--limit", "1", "--page", "2")
+    assert (done.stdout.strip()[-12:] in last.stdout, "more" in last.stderr) == (True, False)
+    beyond = system.run("list", "--text", name, "--limit", "1", "--page", "4")
+    assert (beyond.returncode, "there is no page 4: page 2 is the last one" in beyond.stderr) == (2, True)
+    cursor = json.loads(system.run("list", "--text", name, "--limit", "1", "-o", "json").stdout)["next"]
+    assert done.stdout.strip()[-12:] in system.run("list", "--text", name, "--limit", "1", "--cursor", cursor).stdout
     listed = system.run("list", "--text", name, "--order", "waited")
     assert "the longest wait first" in listed.stderr
 
@@ -326,8 +333,8 @@ def test_a_pipeline_is_deleted_with_its_tasks(system: Any, client: Client, name:
     unasked = system.run("delete", "--pipeline", name)
     assert unasked.returncode == 2
     assert f"Delete {name} with its 2 tasks? Say --yes" in unasked.stderr
-    assert system.run("delete", "--pipeline", name, "--yes").returncode == 0
-    assert client.task(f"{name}.b").deleted
+    deleted = json.loads(system.run("delete", "--pipeline", name, "--yes", "-o", "json").stdout)
+    assert [one["task"] for one in deleted] == [f"{name}.a", f"{name}.b"]
     while name in {one.pipeline for one in client.pipelines()} and time.monotonic() < deadline:
         time.sleep(0.1)
     for words in (["--pipeline", name, "--yes"], [f"{name}.a"]):
@@ -438,6 +445,22 @@ def test_files_are_submitted_and_created(system: Any, name: str) -> None:
     sent = system.run("submit", "--file", "-", "--wait", "-o", "json", stdin=json.dumps([task, event]))
     assert sent.returncode == 0, sent.stderr
     assert [view["task"] for view in json.loads(sent.stdout)] == [f"{name}-one", f"{name}.a"]
+
+
+def test_an_event_that_cannot_be_carried_out_becomes_a_dead_letter(system: Any, client: Client, name: str) -> None:
+    """The command line says where it would be told; what is no event is refused at once and leaves none."""
+    event = {"type": "execute", "task": name, "run": "r"}
+    wrong = system.run("submit", "--file", "-", stdin=json.dumps(event | {"rum": "r"}))
+    assert (wrong.returncode, "rum: there is no such field" in wrong.stderr) == (2, True)
+    assert [one for one in client.dead_letters() if name in one.reason] == []
+    sent = system.run("submit", "--file", "-", stdin=json.dumps(event))
+    assert (sent.returncode, "cannot be carried out is told by `headrace dead-letters`" in sent.stderr) == (0, True)
+    deadline = time.monotonic() + 30
+    while not (told := [one for one in client.dead_letters() if name in one.reason]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(told) == 1
+    task = {"id": name, "kind": "external"}
+    assert "dead-letters" not in system.run("submit", "--file", "-", stdin=json.dumps(task)).stderr
 
 
 def test_a_name_means_a_task_or_else_a_pipeline(system: Any, client: Client, name: str) -> None:

@@ -41,6 +41,18 @@ async def test_one_execution_with_all_that_is_known(store: Any, history: History
     assert [(u.execution, u.task, u.state) for u in below.upstream] == [(to_text(up), "p.a", "succeeded")]
 
 
+async def test_what_is_lost_has_no_duration(store: Any, history: History, play: Any) -> None:
+    """When it ended nobody knows: the view says so, and that it may not run twice; what is not lost may."""
+    store.take(play.whole("p.a", ends="lost", at_most_once=True))
+    store.take(play.whole("p.b"))
+    lost, other = await history.execution(execution_id("p.a", "r1")), await history.execution(execution_id("p.b", "r1"))
+    assert lost is not None
+    assert other is not None
+    assert (lost.state, lost.ran_ms, [one.ran_ms for one in lost.attempts]) == ("lost", None, [None])
+    assert (lost.delivery, other.delivery) == ("at_most_once", "at_least_once")
+    assert store.ask("SELECT ran_ms FROM {main}.executions ORDER BY task") == [(None,), (100,)]
+
+
 async def test_an_id_that_came_to_life_twice_shows_its_newest_life(store: Any, history: History, play: Any) -> None:
     """The same task and run, submitted again after the scheduler has forgotten the first: people see the second."""
     which = execution_id("p.a", "r1")
