@@ -1,9 +1,10 @@
 """The HTTP API as typed Python: each method is one request and returns one of the views."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import quote
 
@@ -278,6 +279,21 @@ class Client:
         _check(response)
         read: T = _reader(cast("Hashable", answer)).validate_json(response.content)
         return read
+
+
+def found(look: Callable[[str], T], name: str) -> T | None:
+    """What is there, if it is: `look` is a method of a client that asks for one thing by its name."""
+    try:
+        return look(name)
+    except ApiError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+
+
+def tasks_kept(client: Client) -> list[str]:
+    """The tasks that can be executed, by name."""
+    return [one.task for one in client.tasks(limit=1000)]
 
 
 def _json(body: Body) -> bytes | None:

@@ -1,7 +1,7 @@
 """What an execution's standing forbids: said to the caller at once, for whom the scheduler would make a dead letter.
 
-The history may be behind: of its rows only the end of an execution is final. All else the scheduler decides: none of a
-reason says so.
+The history may be behind: of its rows only the end of an execution is final. All else the scheduler decides: then
+each of these functions returns None in place of a reason.
 """
 
 from pipelines.views import TERMINAL_STATES, ExecutionRow

@@ -27,7 +27,7 @@ from streams.engine.rejections import MISSING, retried_already
 LOOK_AFTER = 0.25
 """Seconds of silence after which an order may be a repetition, to which the scheduler says nothing: look it up.
 
-Of a shorter wait half is left for that."""
+Of a wait below twice this, half goes by first: the other half is left for that look."""
 
 RETRIES_COUNTED = 1000
 

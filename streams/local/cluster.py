@@ -32,9 +32,8 @@ def local_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={name: path.expanduser().absolute() for name, path in whole.items()})
 
 
-def kafka_role(settings: Settings) -> Role:
+def kafka_role(settings: Settings, port: int) -> Role:
     """Our own broker as a role; formats its folder on the first start. Raises SetupError."""
-    port = preflight.kafka_port(settings)
     broker = Broker(settings.home / "kafka", port, port + 1)
     log = settings.home / "logs" / "kafka.log"
     ready, command = partial(answers, broker.bootstrap), tuple(broker.prepare())
@@ -66,7 +65,8 @@ def running(settings: Settings, say: Callable[[str], None], supervisor: Supervis
         preflight.check_ports(preflight.ports(settings))
         say(f"Starting Headrace in {settings.home}")
         try:
-            kafka = supervisor.launch([kafka_role(settings)] if preflight.kafka_is_ours(settings) else [])
+            port = preflight.kafka_port(settings)
+            kafka = supervisor.launch([kafka_role(settings, port)] if port else [])
             others = supervisor.launch(roles(settings))
             supervisor.wait(kafka)
             if made := ensure_topics(settings):

@@ -59,7 +59,8 @@ def load(folder: Path | None = None, /) -> None:
     Args:
         folder: Its *.py files are loaded; none: the folder that the settings name.
     """
-    from streams.local.api_there import api_there  # noqa: PLC0415  (other commands need none of it)
+    from pipelines.loader import load_folder  # noqa: PLC0415  (other commands need none of it)
+    from streams.local.api_there import api_there  # noqa: PLC0415  (the same)
     from streams.local.errors import SetupError  # noqa: PLC0415  (the same)
     from streams.local.example import register as make_known  # noqa: PLC0415  (the same)
     from streams.local.preflight import check_folder, check_pipelines  # noqa: PLC0415  (the same)
@@ -71,7 +72,8 @@ def load(folder: Path | None = None, /) -> None:
         sys.exit(f"headrace load: {error}")
     folder = folder or settings().pipelines_dir
     with mapped(), api_there(print) as client:
-        registry = make_known(client, folder, print)
+        registry = load_folder(folder)
+        make_known(client, registry, folder, print)
         if not (registry.errors or registry.events()):
             sys.exit(f"headrace load: no *.py file in {folder} defines a task or a pipeline; name the folder of yours")
         if registry.functions and client.workers():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.command import command
 from pipelines.listed import listed
-from pipelines.loader import Registry, load_folder
+from pipelines.loader import Registry
 from pipelines.requests import ExecutionFilter
 from pipelines.views import ExecutionRow
 from streams.local.screen import Screen
@@ -26,9 +26,8 @@ Pause = Callable[[float], None]
 """Wait some seconds; roles are looked after meanwhile."""
 
 
-def register(client: Client, folder: Path, say: Callable[[str], None]) -> Registry:
-    """Make every pipeline and task of a folder known; what cannot be loaded, and what else is known, is said."""
-    registry = load_folder(folder)
+def register(client: Client, registry: Registry, folder: Path, say: Callable[[str], None]) -> None:
+    """Make all that was loaded from a folder known; first what could not be is said, and at last what else is known."""
     for error in registry.errors:
         say(f"Not loaded: {error}")
     for pipeline in registry.pipelines.values():
@@ -38,7 +37,6 @@ def register(client: Client, folder: Path, say: Callable[[str], None]) -> Regist
     say(f"Loaded from {folder}: {contents(registry)}.")
     with suppress(ApiError, ApiUnavailableError):  # remarks: all is loaded, though the history may be away
         _remark(client, registry, say)
-    return registry
 
 
 def _remark(client: Client, registry: Registry, say: Callable[[str], None]) -> None:

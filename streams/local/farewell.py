@@ -35,7 +35,7 @@ PAUSE = 0.05
 def drain(settings: Settings, worker: Child | None, say: Callable[[str], None]) -> None:
     """Stop the worker before all others where tasks run, and say what is waited for and what came of it."""
     running = _running(settings, worker)
-    if not (worker and running and running.items):  # tasks that have ended before anybody lists them end meanwhile
+    if not (worker and running and running.items):  # what is too short to be listed ends while the worker stops
         say("Stopping ...")
         return
     more = "at least " if running.total > len(running.items) else ""

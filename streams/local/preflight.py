@@ -35,16 +35,16 @@ def kafka_is_ours(settings: Settings) -> bool:
     return len(servers) == 1 and servers[0].rpartition(":")[0] in LOOPBACK
 
 
-def kafka_port(settings: Settings) -> int:
-    """The port of our own broker, where `kafka_is_ours`; its controller has the next. Raises SettingsError if none."""
-    [(_, port)] = hosts_of(settings.kafka)
-    return port
+def kafka_port(settings: Settings) -> int | None:
+    """The port of our own broker, whose controller has the next; none: it is someone else's. Raises SettingsError."""
+    return hosts_of(settings.kafka)[0][1] if kafka_is_ours(settings) else None
 
 
 def ports(settings: Settings) -> list[Port]:
     """The ports that the roles will listen on."""
+    kafka = kafka_port(settings)
     return [
-        *(_kafka_ports(kafka_port(settings)) if kafka_is_ours(settings) else []),
+        *(_kafka_ports(kafka) if kafka else []),
         Port(settings.edge_port, "the API", f"HEADRACE_EDGE_PORT={settings.edge_port + 10_000}"),
         Port(settings.dashboard_port, "the dashboard", f"HEADRACE_DASHBOARD_PORT={settings.dashboard_port + 10_000}"),
     ]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from pipelines.command import command
+from pipelines.loader import Registry, load_folder
 from streams.local import preflight
 from streams.local.cluster import dashboard_role, local_settings, running
 from streams.local.debian import bring_command
@@ -58,10 +59,11 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
                 supervisor.wait(dashboard)
                 webbrowser.open(_dashboard(settings))  # the person sees the example run on it
             screen.close()
-            good, broken = _show_example(settings, screen, supervisor)
+            registry = load_folder(settings.pipelines_dir)
+            good = _show_example(settings, registry, screen, supervisor)
             supervisor.wait(dashboard)
             if not once:
-                _where(settings, screen, broken)
+                _where(settings, screen, registry)
             while not once:
                 supervisor.pause(FOREVER)
     finally:
@@ -69,20 +71,15 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
     return good
 
 
-def _show_example(settings: Settings, screen: Screen, supervisor: Supervisor) -> tuple[bool, int]:
-    """Run the example; a person who stays gets a line where it fails, and the rest goes on.
-
-    Returns whether it went well, and how many files were not loaded.
-    """
-    broken = 0
+def _show_example(settings: Settings, registry: Registry, screen: Screen, supervisor: Supervisor) -> bool:
+    """Run the example, and return whether it went well; where it fails there is a line for a person who stays."""
     try:
         with Client(settings.edge_url, read_token(settings)) as client:
-            registry = register(client, settings.pipelines_dir, screen.say)
-            broken = len({error.file for error in registry.errors})
-            return run_example(client, registry, screen, supervisor.pause), broken
+            register(client, registry, settings.pipelines_dir, screen.say)
+            return run_example(client, registry, screen, supervisor.pause)
     except (ApiError, ApiUnavailableError) as error:
         screen.say(f"The example {EXAMPLE!r} could not be run: {error}")
-        return False, broken
+        return False
 
 
 def _dashboard(settings: Settings) -> str:
@@ -94,15 +91,15 @@ def _has_desktop(screen: Screen) -> bool:
     return screen.console.is_terminal and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _where(settings: Settings, screen: Screen, broken: int) -> None:
-    """Where things are, and what to try next. `broken`: files that were not loaded, of which lines above say why."""
+def _where(settings: Settings, screen: Screen, registry: Registry) -> None:
+    """Where things are, and what to try next."""
     kafka = "ours" if preflight.kafka_is_ours(settings) else "yours"
     _rows(screen, "Where things are", [
         ("dashboard", _dashboard(settings)),
         ("API", settings.edge_url),
         ("its token", str(token_path(settings))),
         ("Kafka", f"{settings.kafka} ({kafka}; send tasks to the topic {settings.namespace}.submit)"),
-        ("pipelines", f"{settings.pipelines_dir}{_left_out(broken)}"),
+        ("pipelines", f"{settings.pipelines_dir}{_left_out(registry)}"),
         ("logs", str(settings.home / "logs")),
         ("data", str(settings.home)),
     ])  # fmt: skip
@@ -114,7 +111,9 @@ def _where(settings: Settings, screen: Screen, broken: int) -> None:
     screen.say("\nCtrl-C stops everything; the data stays.")
 
 
-def _left_out(files: int) -> str:
+def _left_out(registry: Registry) -> str:
+    """How many files were not loaded; `register` has said why."""
+    files = len({error.file for error in registry.errors})
     return f" ({formats.number_of(files, 'file')} not loaded: see above)" if files else ""
 
 

@@ -1,12 +1,11 @@
 """Upstream tasks that nobody knows: allowed, since they may come later, and most often a slip of the keyboard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pipelines.dsl import DefinedTask
 from pipelines.faults import nearest, shown
 from pipelines.loader import Registry
-from ui.cli.guess import found, tasks_kept
-from ui.client import Client
+from ui.client import Client, found, tasks_kept
 
 
 def unknown_upstreams(client: Client, registry: Registry) -> Iterator[str]:
@@ -22,8 +21,9 @@ def unknown_upstreams(client: Client, registry: Registry) -> Iterator[str]:
             yield f"{task.place}: {why}{meant}"
 
 
-def _upstream(task: DefinedTask) -> Iterator[str]:
-    return (one if isinstance(one, str) else one.task for one in task.model.upstream)
+def _upstream(task: DefinedTask) -> Iterable[str]:
+    """Each once, also where it is waited for in several runs."""
+    return dict.fromkeys(one if isinstance(one, str) else one.task for one in task.model.upstream)
 
 
 def _defined(registry: Registry) -> Iterator[DefinedTask]:

@@ -1,6 +1,8 @@
 """How an attempt can end, as the worker's parts tell each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from types import NoneType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,6 +12,9 @@ ERROR_CHARACTERS = 1000
 
 LINE_CHARACTERS = 8000
 """A longer line of output is broken."""
+
+_PLAIN = frozenset({str, int, float, bool, NoneType})
+"""Most of what a result is made of, and nothing is inside."""
 
 
 class Outcome(NamedTuple):
@@ -55,26 +60,38 @@ def encode_result(value: Any, limit: int) -> Outcome:
 
 def _refuse_sets(value: Any) -> None:
     """Raise TypeError where there is a set in it: the encoder would make a list of it, in whatever order it has."""
-    match value:
-        case set() | frozenset():
+    rest = [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, set | frozenset):
             raise TypeError("a set has no order; return a list of it, as sorted() makes one")
+        rest += [inner for inner in _inside(one) if type(inner) not in _PLAIN]
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """What the encoder takes of it, be it a container, a structure, a dataclass, or what attrs made."""
+    match value:
         case dict():
-            value = value.values()
+            return value.values()
         case list() | tuple():
-            pass
-        case _:
-            value = [getattr(value, name, None) for name in _fields(value)]
-    for one in value:
-        _refuse_sets(one)
+            return value
+        case msgspec.Struct():
+            return _of_struct(value)
+    if is_dataclass(value):
+        names = [one.name for one in fields(value)]
+    else:
+        names = [one.name for one in getattr(value, "__attrs_attrs__", ()) if not one.name.startswith("_")]
+    return [getattr(value, name, None) for name in names]
 
 
-def _fields(value: Any) -> Sequence[str]:
-    """The names of what the encoder takes of a structure, a dataclass, or what attrs made."""
-    kind = type(value)
-    if issubclass(kind, msgspec.Struct):
-        return kind.__struct_fields__
-    attributes = getattr(kind, "__attrs_attrs__", ())
-    return [*getattr(kind, "__dataclass_fields__", ()), *(one.name for one in attributes)]
+def _of_struct(value: msgspec.Struct) -> list[Any]:
+    """The same of a structure, which may leave out what is at its default: an empty set, or that very object."""
+    taken = [getattr(value, name, None) for name in value.__struct_fields__]
+    config = value.__struct_config__
+    if not config.omit_defaults or config.array_like:
+        return taken
+    defaults = value.__struct_defaults__
+    return [one for one in taken if one != set() and all(one is not default for default in defaults)]
 
 
 def sized(result: bytes, limit: int) -> Outcome:

@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,6 +63,12 @@ def said(
     return lines
 
 
+def is_asked_to_end(pid: int) -> bool:
+    """Whether the kernel keeps a SIGTERM for a process that is halted."""
+    _, _, kept = Path(f"/proc/{pid}/status").read_text().partition("ShdPnd:")
+    return bool(int(kept.split()[0], 16) & 1 << signal.SIGTERM - 1)
+
+
 def test_each_of_ours_is_told(tmp_path: Path, worker: Child, world: World) -> None:
     """What ended, and of what nothing was heard; what runs on other workers is left alone."""
     ends = world.add("a", "running", worker="own")
@@ -84,10 +91,16 @@ def test_a_second_ctrl_c_says_what_it_cut_short(tmp_path: Path, worker: Child, w
     lines, before = list[str](), signal.getsignal(signal.SIGINT)
     assert worker.process
     worker.process.send_signal(signal.SIGSTOP)  # it does not hear that it is asked to end
+    pid = worker.process.pid
 
     def meanwhile(_: ExitStack) -> None:
         world.change(ends, state="succeeded")
-        threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Thread(target=again, daemon=True).start()
+
+    def again() -> None:
+        while not is_asked_to_end(pid):
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -18,6 +18,7 @@ from streams.local.preflight import (
     check_pipelines,
     check_ports,
     kafka_is_ours,
+    kafka_port,
     ports,
 )
 from streams.local.supervisor import Supervisor
@@ -63,6 +64,7 @@ def test_every_port_has_a_setting(tmp_path: Path) -> None:
     assert {port.use for port in ports(there)} == {"the API", "the dashboard"}
     assert kafka_is_ours(here)
     assert not kafka_is_ours(there)
+    assert (kafka_port(here), kafka_port(there)) == (9092, None)
 
 
 def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
 """Functions of pipeline files, called as a warm process calls them."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
+import attrs
 import msgspec
 import pytest
 
 from pipelines.builtin import FUNCTIONS
 from streams.engine.records import Job
 from streams.worker.kinds.function import Functions
-from streams.worker.outcomes import encode_result
+from streams.worker.outcomes import Outcome, encode_result
 
 LIMIT = 1000
 
@@ -29,6 +30,42 @@ class Frame(msgspec.Struct):
     """The same."""
 
     picture: Any
+
+
+@dataclasses.dataclass
+class Parsed:
+    """Sets that the encoder does not take: of the class, and of the call that makes one."""
+
+    kinds: ClassVar[set[str]] = {"a", "b"}
+    skip: dataclasses.InitVar[frozenset[str]] = frozenset("ab")
+    rows: Any = 1
+
+
+@attrs.define
+class Counted:
+    """The same, of attrs: it leaves out what is private."""
+
+    rows: Any = 1
+    _seen: set[str] = attrs.field(factory=lambda: {"a"})
+
+
+class Sparse(msgspec.Struct, omit_defaults=True):
+    """The same, where what is at its default is left out."""
+
+    rows: Any = 1
+    seen: set[str] = msgspec.field(default_factory=set)
+    known: frozenset[str] = frozenset("ab")
+
+
+SETS = [
+    [{"colours": {"red"}}],
+    [Picture({"red"})],
+    [Frame((frozenset("r"),))],
+    [Parsed(rows=set())],
+    [Counted({1})],
+    [Sparse(2, {"a"})],
+    [Sparse(2, known=frozenset("bc"))],
+]
 
 
 def job(function: str) -> Job:
@@ -56,7 +93,7 @@ def test_where_a_file_was_not_loaded_that_may_be_the_reason() -> None:
     assert "came later" not in outcome.error
 
 
-@pytest.mark.parametrize("value", [[{"colours": {"red"}}], [Picture({"red"})], [Frame((frozenset("r"),))]])
+@pytest.mark.parametrize("value", SETS)
 def test_a_set_is_no_json(value: Any) -> None:
     """However deep inside, it would become a list in an order of its own; what to do is said."""
     outcome = Functions({"f": lambda: value}, LIMIT).run(job("f"))
@@ -69,3 +106,17 @@ def test_a_set_is_no_json(value: Any) -> None:
 def test_a_structure_is_json() -> None:
     """Of sets there is none in it."""
     assert encode_result(Frame(Picture(["red"])), LIMIT).result == b'{"picture":{"colours":["red"]}}'
+
+
+@pytest.mark.parametrize(
+    ("value", "result"),
+    [
+        (Parsed(), b'{"rows":1}'),
+        (Counted(), b'{"rows":1}'),
+        (Sparse(), b"{}"),
+        ([Sparse(Sparse(2))], b'[{"rows":{"rows":2}}]'),
+    ],
+)
+def test_a_set_that_stays_behind_is_no_obstacle(value: Any, result: bytes) -> None:
+    """The encoder does not take it, so that the result has an order."""
+    assert encode_result(value, LIMIT) == Outcome("succeeded", result)

@@ -11,10 +11,10 @@ from pipelines.views import Problem, TaskView
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.guess import NOT_FOUND, ask_first, found, guessing, kept_or_nearly_same
+from ui.cli.guess import NOT_FOUND, ask_first, guessing, kept_or_nearly_same
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
-from ui.client import ApiError, ApiUnavailableError, Client
+from ui.client import ApiError, ApiUnavailableError, Client, found
 
 
 def execute(

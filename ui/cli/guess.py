@@ -9,7 +9,7 @@ from pipelines.command import command
 from pipelines.faults import nearest
 from pipelines.requests import ExecutionFilter
 from ui.cli.exits import Exit, stop
-from ui.client import ApiError, ApiUnavailableError, Client
+from ui.client import ApiError, ApiUnavailableError, Client, tasks_kept
 
 T = TypeVar("T")
 
@@ -86,11 +86,6 @@ def pipeline_or_nearly_task(client: Client, name: str) -> str:
     return nearest(name, tasks_kept(client))
 
 
-def tasks_kept(client: Client) -> list[str]:
-    """The tasks that can be executed, by name."""
-    return [one.task for one in client.tasks(limit=1000)]
-
-
 def _pipelines(client: Client) -> list[str]:
     return [one.pipeline for one in client.pipelines()]
 
@@ -101,13 +96,3 @@ def _guess(client: Client, name: str, guess: Callable[[Client, str], str]) -> st
         return guess(client, name)
     except (ApiError, ApiUnavailableError):
         return ""
-
-
-def found(look: Callable[[str], T], name: str) -> T | None:
-    """What is there, if it is."""
-    try:
-        return look(name)
-    except ApiError as error:
-        if error.status == NOT_FOUND:
-            return None
-        raise

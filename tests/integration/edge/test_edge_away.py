@@ -15,6 +15,7 @@ from kafka import KafkaProducer
 
 from pipelines.events import ExecuteEvent
 from pipelines.ids import execution_id, to_text
+from pipelines.loader import load_folder
 from pipelines.model import ExternalTask, PipelineModel, SleepTask
 from pipelines.requests import BulkRequest, ExecutionFilter
 from streams.engine.events import Moved
@@ -119,8 +120,8 @@ def test_a_folder_is_loaded_without_a_history(alone: Settings, tmp_path: Path) -
     (tmp_path / "mine" / "p.py").write_text("from headrace import Pipeline\n\nPipeline('p').sleep('nap', seconds=0)\n")
     said: list[str] = []
     with up(alone, "scheduler"), client_of(alone) as client:
-        assert register(client, tmp_path / "mine", said.append).pipelines.keys() == {"p"}
-    assert [line.partition(" from ")[0] for line in said] == ["Loaded"]
+        register(client, load_folder(tmp_path / "mine"), tmp_path / "mine", said.append)
+    assert said == [f"Loaded from {tmp_path / 'mine'}: the pipeline p."]
 
 
 def test_what_is_decided_is_answered_without_a_history(alone: Settings) -> None:

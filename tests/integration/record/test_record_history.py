@@ -138,19 +138,12 @@ async def test_filters_pick_what_they_name(store: Any, history: History, play: A
 
 
 async def test_a_list_that_fits_its_page_says_how_long_it_is(store: Any, history: History, play: Any) -> None:
-    """While executions come and go as well: the figure is not of another moment than the rows."""
-
-    def more() -> None:
-        for n in range(30):
-            store.take([play.created(f"p.t{n}")])
-
-    coming, between = asyncio.create_task(asyncio.to_thread(more)), 0
-    while not coming.done():
-        page = await history.executions(ExecutionQuery(limit=50))
+    """Also while one more comes: the figure is not of another moment than the rows."""
+    for n in range(30):
+        coming = asyncio.to_thread(store.take, [play.created(f"p.t{n}")])
+        page, _ = await asyncio.gather(history.executions(ExecutionQuery(limit=50)), coming)
         assert page.total == len(page.items)
-        between += 0 < page.total < 30
-    await coming
-    assert between
+        assert n <= page.total <= n + 1
     assert (await history.executions(ExecutionQuery(limit=50))).total == 30
     assert (await history.executions(ExecutionQuery(limit=29))).total == 30
 
