@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ from showroom.stage import Stage, address, chromium, click_row, expect_ticked, s
 from showroom.world import World
 
 from pipelines.views import UpstreamView
-from ui.parts import formats, states
+from ui.parts import formats, places, states
 
 OPEN = 190
 PATIENCE, SETTLES = 30_000, 500
@@ -315,10 +317,11 @@ def test_the_list_fits_a_small_window(theatre: Stage, page: Page) -> None:
     assert table.evaluate("e => e.scrollWidth - e.clientWidth") == 0
 
 
-def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page) -> None:
+@pytest.mark.parametrize("path", ["executions", "execution"])
+def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page, path: str) -> None:
     """Of an id that nobody knows there is one sentence and nothing else; once it is known, it appears by itself."""
     name = World().add("late.comer", "running")
-    page.goto(f"{theatre.url}/executions/{name}")  # as the HTTP API has it
+    page.goto(f"{theatre.url}/{path}/{name}")
     expect(page).to_have_url(re.compile(rf"/execution\?id={name}"))
     expect(page.get_by_text(f"There is no execution {name}, or it is kept no longer.")).to_be_visible()
     expect(page.get_by_text("it appears here by itself")).to_be_visible()
@@ -327,6 +330,19 @@ def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page) 
     expect(page.locator(".hr-name")).to_have_text("late.comer")
     expect(page.get_by_role("heading", name="Log")).to_be_visible()
     expect(page.get_by_text("No output yet.")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/executionz", "/executions/", "/a/b?id=1"])
+def test_what_is_no_page_says_which_there_are(theatre: Stage, page: Page, path: str) -> None:
+    """An address at which there is nothing is answered so, in words of ours and with a link to each page."""
+    theatre.world.add("orders.score", "running")
+    answer = page.goto(theatre.url + path)
+    assert answer is not None
+    assert answer.status == HTTPStatus.NOT_FOUND
+    expect(page.get_by_text(f"There is no page {urlsplit(path).path}. There are:")).to_be_visible()
+    expect(page.get_by_role("link")).to_have_text(list(places.TITLES.values()))
+    page.get_by_role("link", name="Executions").click()
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
 
 
 def _rgb(colour: str) -> str:
