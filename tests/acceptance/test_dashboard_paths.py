@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Response, expect
 from showroom.stage import Stage, address, chromium, click_row, expect_ticked, short_ids, stage
-from showroom.world import World
+from showroom.world import World, running
 
 from pipelines.views import UpstreamView
 from ui.parts import formats, places, states
@@ -330,6 +330,24 @@ def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page, 
     expect(page.locator(".hr-name")).to_have_text("late.comer")
     expect(page.get_by_role("heading", name="Log")).to_be_visible()
     expect(page.get_by_text("No output yet.")).to_be_visible()
+
+
+def test_many_attempts_and_neighbours_stay_in_their_places(theatre: Stage, page: Page) -> None:
+    """Of fifty attempts the last is in sight below its columns' names; on a telephone no long name is cut."""
+    tries, now = 50, datetime.now(UTC)
+    long = "wide." + "a_long_name_" * 6
+    upstream = tuple(UpstreamView(execution=f"{n}", task=f"{long}{n}", state="succeeded") for n in range(60))
+    name = theatre.world.add("wide.collect", "running", upstream=upstream, payload="x", **running(now, tries))
+    page.goto(f"{theatre.url}/execution?id={name}")
+    rows = page.locator(".st-key-hr-tries-scrolled tr")
+    expect(rows).to_have_count(tries + 1)
+    expect(rows.last).to_be_in_viewport()
+    expect(rows.first.get_by_text("Started")).to_be_in_viewport()
+    page.set_viewport_size({"width": 390, "height": 900})
+    frame, link = page.locator(".st-key-hr-near-Upstream"), page.get_by_role("button", name=f"{long}0", exact=True)
+    expect(link).to_be_visible()
+    assert frame.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    assert link.locator("code").evaluate("e => e.getBoundingClientRect().right") < 390
 
 
 @pytest.mark.parametrize("path", ["/executionz", "/executions/", "/a/b?id=1"])

@@ -153,12 +153,13 @@ def gantt(attempts: Sequence[AttemptView], now: datetime, theme: str) -> Spec:
     series = _gantt_series(attempts, [[round(ms / size, 3) for ms in part] for part in parts], theme)
     return {
         "animation": False,
-        "grid": {**_GRID, "top": 26, "bottom": 26},
+        "grid": {**_GRID, "right": 28, "top": 26, "bottom": 26},
         # Not to be clicked: a part that is hidden would move those behind it to another time.
         "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 8, "selectedMode": False,
                    "data": [s["name"] for s in series[1:]]},
         "tooltip": {"trigger": "item", "valueFormatter": f"%.3f {unit}"},
-        "xAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": f"{{value}} {unit}"}, "position": "bottom",
+        "xAxis": {"type": "value", "min": 0, "splitNumber": 4, "position": "bottom",
+                  "axisLabel": {"formatter": f"{{value}} {unit}", "hideOverlap": True},
                   "name": "since the first attempt could run", "nameLocation": "middle", "nameGap": 26},
         "yAxis": {"type": "category", "inverse": True, "axisTick": {"show": False},
                   "data": [f"attempt {a.attempt}" for a in attempts]},
