@@ -294,6 +294,29 @@ def test_a_first_hour_fills_the_overview(theatre: Stage, page: Page) -> None:
     expect(page.get_by_text("1 match", exact=True)).to_be_visible()
 
 
+def test_a_bar_leads_to_what_ended_in_its_time(theatre: Stage, page: Page) -> None:
+    """A click on a bar of what ended opens the list over that bar's time."""
+    theatre.world.add("orders.score", "succeeded")
+    theatre.world.minutes = 50
+    page.goto(theatre.url)
+    chart = page.locator(".st-key-throughput canvas")
+    expect(page.get_by_text("Ended per minute")).to_be_visible()
+    expect(chart).to_be_visible()
+    page.wait_for_timeout(SETTLES)
+    box = chart.bounding_box()
+    assert box is not None
+    for x in range(0, 30, 3):  # between two bars is nothing to click
+        if address(page):
+            break
+        page.mouse.click(box["x"] + box["width"] * 0.7 + x, box["y"] + box["height"] * 0.75)
+        page.wait_for_timeout(SETTLES)
+    expect(page.get_by_role("heading", name="Executions")).to_be_visible()
+    asked = address(page)
+    assert asked["range"] == ["custom"]
+    start, end = (datetime.fromisoformat(asked[key][0]) for key in ("since", "until"))
+    assert end - start == timedelta(minutes=1)
+
+
 def test_a_filter_in_the_fold_shows_and_leaves(theatre: Stage, page: Page) -> None:
     """What is set under "More" stands beside the list; a click on it removes it from the list and the address."""
     theatre.world.add("orders.score", "succeeded", run="monday")
