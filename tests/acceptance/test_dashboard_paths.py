@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Response, expect
 from showroom.stage import Stage, address, chromium, click_row, expect_ticked, short_ids, stage
-from showroom.world import World
+from showroom.world import World, running
 
 from pipelines.views import UpstreamView
-from ui.parts import formats, states
+from ui.parts import formats, places, states
 
 OPEN = 190
 PATIENCE, SETTLES = 30_000, 500
@@ -292,6 +294,29 @@ def test_a_first_hour_fills_the_overview(theatre: Stage, page: Page) -> None:
     expect(page.get_by_text("1 match", exact=True)).to_be_visible()
 
 
+def test_a_bar_leads_to_what_ended_in_its_time(theatre: Stage, page: Page) -> None:
+    """A click on a bar of what ended opens the list over that bar's time."""
+    theatre.world.add("orders.score", "succeeded")
+    theatre.world.minutes = 50
+    page.goto(theatre.url)
+    chart = page.locator(".st-key-throughput canvas")
+    expect(page.get_by_text("Ended per minute")).to_be_visible()
+    expect(chart).to_be_visible()
+    page.wait_for_timeout(SETTLES)
+    box = chart.bounding_box()
+    assert box is not None
+    for x in range(0, 30, 3):  # between two bars is nothing to click
+        if address(page):
+            break
+        page.mouse.click(box["x"] + box["width"] * 0.7 + x, box["y"] + box["height"] * 0.75)
+        page.wait_for_timeout(SETTLES)
+    expect(page.get_by_role("heading", name="Executions")).to_be_visible()
+    asked = address(page)
+    assert asked["range"] == ["custom"]
+    start, end = (datetime.fromisoformat(asked[key][0]) for key in ("since", "until"))
+    assert end - start == timedelta(minutes=1)
+
+
 def test_a_filter_in_the_fold_shows_and_leaves(theatre: Stage, page: Page) -> None:
     """What is set under "More" stands beside the list; a click on it removes it from the list and the address."""
     theatre.world.add("orders.score", "succeeded", run="monday")
@@ -315,10 +340,11 @@ def test_the_list_fits_a_small_window(theatre: Stage, page: Page) -> None:
     assert table.evaluate("e => e.scrollWidth - e.clientWidth") == 0
 
 
-def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page) -> None:
+@pytest.mark.parametrize("path", ["executions", "execution"])
+def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page, path: str) -> None:
     """Of an id that nobody knows there is one sentence and nothing else; once it is known, it appears by itself."""
     name = World().add("late.comer", "running")
-    page.goto(f"{theatre.url}/executions/{name}")  # as the HTTP API has it
+    page.goto(f"{theatre.url}/{path}/{name}")
     expect(page).to_have_url(re.compile(rf"/execution\?id={name}"))
     expect(page.get_by_text(f"There is no execution {name}, or it is kept no longer.")).to_be_visible()
     expect(page.get_by_text("it appears here by itself")).to_be_visible()
@@ -327,6 +353,37 @@ def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page) 
     expect(page.locator(".hr-name")).to_have_text("late.comer")
     expect(page.get_by_role("heading", name="Log")).to_be_visible()
     expect(page.get_by_text("No output yet.")).to_be_visible()
+
+
+def test_many_attempts_and_neighbours_stay_in_their_places(theatre: Stage, page: Page) -> None:
+    """Of fifty attempts the last is in sight below its columns' names; on a telephone no long name is cut."""
+    tries, now = 50, datetime.now(UTC)
+    long = "wide." + "a_long_name_" * 6
+    upstream = tuple(UpstreamView(execution=f"{n}", task=f"{long}{n}", state="succeeded") for n in range(60))
+    name = theatre.world.add("wide.collect", "running", upstream=upstream, payload="x", **running(now, tries))
+    page.goto(f"{theatre.url}/execution?id={name}")
+    rows = page.locator(".st-key-hr-tries-scrolled tr")
+    expect(rows).to_have_count(tries + 1)
+    expect(rows.last).to_be_in_viewport()
+    expect(rows.first.get_by_text("Started")).to_be_in_viewport()
+    page.set_viewport_size({"width": 390, "height": 900})
+    frame, link = page.locator(".st-key-hr-near-Upstream"), page.get_by_role("button", name=f"{long}0", exact=True)
+    expect(link).to_be_visible()
+    assert frame.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    assert link.locator("code").evaluate("e => e.getBoundingClientRect().right") < 390
+
+
+@pytest.mark.parametrize("path", ["/executionz", "/executions/", "/a/b?id=1"])
+def test_what_is_no_page_says_which_there_are(theatre: Stage, page: Page, path: str) -> None:
+    """An address at which there is nothing is answered so, in words of ours and with a link to each page."""
+    theatre.world.add("orders.score", "running")
+    answer = page.goto(theatre.url + path)
+    assert answer is not None
+    assert answer.status == HTTPStatus.NOT_FOUND
+    expect(page.get_by_text(f"There is no page {urlsplit(path).path}. There are:")).to_be_visible()
+    expect(page.get_by_role("link")).to_have_text(list(places.TITLES.values()))
+    page.get_by_role("link", name="Executions").click()
+    expect(page.get_by_text("1 match", exact=True)).to_be_visible()
 
 
 def _rgb(colour: str) -> str:

@@ -30,20 +30,27 @@ def _attempt(number: int, state: str, ready: float, started: float | None, finis
 def test_a_wait_stands_apart_from_its_run() -> None:
     """Each attempt has three parts: the time before, its wait, its run; the last one runs until now."""
     attempts = [_attempt(1, "failed", 0, 1, 3), _attempt(2, "running", 5, 6.5, None)]
-    before, waited, ran = charts.gantt(attempts, NOW + timedelta(seconds=10), "light")["series"]
+    before, waited, runs, failed = charts.gantt(attempts, NOW + timedelta(seconds=10), "light")["series"]
     assert before["data"] == [0, 5]
     assert waited["data"] == [1, 1.5]
-    assert [bar["value"] for bar in ran["data"]] == [2, 3.5]
-    assert ran["data"][0]["itemStyle"]["color"] == states.LOOKS["failed"].light
+    assert failed["data"] == [2, 0]
+    assert runs["data"] == [0, 3.5]
+
+
+def test_the_legend_names_each_colour_of_the_attempts() -> None:
+    """Runs have the colour of how they ended; the legend says so of each that is there, and of no other."""
+    attempts = [_attempt(n, state, n, n, n + 1) for n, state in enumerate(("failed", "lost", "failed", "succeeded"))]
+    spec = charts.gantt(attempts, NOW, "light")
+    named = {series["name"]: series["color"] for series in spec["series"][2:]}
+    assert spec["legend"]["data"] == ["waited for a worker", *named]
+    assert named == {f"ran, {state}": states.LOOKS[state].light for state in ("succeeded", "failed", "lost")}
 
 
 def test_an_attempt_that_has_not_started_only_waits() -> None:
     """A dispatched attempt has no run yet, and its wait grows."""
-    _, waited, ran = charts.gantt([_attempt(1, "dispatched", 0, None, None)], NOW + timedelta(seconds=4), "dark")[
-        "series"
-    ]
+    spec = charts.gantt([_attempt(1, "dispatched", 0, None, None)], NOW + timedelta(seconds=4), "dark")
+    _, waited = spec["series"]
     assert waited["data"] == [4]
-    assert ran["data"][0]["value"] == 0
 
 
 def test_gaps_stay_gaps() -> None:

@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -15,9 +16,12 @@ from ui.parts.logs import tail
 from ui.parts.markup import Markup, facts, show, tag, visible, with_code
 from ui.parts.markup import clock as timestamp
 
+Height = int | Literal["content"]
+
 _LAST = "_last_execution"
-BAR_HEIGHT, FRAME_HEIGHT = 30, 62
+BAR_HEIGHT, FRAME_HEIGHT = 30, 80
 VALUE_HEIGHT, SHORT = 260, 11
+LIST_HEIGHT, LISTED = 320, 10
 LOG_EVERY = 1
 
 
@@ -107,11 +111,13 @@ def timeline(view: ExecutionView) -> None:
     if not view.attempts:
         st.caption("None." if view.state in TERMINAL_STATES else "None yet.")
         return
-    height = FRAME_HEIGHT + BAR_HEIGHT * len(view.attempts)
+    bars = BAR_HEIGHT * min(len(view.attempts), LISTED)
     spec = charts.gantt(view.attempts, clock.now(), clock.theme())
-    st.echarts_chart(spec, height=height, key="gantt", alt="Each attempt's wait and run time")
+    st.echarts_chart(spec, height=FRAME_HEIGHT + bars, key="gantt", alt="Each attempt's wait and run time")
     table = tag("table", _attempt_head(), *(_attempt(a) for a in view.attempts), class_="hr-list hr-attempts")
-    show(tag("div", table, class_="hr-scroll"))
+    height = _height(view.attempts)
+    with st.container(height=height, autoscroll=True, key="hr-tries" if height == "content" else "hr-tries-scrolled"):
+        show(tag("div", table, class_="hr-scroll"))
 
 
 def _attempt_head() -> Markup:
@@ -167,13 +173,20 @@ def neighbours(view: ExecutionView) -> None:
         st.subheader(f"{label} ({len(others)})" if others else label, anchor=False)
         if not others:
             st.caption("None.")
-        for other in others:
-            _neighbour(label, other)
+            continue
+        with st.container(height=_height(others), key=f"hr-near-{label}", gap="xsmall"):
+            for other in others:
+                _neighbour(label, other)
     for label, name in again.items():
         if name:
             st.subheader(label, anchor=False)
             word = formats.plain(formats.short_id(name))
             _link(word, f"go_{label}", name)
+
+
+def _height(entries: Sequence[object]) -> Height:
+    """A long list scrolls by itself, so that what stands below it is not far away."""
+    return LIST_HEIGHT if len(entries) > LISTED else "content"
 
 
 def _neighbour(label: str, other: UpstreamView) -> None:
@@ -211,7 +224,7 @@ def values(view: ExecutionView) -> None:
             fits = text.count("\n") < SHORT
             st.code(text, language="json", wrap_lines=True, height="content" if fits else VALUE_HEIGHT)
     if view.result_cut:
-        st.caption("The result was longer than the limit and is cut.")
+        st.caption("The result, or the output in the log, was longer than the limit and is cut.")
 
 
 @guarded

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pipelines.views import AttemptView, MinuteView
+from pipelines.views import AttemptView, MinuteView, StateName
 from ui.parts import states
 from ui.parts.states import LOOKS, Look
 
@@ -150,16 +150,20 @@ def gantt(attempts: Sequence[AttemptView], now: datetime, theme: str) -> Spec:
     start = min((t for a in attempts for t in (a.ready_at, a.dispatched_at, a.started_at) if t), default=now)
     parts = [_parts(a, start, now) for a in attempts]
     size, unit = next(u for u in _UNITS if u[0] == 1 or max(sum(p) for p in parts) >= 2 * u[0])
-    scaled = [[round(ms / size, 3) for ms in part] for part in parts]
+    series = _gantt_series(attempts, [[round(ms / size, 3) for ms in part] for part in parts], theme)
     return {
         "animation": False,
-        "grid": {**_GRID, "top": 26},
-        "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 8, "data": ["waited"]},
+        "grid": {**_GRID, "right": 28, "top": 26, "bottom": 26},
+        # Not to be clicked: a part that is hidden would move those behind it to another time.
+        "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 8, "selectedMode": False,
+                   "data": [s["name"] for s in series[1:]]},
         "tooltip": {"trigger": "item", "valueFormatter": f"%.3f {unit}"},
-        "xAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": f"{{value}} {unit}"}, "position": "bottom"},
+        "xAxis": {"type": "value", "min": 0, "splitNumber": 4, "position": "bottom",
+                  "axisLabel": {"formatter": f"{{value}} {unit}", "hideOverlap": True},
+                  "name": "since the first attempt could run", "nameLocation": "middle", "nameGap": 26},
         "yAxis": {"type": "category", "inverse": True, "axisTick": {"show": False},
                   "data": [f"attempt {a.attempt}" for a in attempts]},
-        "series": _gantt_series(attempts, scaled, theme),
+        "series": series,
     }  # fmt: skip
 
 
@@ -167,15 +171,21 @@ def _gantt_series(attempts: Sequence[AttemptView], scaled: list[list[float]], th
     base: Spec = {"type": "bar", "stack": "all", "barMaxWidth": 18}
     before = {"silent": True, "itemStyle": {"color": "transparent"}, "tooltip": {"show": False}}
     wait = {"color": _ink(LOOKS["waiting"], theme), "itemStyle": {"opacity": 0.55}}
-    ran = [
-        {"value": s[2], "itemStyle": {"color": _ink(LOOKS[a.state], theme)}}
-        for a, s in zip(attempts, scaled, strict=True)
-    ]
+    began = {a.state for a in attempts if a.started_at}
     return [
         base | before | {"name": "before", "data": [s[0] for s in scaled]},
-        base | wait | {"name": "waited", "data": [s[1] for s in scaled]},
-        base | {"name": "ran", "color": _ink(LOOKS["running"], theme), "data": ran},
-    ]
+        base | wait | {"name": "waited for a worker", "data": [s[1] for s in scaled]},
+        *(
+            base | {"name": _ran(state), "color": _ink(look, theme),
+                    "data": [s[2] if a.state == state else 0 for a, s in zip(attempts, scaled, strict=True)]}
+            for state, look in LOOKS.items() if state in began
+        ),
+    ]  # fmt: skip
+
+
+def _ran(state: StateName) -> str:
+    """What the run of an attempt in this state is called beside its colour."""
+    return "runs" if state == "running" else f"ran, {LOOKS[state].word}"
 
 
 def _parts(attempt: AttemptView, start: datetime, now: datetime) -> tuple[float, float, float]:

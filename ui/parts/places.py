@@ -39,6 +39,6 @@ def come_back(page: str) -> None:
         st.switch_page(page, query_params=left)
 
 
-def listing(since: str = "all", **filters: str | Sequence[str]) -> dict[str, str | Sequence[str]]:
+def listing(span: str = "all", /, **filters: str | Sequence[str]) -> dict[str, str | Sequence[str]]:
     """The address's parameters of the list with these filters, over a range (`all`: no limit)."""
-    return {"range": since, **filters}
+    return {"range": span, **filters}
