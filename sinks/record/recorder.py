@@ -24,7 +24,7 @@ from sinks.record.errors import shortened
 from sinks.record.feed import IDLE_MS, LOOK_MS, Feed
 from sinks.record.rollup import RollUp
 from sinks.record.rows import Batch
-from sinks.record.tables import Tables, UnreadableRowsError
+from sinks.record.tables import Insert, Tables, UnreadableRowsError, inserts
 from streams.collector import settle, undisturbed
 from streams.engine.events import Refused
 from streams.settings import Settings
@@ -202,26 +202,28 @@ class Recorder:
 
 def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
     """Put messages into the tables; returns dead letters for those that cannot be read, by us or by ClickHouse."""
-    with undisturbed():  # until all of the batch is gone again: what is alive is walked over when it ends
-        return _write(tables, topics, messages)
+    with undisturbed():  # rows are gone when it ends: the collector walks over what is alive then
+        rows, letters = _rows(topics, messages)
+    try:
+        tables.write(rows)
+    except UnreadableRowsError as error:
+        if len(messages) == 1:
+            return [_letter(messages[0], str(error))]
+        half = len(messages) // 2
+        return write(tables, topics, messages[:half]) + write(tables, topics, messages[half:])
+    for one in rows:
+        metrics.ROWS.labels(one.table).inc(one.rows)
+    return letters
 
 
-def _write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
+def _rows(topics: Topics, messages: Sequence[ConsumerRecord]) -> tuple[list[Insert], list[Refused]]:
     batch, letters = Batch(), []
     for message in messages:
         try:
             batch.add(message.topic == topics.logs, message.partition, message.offset, message.value)
         except (msgspec.DecodeError, TypeError) as error:
             letters.append(_letter(message, str(error)))
-    try:
-        for table, count in tables.write(batch).items():
-            metrics.ROWS.labels(table).inc(count)
-    except UnreadableRowsError as error:
-        if len(messages) == 1:
-            return [_letter(messages[0], str(error))]
-        half = len(messages) // 2
-        return _write(tables, topics, messages[:half]) + _write(tables, topics, messages[half:])
-    return letters
+    return inserts(batch), letters
 
 
 def _letter(message: ConsumerRecord, reason: str) -> Refused:

@@ -7,8 +7,9 @@ Rows go in as MessagePack, value behind value: both msgspec, which writes it, an
 to do than with lines of JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 from clickhouse_connect.driver.client import Client
@@ -33,6 +34,14 @@ SESSION = {
 
 UNREADABLE = frozenset({6, 26, 27, 33, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 407, 444})
 """ClickHouse's numbers of the errors that are about a value, and not about ClickHouse."""
+
+
+class Insert(NamedTuple):
+    """Rows of one table, how many, and as ClickHouse reads them."""
+
+    table: str
+    rows: int
+    data: bytes
 
 
 class UnreadableRowsError(Exception):
@@ -67,28 +76,35 @@ class Tables:
         query = f"SELECT topic, partition, next_offset FROM {self._names.raw}.progress FINAL"  # noqa: S608  (our name)
         return {(topic, partition): offset for topic, partition, offset in self._client.query(query).result_rows}
 
-    def write(self, batch: Batch) -> dict[str, int]:
-        """Put a batch into its tables; returns the number of rows of each.
+    def write(self, inserts: Iterable[Insert]) -> None:
+        """Put rows into their tables.
 
         Raises UnreadableRowsError where a value is refused, ClickHouseError where ClickHouse fails.
         """
-        filled = list(batch.tables())
-        for table, rows in filled:
-            self._insert(table, rows)
-        return {table: len(rows) for table, rows in filled}
+        for one in inserts:
+            self._insert(one)
 
     def reached(self, places: Mapping[Place, int]) -> None:
         """All before these offsets is in the tables."""
-        self._insert("progress", [(*place, offset) for place, offset in places.items()])
+        self._insert(_insert("progress", [(*place, offset) for place, offset in places.items()]))
 
-    def _insert(self, table: str, rows: Sequence[Row]) -> None:
-        name = f"{self._names.raw}.{table}"
+    def _insert(self, one: Insert) -> None:
+        name = f"{self._names.raw}.{one.table}"
         try:
-            self._client.raw_insert(name, COLUMNS[table], packed(rows), fmt="MsgPack")
+            self._client.raw_insert(name, COLUMNS[one.table], one.data, fmt="MsgPack")
         except DatabaseError as error:
             if error.code in UNREADABLE:
                 raise UnreadableRowsError(str(error)) from error
             raise
+
+
+def inserts(batch: Batch) -> list[Insert]:
+    """What writes a batch; nothing of the batch itself is needed any more."""
+    return [_insert(table, rows) for table, rows in batch.tables()]
+
+
+def _insert(table: str, rows: Sequence[Row]) -> Insert:
+    return Insert(table, len(rows), packed(rows))
 
 
 def packed(rows: Sequence[Row]) -> bytes:

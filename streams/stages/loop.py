@@ -128,9 +128,8 @@ class Loop:
     async def _batch(self) -> int:
         """Take, decide and send; how many messages."""
         taken = self._take()
-        before, late = self._logic.outputs()
+        before, self._late = self._logic.outputs()  # nothing was left: what leaves late is saved before the next batch
         await self._send(before + self._letters + self._bugs)
-        self._late += late
         self._letters.clear()
         self._bugs.clear()
         return taken
@@ -176,7 +175,6 @@ class Loop:
                 self._logic = self._stage.logic(self._partition)
                 self._bugs.append(self._letter(f"our own code failed on it: {bug}", message, bug.index))
                 self._letters.clear()
-                self._late.clear()
                 todo = self._unsaved
 
     def _handle_one(self, message: Incoming) -> int | None:

@@ -7,6 +7,7 @@ broker until something comes.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from streams.state.exits import CRASHED, REFUSED, stop_process
 log = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 * 1024 * 1024
-REST = 0.005
+GATHER = 0.005
 """Least seconds between two fetches of a partition: each costs the same, whatever it brings."""
 
 AGAIN = 0.2
@@ -108,11 +109,12 @@ class Inputs:
         while True:
             for records in (await _fetch(tp, consumer)).values():
                 consumer.pause(tp)
+                fetched_at = time.monotonic()
                 accepted = asyncio.Event()
                 self._arrived[tp] = Fetch(records, accepted.set, lambda: era == self._era)
                 self._something.set()
                 await accepted.wait()
-                await asyncio.sleep(REST)
+                await asyncio.sleep(fetched_at + GATHER - time.monotonic())
                 consumer.resume(tp)
 
 

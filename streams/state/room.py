@@ -221,7 +221,7 @@ class Room:
         store = self._stores[tp]
         if store.bare:
             yield from store.derive_all(self.tables[tp.topic].derive)
-            log.info("%s is rebuilt", _name(tp))
+            log.info("%s has all that follows from its records", _name(tp))
 
     # --- following ---------------------------------------------------------------------------------------
 

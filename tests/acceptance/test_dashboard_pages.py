@@ -96,7 +96,7 @@ def test_a_right_address_ends_what_was_said_of_a_wrong_one(world: World) -> None
 def test_an_address_with_unknown_filters_shows_nothing_for_them(world: World) -> None:
     """A mistyped name of a filter is no wider filter either."""
     world.add("orders.score", "failed")
-    app = _app("executions", stat="failed", late="maybe", state="failed")
+    app = _app("executions", stat="failed", late="maybe", size="7", state="failed")
     said = " ".join(error.value for error in app.error)
     assert "the `stat` `failed`, which there is not. Right would be one of: kind, late, " in said
     assert "the late `maybe`, which there is not. Right would be: true, false." in said
@@ -104,7 +104,8 @@ def test_an_address_with_unknown_filters_shows_nothing_for_them(world: World) ->
     app.button("without_wrong").click().run()
     assert not app.error
     assert len(app.dataframe) == 1
-    assert "stat" not in app.query_params
+    assert not {"stat", "late", "size"} & app.query_params.keys()
+    assert app.query_params["state"] == "failed"
 
 
 def test_ticks_are_kept_by_id(world: World) -> None:

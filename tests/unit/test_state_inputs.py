@@ -1,6 +1,7 @@
 """Reading inputs: each for itself, and only while they are ours."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,17 +9,17 @@ import pytest
 from aiokafka import TopicPartition
 
 from streams.state import inputs
-from streams.state.inputs import Inputs
+from streams.state.inputs import GATHER, Inputs
 
 A, B = TopicPartition("in", 0), TopicPartition("in", 1)
 
 
 class Consumer:
-    """A partition that always has one more record, until it breaks."""
+    """A partition that gets a record each millisecond, until it breaks."""
 
     def __init__(self, tp: TopicPartition, *, broken: bool = False) -> None:
         self.tp, self.broken, self.stopped, self.reads = tp, broken, False, 0
-        self.paused = False
+        self.paused, self.began, self.given = False, time.monotonic(), 0
 
     def pause(self, tp: TopicPartition) -> None:
         """Fetch nothing."""
@@ -29,12 +30,15 @@ class Consumer:
         self.paused = self.paused and tp != self.tp
 
     async def getmany(self, **_: int) -> dict[TopicPartition, list[Any]]:
-        """The next record."""
+        """What has come; at least one."""
         assert not self.paused
         if self.broken:
             raise ValueError("a bug")
         self.reads += 1
-        return {self.tp: [SimpleNamespace(offset=self.reads - 1)]}
+        await asyncio.sleep(self.began + (self.given + 1) / 1000 - time.monotonic())
+        come = int((time.monotonic() - self.began) * 1000)
+        given, self.given = self.given, come
+        return {self.tp: [SimpleNamespace(offset=offset) for offset in range(given, come)]}
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -57,13 +61,16 @@ def consumers(monkeypatch: pytest.MonkeyPatch) -> list[Consumer]:
     return made
 
 
-async def test_a_fetch_brings_what_came_while_the_partition_rested(consumers: list[Consumer]) -> None:
-    """After each fetch none is under way for a moment, so that the next one brings more."""
+async def test_a_fetch_brings_what_came_since_the_last_one(consumers: list[Consumer]) -> None:
+    """The next one is not made at once, so that it brings more."""
     read = Inputs("")
     assert await read.open({A: 0})
-    (await read.take(1))[A].accepted()
-    assert consumers[0].paused
-    await read.take(1)
+    first = (await read.take(1))[A]
+    first.accepted()
+    second = (await read.take(1))[A]
+    assert len(second.records) >= GATHER * 1000 - 1
+    assert second.records[0].offset == first.records[-1].offset + 1
+    await read.stop()
     assert consumers[0].reads == 2
 
 
@@ -72,11 +79,12 @@ async def test_a_partition_waits_until_its_last_fetch_was_accepted_and_for_no_ot
     read = Inputs("")
     assert await read.open({A: 0, B: 0})
     first = await read.take(1)
-    assert {tp: [r.offset for r in fetch.records] for tp, fetch in first.items()} == {A: [0], B: [0]}
-    for expected in (1, 2, 3):
+    assert {tp: fetch.records[0].offset for tp, fetch in first.items()} == {A: 0, B: 0}
+    for _ in range(3):
+        seen = first[B].records[-1].offset
         first[B].accepted()
         first |= await read.take(1)
-        assert [r.offset for r in first[B].records] == [expected]
+        assert first[B].records[0].offset == seen + 1
     assert [c.reads for c in consumers if c.tp == A] == [1]
     await read.stop()
     assert all(consumer.stopped for consumer in consumers)

@@ -57,9 +57,10 @@ def wrong_address() -> bool:
 
 
 def _go_on() -> None:
-    """Forget what was asked for in vain (a callback); what no filter takes out of the address goes here."""
-    for key in st.session_state.pop(_WRONG, {}).keys() - KEYS:
-        st.query_params.pop(key, None)
+    """Forget what was asked for in vain (a callback); what no widget has taken out of the address goes here."""
+    for key in st.session_state.pop(_WRONG, {}):
+        if _in_vain(key, st.query_params.get_all(key)):
+            st.query_params.pop(key, None)
 
 
 def _right(key: str) -> str:

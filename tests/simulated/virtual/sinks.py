@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from pipelines.ids import to_text
 from sinks.notify.addresses import Undelivered
 from sinks.notify.notifier import Notifier
@@ -14,7 +16,7 @@ from sinks.record.client import ClickHouseAwayError
 from sinks.record.recorder import Recorder
 from sinks.record.rows import COLUMNS
 from sinks.record.rows import Row as TableRow
-from sinks.record.tables import Place, Tables
+from sinks.record.tables import Insert, Place, Tables
 from streams.engine.events import Notification
 from streams.settings import Settings
 from tests.history.facts import Delivery, Row
@@ -91,8 +93,10 @@ class HouseTables(Tables):
         """Where reading goes on."""
         return self._house.places()
 
-    def _insert(self, table: str, rows: Sequence[TableRow]) -> None:
-        self._house.insert(table, rows)
+    def _insert(self, one: Insert) -> None:
+        width = len(COLUMNS[one.table])
+        values = msgspec.msgpack.decode(b"\xdd" + (one.rows * width).to_bytes(4, "big") + one.data)
+        self._house.insert(one.table, [tuple(values[n : n + width]) for n in range(0, len(values), width)])
 
 
 async def run_recorder(settings: Settings, producer: Producer, house: House) -> None:
