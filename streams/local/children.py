@@ -13,6 +13,9 @@ from streams.local.errors import StuckError
 
 PR_SET_PDEATHSIG = 1
 
+OWN_SHARE = "/proc/self/autogroup"
+"""Where Linux is told how nice a session is: it shares the cores out among sessions, whatever processes in them are."""
+
 KILLED_WITHIN = 5.0
 """Seconds in which the kernel ends what was killed; what hangs in a disk or a network mount stays for longer."""
 
@@ -36,7 +39,11 @@ def _before_exec(nice: int) -> Callable[[], None]:
 
     def prepare() -> None:
         arm()
-        os.nice(nice)  # on top of ours: an ordinary user may not lower it
+        niceness = os.nice(nice)  # on top of ours: an ordinary user may not lower it
+        with contextlib.suppress(OSError):  # no Linux, or one that does not group by session
+            group = os.open(OWN_SHARE, os.O_WRONLY)
+            os.write(group, str(niceness).encode())
+            os.close(group)
 
     return prepare
 
@@ -59,7 +66,7 @@ def start(
             stderr=subprocess.STDOUT,
             env=env,
             start_new_session=True,
-            preexec_fn=_before_exec(nice),  # noqa: PLW1509  (two system calls, prepared beforehand)
+            preexec_fn=_before_exec(nice),  # noqa: PLW1509  (a few system calls)
         )
 
 

@@ -36,6 +36,14 @@ def test_a_child_is_nicer_than_its_parent_by_so_much(parent: int, more: int) -> 
     assert child == min(mine + more, 19)
 
 
+def test_a_nicer_child_is_nicer_to_other_sessions_too(tmp_path: Path) -> None:
+    """Where Linux shares out the cores among sessions first, what a process in one is worth counts for nothing."""
+    process = children.start(["sleep", "600"], tmp_path / "log", nice=5)
+    share = Path(f"/proc/{process.pid}/autogroup")
+    assert not share.exists() or share.read_text().endswith(" nice 5\n")
+    children.kill(process)
+
+
 def test_a_child_that_survives_its_end_is_not_waited_for_without_limit() -> None:
     """It stands for one that hangs in the kernel: the signal goes to a group that is not its own."""
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
