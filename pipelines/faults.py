@@ -20,10 +20,10 @@ VALUE_SHOWN = 80
 EXTRA = "extra_forbidden"
 """pydantic's name for a field that does not exist."""
 MISSING = "missing"
+"""pydantic's name for a field that must be there."""
 
 BESIDE = 100
 """Faults in whose light one is seen: there may be a million."""
-"""pydantic's name for a field that must be there."""
 
 _PARTS = frozenset({"body", "query", "path", "header"})
 """Where in a request a place is: FastAPI says so first."""
@@ -36,9 +36,9 @@ def members(by: str, union: UnionType) -> dict[str, type[BaseModel]]:
 
 _TAGGED = {by: members(by, union) for by, union in (("kind", AnyTask), ("type", AnyEvent))}
 _MODELS = _TAGGED["kind"] | _TAGGED["type"]
-_FORMS = frozenset({"one", "many"})
-_TAGS = _FORMS | {*_MODELS, *FORMS.values()}
-_OPENINGS = _FORMS | {"task", "command"}
+_COUNTS = frozenset({"one", "many"})
+_TAGS = _COUNTS | {*_MODELS, *FORMS.values()}
+_OPENINGS = _COUNTS | {"task", "command"}
 """After these a tag may stand where the next field is expected."""
 _LIST = "The list should have a length of at"
 _SAID = {

@@ -34,7 +34,8 @@ Seconds = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=3650))]
 class Model(BaseModel):
     """What every model of ours shares: unknown fields are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_timedelta="float")
+    # NaN, which JSON has not, travels as such, and whoever reads it refuses it: as null it would be taken for a value
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_timedelta="float", ser_json_inf_nan="constants")
 
 
 class Trigger(StrEnum):
@@ -107,8 +108,9 @@ class UpstreamRef(Model):
     run: RunId
 
 
-FORMS: dict[type, str] = {str: "text", list: "list", tuple: "list", dict: "object", UpstreamRef: "object"}
-"""What tells the members of a union apart that has no field for that: how JSON calls what came."""
+TEXT, LIST, OBJECT = "<text>", "<list>", "<object>"
+FORMS: dict[type, str] = {str: TEXT, list: LIST, tuple: LIST, dict: OBJECT, UpstreamRef: OBJECT}
+"""What tells the members of a union apart that has no field for that: the form of what came. No field is named so."""
 
 
 def _form(given: object) -> str | None:
@@ -122,12 +124,12 @@ def _one_of(wanted: str) -> Discriminator:
 
 
 AnyUpstream = Annotated[
-    Annotated[TaskId, Tag("text")] | Annotated[UpstreamRef, Tag("object")],
+    Annotated[TaskId, Tag(TEXT)] | Annotated[UpstreamRef, Tag(OBJECT)],
     _one_of("a task's id, or an object of task and run"),
 ]
 """A task of one's own run, or of another."""
 Command = Annotated[
-    Annotated[str, Field(min_length=1), Tag("text")] | Annotated[tuple[str, ...], Field(min_length=1), Tag("list")],
+    Annotated[str, Field(min_length=1), Tag(TEXT)] | Annotated[tuple[str, ...], Field(min_length=1), Tag(LIST)],
     _one_of("a string, or a list of strings"),
 ]
 """One string for `sh -c`, or an argument list."""

@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 import uuid_utils
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from msgspec import Raw
 
 from pipelines.events import AnyEvent, SubmitEvent
@@ -18,7 +19,7 @@ from streams.engine.commands import Execute, TaskCommand
 from streams.engine.records import TaskDef
 from streams.envelope import pack
 from streams.settings import Settings
-from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT, Topics
+from streams.topics import ENVELOPE_BYTES, GATHER, MESSAGE_LIMIT, Topics
 from streams.translate import submission, to_command
 
 Placed = tuple[int, TaskCommand]
@@ -31,9 +32,6 @@ CHUNK = 1000
 
 COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes of a command; the rest is for the message around it."""
-
-GATHER = 0.005
-"""Least seconds between two requests: each costs the same, whatever is in it. After a pause nothing waits."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -145,9 +143,18 @@ class KafkaClient:
         self._leave_at = time.monotonic() + GATHER
         gathered, self._gathered, self._leaving = self._gathered, {}, None
         return {
-            home: [await producer.send(self._topics.tasks, envelope, partition=home) for envelope in pack(encoded)]
+            home: [await self._send(producer, home, envelope) for envelope in pack(encoded)]
             for home, encoded in gathered.items()
         }
+
+    async def _send(self, producer: AIOKafkaProducer, home: int, envelope: bytes) -> Awaitable[object]:
+        """What to await for the brokers' word; where the producer does not take it, that fails, and nobody else's."""
+        try:
+            word: Awaitable[object] = await producer.send(self._topics.tasks, envelope, partition=home)
+        except KafkaError as error:
+            word = asyncio.get_running_loop().create_future()
+            word.set_exception(error)
+        return word
 
     def _submission(self, task: SubmitEvent | TaskDef, run: str) -> tuple[int, Execute]:
         at, partitions = round(time.time() * 1000), self._settings.task_partitions
@@ -160,10 +167,11 @@ class KafkaClient:
 def _by_home(commands: Iterable[Placed]) -> dict[int, list[Raw]]:
     """Commands, encoded for their partitions; on each partition they keep their order. Raises CommandTooLargeError."""
     homes: dict[int, list[Raw]] = {}
-    for home, command in commands:
+    for number, (home, command) in enumerate(commands, 1):
         encoded = _encode(command)
         if len(encoded) > COMMAND_LIMIT:
-            raise CommandTooLargeError(f"it takes {len(encoded):,} bytes; the limit is {COMMAND_LIMIT:,}")
+            what = f"command {number} ({type(command).__name__})"
+            raise CommandTooLargeError(f"{what} takes {len(encoded):,} bytes; the limit is {COMMAND_LIMIT:,}")
         homes.setdefault(home, []).append(Raw(encoded))
     return homes
 

@@ -8,6 +8,9 @@ from streams.settings import Settings
 ENVELOPE_BYTES = 500_000
 """Where an envelope is split; one command alone may be larger."""
 
+GATHER = 0.005
+"""Seconds that whoever is busy lets pass between two requests or batches: each costs the same, whatever is in it."""
+
 MESSAGE_LIMIT = 16 * 1024 * 1024
 """`max.message.bytes` of the topics that carry envelopes and changelogs."""
 

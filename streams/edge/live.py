@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from pipelines.ids import from_text
 from streams.edge.board import Board
-from streams.edge.recent import Recent, Step, Told, told
+from streams.edge.recent import UNREADABLE, Recent, Step, Told, told
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
 from streams.engine.events import PipelineCreated, Refused, TaskCreated, TaskDeleted
 from streams.settings import Settings
@@ -103,9 +103,12 @@ class Live:
                 await asyncio.sleep(1)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        for partition, records in (await consumer.getmany(timeout_ms=250)).items():
+        arrived = await consumer.getmany(timeout_ms=250)
+        for partition, records in arrived.items():
             self._take(partition.topic, records)
             await asyncio.sleep(0)
+        if not arrived:
+            await self._recent.read()  # there is time: the next question will not have to
 
     def _take(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         handle = {
@@ -116,7 +119,7 @@ class Live:
         for record in records:
             try:
                 handle(record)
-            except (msgspec.MsgspecError, ValueError) as error:
+            except UNREADABLE as error:
                 log.warning("skipped what cannot be read", topic=topic, offset=record.offset, error=str(error))
 
     def _status(self, record: ConsumerRecord) -> None:
@@ -136,10 +139,12 @@ class Live:
             self.waiters.refused_by_name(refused)
 
     def _events(self, record: ConsumerRecord) -> None:
-        self._recent.add(record.value)
-        if self.waiters:
-            for one, _ in told(record.value):
-                self._tell(one)
+        if not self.waiters:
+            return self._recent.add(record.value)
+        for one, packed in told(record.value):
+            self._recent.take(one, packed)
+            self._tell(one)
+        return None
 
     def _tell(self, one: Told) -> None:
         match one:

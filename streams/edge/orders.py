@@ -110,6 +110,7 @@ class Orders:
         with ExitStack() as stack:
             expect = self._live.waiters.expect
             futures = [stack.enter_context(expect(*heard)) for heard in awaited_by(placed[1], accepted)]
+            await self._live.recent()  # what there is to catch up with is not part of the wait
             await self._client.send([placed])
             until = time.monotonic() + wait
             decision = await first(futures, min(wait / 2, LOOK_AFTER))

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
 
 from pipelines.faults import described, shown
 from pipelines.views import Problem
@@ -26,7 +26,7 @@ KAFKA_AWAY = (
     "Only an execute that names no run gets a new one each time, and may be executed twice"
 )
 
-UNREADABLE = "the body is no JSON in UTF-8, or it nests too deep or has too long a number to be read"
+UNREADABLE = "the body could not be read: it is no JSON in UTF-8, nests too deep, or has too long a number"
 
 MEDIA_TYPE = "application/problem+json"
 _COMPONENTS = "#/components/schemas/{model}"
@@ -114,10 +114,11 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that an address takes, by all of its routes."""
+    """The methods that an address takes, by all of its routes: those of the schema, and the framework's own."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    found = (taken for path, taken in paths.items() if compile_path(path)[0].match(request.url.path))
-    return sorted({method.upper() for taken in found for method in taken})
+    found = [taken for path, taken in paths.items() if compile_path(path)[0].match(request.url.path)]
+    own = [one.methods for one in request.app.routes if isinstance(one, Route) and one.path == request.url.path]
+    return sorted({method.upper() for taken in (*found, *own) for method in taken or ()})
 
 
 async def _kafka(_: Request, error: KafkaError) -> Response:

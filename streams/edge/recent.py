@@ -6,7 +6,7 @@ Nearly nobody asks: messages are kept as they come, and taken apart when somebod
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 import structlog
@@ -17,7 +17,13 @@ from streams.engine.records import Execution
 
 NAMES_KEPT = 10_000
 
+AT_ONCE = 100
+"""Steps that are taken apart before others go on."""
+
 T = TypeVar("T")
+
+UNREADABLE = (msgspec.MsgspecError, ValueError)
+"""Errors of a message that is none of ours; text that is no UTF-8 is not msgspec's own."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +46,11 @@ class Step(Struct, array_like=True, tag="mv"):
     execution: _Head
 
 
-Told = Step | TaskCreated | TaskDeleted | PipelineCreated
+Definition = TaskCreated | TaskDeleted | PipelineCreated
+Told = Step | Definition
+
+_DEFINING = tuple(f"\xa2{kind.__struct_config__.tag}".encode("latin-1") for kind in get_args(Definition))
+"""Bytes that stand in every message with a definition, and hardly in any other."""
 
 _items = msgspec.msgpack.Decoder(list[Raw]).decode
 _item = msgspec.msgpack.Decoder(Told).decode
@@ -48,14 +58,14 @@ _whole = msgspec.msgpack.Decoder(Moved).decode
 
 
 def told(message: bytes) -> Iterator[tuple[Told, bytes]]:
-    """What a message says, each with its bytes. Raises msgspec's MsgspecError."""
+    """What a message says, each with its bytes. Raises UNREADABLE."""
     for raw in _items(message):
         packed = bytes(raw)
         yield _item(packed), packed
 
 
 class Recent:
-    """Steps (packed `Moved` events) by execution, and definitions by name; as of the last `read`.
+    """Steps (packed `Moved` events) by execution, as of the last `read`, and definitions by name.
 
     Messages and steps are kept within `limit` bytes; the longest untouched ones leave first.
     """
@@ -69,10 +79,20 @@ class Recent:
         self._steps: OrderedDict[bytes, list[bytes]] = OrderedDict()
 
     def add(self, message: bytes) -> None:
-        """Remember a message that has just arrived."""
+        """Remember a message that has just arrived; what it defines, which is rare, at once. Raises UNREADABLE."""
+        if any(tag in message for tag in _DEFINING):
+            for one, _ in told(message):
+                self._define(one)
         self._unread.append(message)
         self._size += len(message)
         self._bound()
+
+    def take(self, one: Told, packed: bytes) -> None:
+        """Remember a part of a message that somebody has taken apart."""
+        if isinstance(one, Step):
+            self._add_step(one.execution.id, packed)
+        else:
+            self._define(one)
 
     async def read(self) -> None:
         """Take apart what has come; others go on in between."""
@@ -80,9 +100,12 @@ class Recent:
             message = self._unread.popleft()
             self._size -= len(message)
             try:
-                for one, packed in told(message):
-                    self._take(one, packed)
-            except msgspec.MsgspecError as error:
+                for count, (one, packed) in enumerate(told(message), 1):
+                    if isinstance(one, Step):
+                        self._add_step(one.execution.id, packed)
+                    if count % AT_ONCE == 0:
+                        await asyncio.sleep(0)
+            except UNREADABLE as error:
                 log.warning("skipped an event that cannot be read", error=str(error))
             await asyncio.sleep(0)
 
@@ -105,10 +128,8 @@ class Recent:
         """The executions whose id ends with `tail`."""
         return [execution for execution in self._steps if execution.endswith(tail)]
 
-    def _take(self, one: Told, packed: bytes) -> None:
+    def _define(self, one: Told) -> None:
         match one:
-            case Step():
-                self._add_step(one.execution.id, packed)
             case PipelineCreated():
                 _keep(self.pipelines, one.id, one)
             case TaskCreated():

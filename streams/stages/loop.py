@@ -17,15 +17,13 @@ import structlog
 
 from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, Logic, PoisonError, Send, letter
 from streams.state.partition import Change, Partition
+from streams.topics import GATHER
 
 BATCH_BYTES = 700_000
 """Input bytes after which a batch ends."""
 
 PART = b"m"
 """Key of the record that says how far the message behind the marker is done: its offset and a number of commands."""
-
-GATHER = 0.005
-"""Seconds that a busy partition lets pass between two batches: a batch costs the same whatever is in it."""
 
 SAVE_AFTER = 0.05
 """Seconds for which the oldest decision may be in memory alone: what changes again meanwhile is written once."""

@@ -16,13 +16,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.state.exits import CRASHED, REFUSED, stop_process
+from streams.topics import GATHER
 
 log = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 * 1024 * 1024
-GATHER = 0.005
-"""Least seconds between two fetches of a partition: each costs the same, whatever it brings."""
-
 AGAIN = 0.2
 """Seconds until a fetch that failed is tried again."""
 

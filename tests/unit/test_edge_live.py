@@ -27,7 +27,8 @@ def refused(reason: str) -> Refused:
 async def test_steps_are_kept_in_order_and_once() -> None:
     """A repeated step, or one that comes late, changes nothing of what is shown; what cannot be read stops nothing."""
     recent = Recent()
-    for message in (step(ONE, 1), b"\xc1", step(ONE, 3), step(ONE, 2), step(ONE, 3)):
+    foreign = step(ONE, 4).replace(b"shell", b"sh\xffll")
+    for message in (step(ONE, 1), b"\xc1", foreign, step(ONE, 3), step(ONE, 2), step(ONE, 3)):
         recent.add(message)
     await recent.read()
     assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2, 3]
@@ -55,15 +56,16 @@ async def test_the_longest_untouched_leave_first() -> None:
 
 
 async def test_the_newest_word_on_a_definition_counts() -> None:
-    """A task that was made anew after it was deleted is there."""
-    recent = Recent()
+    """A task that was made anew after it was deleted is there, however much else has come since."""
+    recent = Recent(limit=5 * len(step(ONE, 1)))
     made = TaskCreated(TaskDef("t", "shell"), 1)
     for events in ([made, TaskDeleted("t", 2)], [PipelineCreated("p", ("p.t",), 3)]):
         recent.add(next(pack(events)))
-    await recent.read()
     assert recent.tasks == {"t": TaskDeleted("t", 2)}
     assert list(recent.pipelines) == ["p"]
     recent.add(next(pack([made])))
+    for version in range(10):
+        recent.add(step(ONE, version))
     await recent.read()
     assert recent.tasks == {"t": made}
 

@@ -27,7 +27,10 @@ async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
 async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Execute many again; a filter means those that have ended. `executions` of the answer: the new ids by the old."""
     recent = await here.live.recent()
-    allowed = lambda row: forbidden.retrying(recent, from_text(row.execution))  # noqa: E731  (it has no other name)
+
+    def allowed(row: ExecutionRow) -> str | None:
+        return forbidden.retrying(recent, from_text(row.execution))
+
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], allowed)
     return await _send(here, {one: RetryEvent(execution=one) for one in chosen}, refused)
 
