@@ -5,6 +5,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipelines.environment import PREFIX
+
+EDGE_URL, TOKEN_FILE = f"{PREFIX}EDGE_URL", f"{PREFIX}TOKEN_FILE"
+"""Two settings, as the dashboard has them: from the environment alone."""
+
 
 def command(host: str = "127.0.0.1", port: int = 8091) -> list[str]:
     """The command that serves the dashboard on `host`:`port`; its look and manners are in .streamlit/config.toml."""
@@ -16,4 +21,4 @@ def command(host: str = "127.0.0.1", port: int = 8091) -> list[str]:
 
 def environment(edge_url: str, token_file: Path, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """`base` and where the API and its token are. The token itself stays in its file."""
-    return {**base, "HEADRACE_EDGE_URL": edge_url, "HEADRACE_TOKEN_FILE": str(token_file)}
+    return {**base, EDGE_URL: edge_url, TOKEN_FILE: str(token_file)}

@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipelines.ids import to_text
 from streams.engine.events import Notification
-from streams.engine.records import Execution, Rule
+from streams.engine.records import Execution, Rule, State
 
 TITLE_LIMIT = 250
 BODY_LIMIT = 10_000
@@ -93,7 +93,9 @@ def values_of(notification: Notification) -> dict[str, str | int | float]:
         "started_at": _time(execution.started_at),
         "finished_at": _time(execution.finished_at),
         "waited": _seconds(execution.ready_at, execution.started_at or notification.at),
-        "ran": _seconds(execution.started_at, execution.finished_at or notification.at),
+        "ran": 0.0
+        if execution.state == State.LOST
+        else _seconds(execution.started_at, execution.finished_at or notification.at),
         "max_latency": execution.max_latency / 1000,
     }
 
@@ -107,7 +109,10 @@ def names() -> tuple[str, ...]:
 def _standard(values: Mapping[str, str | int | float]) -> Text:
     """The standard text: what happened in the title, the facts that are known line by line."""
     facts = ("error", "reason", "run", "execution", "attempt", "worker", "started_at", "finished_at", "at")
-    body = "\n".join(f"{name.replace('_', ' ')}: {values[name]}" for name in facts if values[name])
+    known = {name: name.replace("_", " ") for name in facts if values[name]}
+    if values["state"] == State.LOST and "finished_at" in known:
+        known["finished_at"] = "found lost at"
+    body = "\n".join(f"{label}: {values[name]}" for name, label in known.items())
     verb = _VERBS.get(str(values["happening"]), str(values["happening"]))
     return Text(f"{values['task']} {verb}", body)
 

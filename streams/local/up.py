@@ -60,10 +60,10 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
                 webbrowser.open(_dashboard(settings))  # the person sees the example run on it
             screen.close()
             registry = load_folder(settings.pipelines_dir)
-            good = _show_example(settings, registry, screen, supervisor)
+            good = show_example(settings, registry, screen, supervisor)
             supervisor.wait(dashboard)
             if not once:
-                _where(settings, screen, registry)
+                where_things_are(settings, screen, registry)
             while not once:
                 supervisor.pause(FOREVER)
     finally:
@@ -71,7 +71,7 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
     return good
 
 
-def _show_example(settings: Settings, registry: Registry, screen: Screen, supervisor: Supervisor) -> bool:
+def show_example(settings: Settings, registry: Registry, screen: Screen, supervisor: Supervisor) -> bool:
     """Run the example, and return whether it went well; where it fails there is a line for a person who stays."""
     try:
         with Client(settings.edge_url, read_token(settings)) as client:
@@ -91,7 +91,7 @@ def _has_desktop(screen: Screen) -> bool:
     return screen.console.is_terminal and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _where(settings: Settings, screen: Screen, registry: Registry) -> None:
+def where_things_are(settings: Settings, screen: Screen, registry: Registry) -> None:
     """Where things are, and what to try next."""
     kafka = "ours" if preflight.kafka_is_ours(settings) else "yours"
     _rows(screen, "Where things are", [

@@ -138,6 +138,19 @@ def test_an_execution_tells_its_story(world: World) -> None:
     assert any('"month": 11' in code for code in codes)
 
 
+def test_what_was_lost_says_what_is_known(world: World) -> None:
+    """When it was found lost, and that it may not start twice; of others neither is said."""
+    end = datetime.now(UTC)
+    name = world.add("p.load", "lost", delivery="at_most_once", started_at=end, finished_at=end)
+    said = _html(_app("execution", id=name))
+    assert "Found lost at " in said
+    assert "<dt>found lost</dt>" in said
+    assert "<dt>delivery</dt><dd>at_most_once: never started twice</dd>" in said
+    said = _html(_app("execution", id=world.add("p.load", "succeeded", finished_at=end)))
+    assert "<dt>ended</dt>" in said
+    assert "<dt>delivery</dt>" not in said
+
+
 def test_a_wrong_token_is_said_in_a_sentence(world: World, tmp_path: Path) -> None:
     """No traceback: the page says that the API does not accept the token."""
     world.add("a", "waiting")

@@ -9,7 +9,7 @@ from showroom.world import World
 from pipelines.loader import load_folder
 from streams.local.screen import Screen
 from streams.local.supervisor import Supervisor
-from streams.local.up import _show_example, _where
+from streams.local.up import show_example, where_things_are
 from streams.settings import Settings
 
 
@@ -26,8 +26,8 @@ def test_what_was_not_loaded_is_counted_where_the_api_refuses_the_rest(
     settings = Settings.model_validate({"home": tmp_path, "pipelines_dir": tmp_path, **edge})
     registry, screen = load_folder(tmp_path), Screen()
     with serving(World(), port):
-        assert not _show_example(settings, registry, screen, Supervisor(screen.say))
-    _where(settings, screen, registry)
+        assert not show_example(settings, registry, screen, Supervisor(screen.say))
+    where_things_are(settings, screen, registry)
     said = capsys.readouterr().out
     assert f"Not loaded: {tmp_path}/bad.py:1: ZeroDivisionError" in said
     assert "The example 'weather' could not be run: " in said

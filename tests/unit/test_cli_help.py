@@ -1,5 +1,9 @@
 """What `--help` says."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from cyclopts import App
 
@@ -15,7 +19,8 @@ def test_all_that_is_typed_is_explained(words: tuple[str, ...]) -> None:
     command: App = APP
     for word in words:
         command = command[word]
-    assert command.help or command.default_command.__doc__
+    assert command.help
+    assert "The command `" not in command.help
     shown = command.assemble_argument_collection(parse_docstring=True).filter_by(show=True)
     assert [one.name for one in shown if not one.parameter.help] == []
 
@@ -28,3 +33,15 @@ def test_the_list_of_commands_is_short(capsys: pytest.CaptureFixture[str]) -> No
     own = " ".join(capsys.readouterr().out.split())
     text = "headrace retry --state failed --since 1h"
     assert (text in " ".join(listed.split()), text in own) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "example"),
+    [(["retry"], "retry --state failed --since 1h"), (["submit", "shell"], "submit shell 'echo hi'")],
+)
+def test_examples_are_as_people_type_them(words: list[str], example: str) -> None:
+    """Whoever came by ./dev has no `headrace`."""
+    line = [sys.executable, "-m", "headrace", *words, "--help"]
+    env = {**os.environ, "HEADRACE_COMMAND": "./dev headrace", "COLUMNS": "200"}
+    done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert f"./dev headrace {example}" in done.stdout

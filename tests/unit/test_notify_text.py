@@ -36,6 +36,15 @@ def test_the_standard_text_says_what_happened() -> None:
     assert text.problem == ""
 
 
+def test_what_was_lost_has_no_duration() -> None:
+    """When it ended nobody knows, only when it was found lost."""
+    text = compose(notification("{{ ran }}", state="lost"))
+    assert text.title == "0.0"
+    assert "found lost at: 2023-11-14 22:13:24" in text.body
+    assert "finished at" not in text.body
+    assert "finished at: 2023-11-14 22:13:24" in compose(notification()).body
+
+
 def test_a_rules_own_templates_are_used() -> None:
     """Values, conditions, filters and joined strings."""
     text = compose(

@@ -43,7 +43,16 @@ def test_the_legend_names_each_colour_of_the_attempts() -> None:
     spec = charts.gantt(attempts, NOW, "light")
     named = {series["name"]: series["color"] for series in spec["series"][2:]}
     assert spec["legend"]["data"] == ["waited for a worker", *named]
-    assert named == {f"ran, {state}": states.LOOKS[state].light for state in ("succeeded", "failed", "lost")}
+    words = {"ran, succeeded": "succeeded", "ran, failed": "failed", "may have run until found lost": "lost"}
+    assert named == {word: states.LOOKS[state].light for word, state in words.items()}
+
+
+def test_what_was_lost_is_hatched_and_has_no_duration() -> None:
+    """Its bar looks like no other's, and no tooltip calls its length a time that it ran."""
+    attempts = [_attempt(1, "lost", 0, 1, 3), _attempt(2, "succeeded", 3, 4, 5)]
+    _, _, succeeded, lost = charts.gantt(attempts, NOW, "light")["series"]
+    assert (lost["data"], lost["tooltip"]) == ([2, 0], {"show": False})
+    assert ("decal" in lost["itemStyle"], "itemStyle" in succeeded) == (True, False)
 
 
 def test_an_attempt_that_has_not_started_only_waits() -> None:

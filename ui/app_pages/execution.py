@@ -101,7 +101,8 @@ def summary(view: ExecutionView) -> str:
     because = f": {view.reason}" if view.reason else ""
     if view.state in TERMINAL_STATES:
         ran = f", ran {formats.duration(clock.ran_ms(view))}" if clock.ran_ms(view) is not None else ""
-        return f"{word} at {clock.moment(view.finished_at)}{because}; {waited}{ran}."
+        ended = "Found lost" if view.state == "lost" else word
+        return f"{ended} at {clock.moment(view.finished_at)}{because}; {waited}{ran}."
     return f"{word} since {clock.moment(view.updated_at)}{because}."
 
 
@@ -159,8 +160,10 @@ def details(view: ExecutionView) -> None:
         ("waited", formats.wait(clock.waited_ms(view), view.max_latency_ms)),
         ("ran", formats.duration(clock.ran_ms(view))),
         *((name, timestamp(at, now, zone)) for name, at in times.items()),
-        ("ended", timestamp(view.finished_at, now, zone)),
+        (formats.ended(view.state), timestamp(view.finished_at, now, zone)),
     ]
+    if delivery := formats.delivery(view.delivery):
+        pairs.append(("delivery", delivery))
     st.subheader("Details", anchor=False)
     show(facts(pairs))
 

@@ -22,7 +22,7 @@ Text = Annotated[str, Parameter(show_default=False)]
 
 
 def cancel(*ids: str, reason: Text = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
-    """Stop executions, waiting or running.
+    """The command `cancel`.
 
     Args:
         ids: Executions by id (the last twelve characters, as lists show them, will do); none: all that match.
@@ -48,7 +48,7 @@ def retry(
     which: Filter = NO_FILTER,
     common: Common = PLAIN,
 ) -> None:
-    """Execute again what has ended, each under a new id.
+    """The command `retry`.
 
     Args:
         ids: Executions by id (the last twelve characters, as lists show them, will do); none: all that match.
@@ -77,7 +77,7 @@ def finish(
     attempt: int | None = None,
     common: Common = PLAIN,
 ) -> None:
-    """Say how an external execution ended.
+    """The command `finish`.
 
     Args:
         execution: Its id (the last twelve characters, as lists show them, will do).

@@ -3,9 +3,11 @@
 from cyclopts import App, Group
 
 from headrace import __version__
+from pipelines.command import command
 
 DO = Group("Do", sort_key=1)
 LOOK = Group("Look", sort_key=2)
+_QUESTION = "sql 'SELECT state, count() FROM executions GROUP BY state'"
 
 COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
     "submit": (
@@ -14,13 +16,13 @@ COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
         "Run a task once, without keeping it.",
         "Each kind of task is a command of its own; --file reads tasks and events. Prints the execution's id at once.",
         "What is no task or event is refused at once, and nothing is sent.",
-        "An event that cannot be carried out (to execute what is not kept) is sent, and told by headrace dead-letters.",
+        f"An event that cannot be carried out (to execute what is not kept) is sent; see {command('dead-letters')}.",
     ),
     "create": (
         "ui.cli.create:create",
         DO,
         "Keep tasks or a pipeline from a JSON file, to be executed later.",
-        "headrace execute runs them, any number of times. What is kept under the same id is replaced.",
+        f"{command('execute')} runs them, any number of times. What is kept under the same id is replaced.",
     ),
     "execute": (
         "ui.cli.execute:execute",
@@ -32,13 +34,13 @@ COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
         "ui.cli.act:cancel",
         DO,
         "Stop executions, waiting or running.",
-        "By id, or all that match: headrace cancel --pipeline sales --since 1h.",
+        f"By id, or all that match: {command('cancel --pipeline sales --since 1h')}.",
     ),
     "retry": (
         "ui.cli.act:retry",
         DO,
         "Execute again what has ended, each under a new id.",
-        "By id, or all that match: headrace retry --state failed --since 1h.",
+        f"By id, or all that match: {command('retry --state failed --since 1h')}.",
         "An execution has its own copy of its task: a retry runs what it ran, the task replaced or deleted or not.",
     ),
     "finish": ("ui.cli.act:finish", DO, "Say how an external execution ended, whose work somebody else did."),
@@ -62,7 +64,7 @@ COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
         "ui.cli.sql:sql",
         LOOK,
         "A question to the history in ClickHouse.",
-        "For example: headrace sql 'SELECT state, count() FROM executions GROUP BY state'",
+        f"For example: {command(_QUESTION)}",
     ),
     "workers": ("ui.cli.pools:workers", LOOK, "Workers: where they are, how busy, and for how long silent."),
     "queues": ("ui.cli.pools:queues", LOOK, "How many wait, by pool and priority, the most critical first."),
@@ -73,7 +75,10 @@ COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
         "What the command line or the HTTP API refuses before it is sent is not among them.",
     ),
 }
-"""Where each command is, its group, and its help by paragraphs: the first one stands in the list of commands."""
+"""Where each command is, its group, and its help by paragraphs: the first one stands in the list of commands.
+
+Here and nowhere else, since the list is printed without importing the commands.
+"""
 
 
 def make_app() -> App:

@@ -10,7 +10,9 @@ from cyclopts import Parameter
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from pipelines.command import command
 from ui.cli.exits import mapped
+from ui.cli.looks import notes, safe
 from ui.client import Client
 
 Form = Literal["table", "json"]
@@ -38,6 +40,12 @@ def connected() -> Iterator[Client]:
     """A client of this machine's edge; errors end the process with their exit code."""
     with mapped(), Client() as client:
         yield client
+
+
+def undecided(ordered: str) -> None:
+    """What was ordered, of which nobody has decided yet, and where a refusal will be told."""
+    told = f"what of it cannot be carried out is told by `{command('dead-letters')}`"
+    notes.print(safe(f"{ordered}; {told}"), soft_wrap=True)
 
 
 def print_json(answer: BaseModel | Sequence[BaseModel]) -> None:

@@ -11,7 +11,7 @@ from ui.cli.looks import console, safe
 
 
 def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, common: Common = PLAIN) -> None:
-    """Keep tasks or a pipeline from a JSON file.
+    """The command `create`.
 
     Args:
         file: A task, a pipeline, or a list of them; `-` reads standard input.

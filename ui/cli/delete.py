@@ -5,10 +5,9 @@ from pipelines.events import DeleteEvent
 from pipelines.faults import shown
 from pipelines.views import Accepted, Problem
 from ui.cli.asking import Yes, confirm
-from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.common import PLAIN, Common, connected, print_json, undecided
 from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_pipeline, pipeline_or_nearly_task
-from ui.cli.looks import notes, safe
 from ui.client import ApiError, Client
 from ui.parts import formats
 
@@ -16,7 +15,7 @@ from ui.parts import formats
 def delete(
     task: str | None = None, /, *, pipeline: str | None = None, yes: Yes = False, common: Common = PLAIN
 ) -> None:
-    """Let a task, or all tasks of a pipeline, take no further executions.
+    """The command `delete`.
 
     Args:
         task: The task's id.
@@ -28,16 +27,22 @@ def delete(
         if (task is None) == (pipeline is None):
             raise UsageError(f"name one task, or a pipeline: `{command('delete --pipeline NAME')}`")
     with connected() as client:
-        deleted: Accepted | tuple[Accepted, ...]
         if task is not None:
-            with guessing(client, task, pipeline_or_nearly_task):
-                ask_first(lambda name: _kept(client, name), task)
-                deleted = client.delete_task(task)
+            ordered: Accepted | tuple[Accepted, ...] = _one(client, task)
+            what = task
         else:
-            deleted = _whole(client, pipeline or "", yes=yes)
+            ordered = _whole(client, pipeline or "", yes=yes)
+            what = f"{formats.number_of(len(ordered), 'task')} of {pipeline}"
     if common.json:
-        return print_json(deleted)
-    return notes.print(safe(f"deleted {task or pipeline}"))
+        return print_json(ordered)
+    return undecided(f"ordered the deletion of {what}")
+
+
+def _one(client: Client, task: str) -> Accepted:
+    """Order the deletion of a task that is still there."""
+    with guessing(client, task, pipeline_or_nearly_task):
+        ask_first(lambda name: _kept(client, name), task)
+        return client.delete_task(task)
 
 
 def _kept(client: Client, task: str) -> None:

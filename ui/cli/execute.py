@@ -29,7 +29,7 @@ def execute(
     wait: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     common: Common = PLAIN,
 ) -> None:
-    """Execute a task or a pipeline that is kept.
+    """The command `execute`.
 
     Args:
         name: A task's id; or, where there is no such task, a pipeline's, all of whose tasks are executed in one run.

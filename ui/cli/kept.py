@@ -18,7 +18,7 @@ def tasks(
     after: Annotated[str, Parameter(show_default=False)] = "",
     common: Common = PLAIN,
 ) -> None:
-    """Tasks that can be executed, by id, a page at a time.
+    """The command `tasks`.
 
     Args:
         pipeline: Only those of this pipeline.
@@ -51,7 +51,7 @@ def tasks(
 
 
 def pipelines(*, common: Common = PLAIN) -> None:
-    """Pipelines that are kept (created or loaded) and can be executed, by id."""
+    """The command `pipelines`."""
     with connected() as client:
         found = client.pipelines()
     if common.json:

@@ -2,11 +2,12 @@
 
 from pipelines.views import DeadLetterView
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import cell, console, moment, narrow, notes, safe, table
+from ui.cli.looks import cell, console, moment, name, notes
+from ui.cli.tables import Row, fitted
 
 
 def dead_letters(*, limit: int = 50, common: Common = PLAIN) -> None:
-    """What was refused, and why; the newest first.
+    """The command `dead-letters`.
 
     Args:
         limit: Rows.
@@ -16,15 +17,23 @@ def dead_letters(*, limit: int = 50, common: Common = PLAIN) -> None:
         found = client.dead_letters(limit=limit)
     if common.json:
         return print_json(found)
-    columns = ["at", "where", "reason"] if narrow() else ["at", "where", "reason", "stage", "begins with"]
-    drawn = table(columns, whole=["at", "where", "stage"])
-    for one in found:
-        cells = (moment(one.at), _where(one), safe(" ".join(one.reason.split())), one.stage, cell(one.first_bytes))
-        drawn.add_row(*cells[: len(columns)])
     if not found:
         return notes.print("No dead letters. Messages that cannot be carried out come here with their reason.")
+    drawn, out = fitted(
+        [_cells(one) for one in found], names="reason", cut=["begins with"], spare=["begins with", "stage"]
+    )
     console.print(drawn)
-    return notes.print("all of each: -o json") if narrow() else None
+    return notes.print("all of each: -o json") if out else None
+
+
+def _cells(one: DeadLetterView) -> Row:
+    return {
+        "at": moment(one.at),
+        "where": _where(one),
+        "reason": name(one.reason),
+        "stage": one.stage,
+        "begins with": cell(one.first_bytes),
+    }
 
 
 def _where(one: DeadLetterView) -> str:

@@ -82,7 +82,7 @@ def executions(
     cursor: Annotated[str, Parameter(show_default=False)] = "",
     common: Common = PLAIN,
 ) -> None:
-    """Executions that match, a page at a time.
+    """The command `list`.
 
     Args:
         which: Which ones.
@@ -93,19 +93,25 @@ def executions(
         common: Of every command.
     """
     with connected() as client:
-        found = _page(partial(client.executions, which.resolved(), order=order, limit=limit), page, cursor)
+        if cursor and page > 1:
+            raise UsageError("--page counts from the first page, --cursor goes on behind another: give one of them")
+        ask = partial(client.executions, which.resolved(), order=order, limit=limit)
+        found = ask(cursor=cursor) if cursor else _page(ask, page)
         hint = unknown_task(client, which.task) if which.task and not found.total and not common.json else ""
     if common.json:
         print_json(found)
     else:
-        _draw(found, order, page)
+        _draw(found, order)
+        if found.next:
+            more = f"--cursor {found.next}" if cursor else f"--page {page + 1}"
+            notes.print(f"more: {more}", style="dim", soft_wrap=True)
     if hint:
         notes.print(safe(hint), soft_wrap=True)
 
 
-def _page(ask: Callable[..., ExecutionPage], number: int, cursor: str) -> ExecutionPage:
-    """The page of this number, behind the cursor if there is one: the API knows only the way from page to page."""
-    found = ask(cursor=cursor)
+def _page(ask: Callable[..., ExecutionPage], number: int) -> ExecutionPage:
+    """The page of this number: the API knows only the way from page to page."""
+    found = ask()
     for before in range(1, number):
         if found.next is None:
             raise UsageError(f"there is no page {number}: page {before} is the last one")
@@ -113,15 +119,13 @@ def _page(ask: Callable[..., ExecutionPage], number: int, cursor: str) -> Execut
     return found
 
 
-def _draw(found: ExecutionPage, order: Order, page: int) -> None:
+def _draw(found: ExecutionPage, order: Order) -> None:
     spared = ""
     if found.items:
         drawn, out = fitted([_cells(row) for row in found.items], names="task", spare=SPARE, right=["waited", "ran"])
         console.print(drawn)
         spared = f"; a wider terminal shows {', '.join(out)} too" if out else ""
     notes.print(f"{len(found.items)} of {found.total}, {FIRST[order]}{spared}", soft_wrap=True)
-    if found.next:
-        notes.print(f"more: --page {page + 1}", style="dim", soft_wrap=True)
 
 
 def _cells(row: ExecutionRow) -> Row:

@@ -22,7 +22,7 @@ def logs(
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative=(), show_default=False)] = False,
     common: Common = PLAIN,
 ) -> None:
-    """An execution's output.
+    """The command `logs`.
 
     Args:
         execution: Its id (the last twelve characters, as lists show them, will do).

@@ -32,9 +32,6 @@ LOOKS: dict[StateName, tuple[str, str]] = {
 WIDE = 10_000
 """Columns where nobody watches: nothing is folded or cut in a file or a pipe."""
 
-ROOMY = 110
-"""Columns of a terminal that shows all; on a narrower one some columns of tables are left out."""
-
 console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 notes = Console(stderr=True, highlight=False)
 """Progress and remarks: never on standard output."""
@@ -57,11 +54,6 @@ def cell(text: str | None) -> Text:
     line = name(text)
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
-
-
-def narrow() -> bool:
-    """Whether there is no room for all columns."""
-    return console.width < ROOMY
 
 
 def state(name: StateName, *, late: bool = False) -> Text:

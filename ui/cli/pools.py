@@ -1,14 +1,15 @@
 """`headrace workers` and `headrace queues`."""
 
 from pipelines.command import command
+from pipelines.views import PoolView
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import cell, console, name, narrow, notes, table
+from ui.cli.looks import cell, console, name, notes
 from ui.cli.tables import Row, fitted
 from ui.parts import formats
 
 
 def workers(*, common: Common = PLAIN) -> None:
-    """Who works, where, on how much, and who is silent."""
+    """The command `workers`."""
     with connected() as client:
         found = client.workers()
     if common.json:
@@ -33,21 +34,29 @@ def workers(*, common: Common = PLAIN) -> None:
 
 
 def queues(*, common: Common = PLAIN) -> None:
-    """Who waits, by pool and priority; the most critical first."""
+    """The command `queues`."""
     with connected() as client:
         found = client.pools()
     if common.json:
         return print_json(found)
-    shown = [p for p in range(9, -1, -1) if not narrow() or any(pool.waiting[p] for pool in found)]
-    priorities = [f"P{p}" for p in shown]
-    drawn = table(
-        ["pool", "waiting", *priorities, "oldest", "running", "slots"],
-        right=["waiting", *priorities, "oldest", "running", "slots"],
-    )
-    for pool in found:
-        by_priority = [formats.count(pool.waiting[p]) if pool.waiting[p] else formats.MISSING for p in shown]
-        rest = (formats.duration(pool.oldest_wait_ms), str(pool.running), str(pool.slots))
-        drawn.add_row(name(pool.pool), formats.count(sum(pool.waiting)), *by_priority, *rest)
     if not found:
         return notes.print("No pool has been used yet.")
+    rows = [_cells(pool) for pool in found]
+    idle = [formats.priority(p) for p in range(10) if not any(pool.waiting[p] for pool in found)]
+    drawn, _ = fitted(rows, names="pool", spare=idle, right=[column for column in rows[0] if column != "pool"])
     return console.print(drawn)
+
+
+def _cells(pool: PoolView) -> Row:
+    by_priority = {
+        formats.priority(p): formats.count(waiting) if waiting else formats.MISSING
+        for p, waiting in reversed(list(enumerate(pool.waiting)))
+    }
+    return {
+        "pool": name(pool.pool),
+        "waiting": formats.count(sum(pool.waiting)),
+        **by_priority,
+        "oldest": formats.duration(pool.oldest_wait_ms),
+        "running": str(pool.running),
+        "slots": str(pool.slots),
+    }

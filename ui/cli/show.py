@@ -10,16 +10,15 @@ from rich.text import Text
 from rich.tree import Tree
 
 from pipelines.command import command
-from pipelines.model import Delivery
 from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import guessing, run_or_task
-from ui.cli.looks import LOOKS, cell, console, exactly, narrow, safe, state, table
+from ui.cli.looks import LOOKS, cell, console, exactly, safe, state, table
 from ui.parts import formats
 
-BAR, NARROW_BAR = 30, 12
-"""Columns of the timeline."""
+BAR, NARROW_BAR, ROOMY = 30, 12, 110
+"""Columns of the timeline; the same on a narrow terminal; columns of one that is not narrow."""
 ERROR = 60
 """Characters of an attempt's error; all of the last one stands below."""
 RESULT_LINES, RESULT_CHARACTERS = 20, 2000
@@ -27,7 +26,7 @@ RESULT_LINES, RESULT_CHARACTERS = 20, 2000
 
 
 def show(execution: str, /, *, common: Common = PLAIN) -> None:
-    """An execution: its attempts on a timeline, its upstream tasks, why it waits, its result.
+    """The command `show`.
 
     Args:
         execution: Its id (the last twelve characters, as lists show them, will do).
@@ -87,11 +86,11 @@ def _facts(view: ExecutionView) -> Table:
         "created": exactly(view.created_at),
         "due": exactly(view.due_at),
         "started": exactly(view.started_at),
-        "found lost" if view.state == "lost" else "ended": _end(view),
+        formats.ended(view.state): _end(view),
         "waited": formats.wait(view.waited_ms, view.max_latency_ms),
         "ran": formats.duration(view.ran_ms),
         "worker": view.worker,
-        "delivery": f"{view.delivery}: never started twice" if view.delivery is Delivery.AT_MOST_ONCE else None,
+        "delivery": formats.delivery(view.delivery),
         "retry of": view.retry_of,
         "retried as": view.retried_as,
     }
@@ -122,7 +121,7 @@ def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
 
 
 def _bar(attempt: AttemptView, start: datetime, end: datetime, now: datetime) -> Text:
-    whole, width = max((end - start).total_seconds(), 0.001), NARROW_BAR if narrow() else BAR
+    whole, width = max((end - start).total_seconds(), 0.001), BAR if console.width >= ROOMY else NARROW_BAR
 
     def column(at: datetime) -> int:
         return round((at - start).total_seconds() / whole * width)

@@ -25,7 +25,7 @@ def sql(
     writes: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     common: Common = PLAIN,
 ) -> None:
-    """A question to the history in ClickHouse.
+    """The command `sql`.
 
     Args:
         query: The statement; @FILE reads it from a file.

@@ -11,10 +11,9 @@ from pipelines.command import command as typed
 from pipelines.events import SubmitEvent
 from pipelines.faults import shown
 from pipelines.model import AnyTask, Delivery, Task, Trigger
-from ui.cli.common import PLAIN, Common, connected
+from ui.cli.common import PLAIN, Common, connected, undecided
 from ui.cli.documents import events_of, read_file, read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.looks import notes
 from ui.cli.times import due
 from ui.cli.waiting import report, report_all
 
@@ -80,6 +79,10 @@ class Options:
 NONE = Options()
 
 
+def _help(what: str, example: str) -> str:
+    return f"{what}: {typed(example)}."
+
+
 def submit(kind: str, name: str, own: dict[str, Any], options: Options, common: Common) -> None:
     """Send one task and report."""
     with mapped():
@@ -90,9 +93,9 @@ def submit(kind: str, name: str, own: dict[str, Any], options: Options, common: 
         report(client, client.submit(task, run=options.run, at=at), common, wait=options.wait)
 
 
-@app.command
+@app.command(help=_help("A command for `sh -c`, in the sandbox", "submit shell 'echo hi'"))
 def shell(command: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A command for `sh -c`, in the sandbox: headrace submit shell 'echo hi'.
+    """The command `submit shell`.
 
     Args:
         command: The command, in quotes.
@@ -102,9 +105,9 @@ def shell(command: str, /, *, options: Options = NONE, common: Common = PLAIN) -
     submit("shell", "shell", {"command": command}, options, common)
 
 
-@app.command
+@app.command(help=_help("Python code, in the sandbox", "submit python 'result = 1 + 1'"))
 def python(code: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """Python code, in the sandbox: headrace submit python 'result = 1 + 1'.
+    """The command `submit python`.
 
     Args:
         code: The code, which leaves its result in `result`; @FILE reads it from a file.
@@ -116,9 +119,9 @@ def python(code: str, /, *, options: Options = NONE, common: Common = PLAIN) -> 
     submit("python", "python", {"code": source}, options, common)
 
 
-@app.command
+@app.command(help=_help("A Python function that a pipeline file registers with @task", "submit function greet"))
 def function(name: str, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A Python function that a pipeline file registers with @task: headrace submit function greet.
+    """The command `submit function`.
 
     Args:
         name: The function's name there.
@@ -128,9 +131,9 @@ def function(name: str, /, *, options: Options = NONE, common: Common = PLAIN) -
     submit("function", name, {"function": name}, options, common)
 
 
-@app.command
+@app.command(help=_help("A statement for ClickHouse, as a task", "submit sql 'SELECT 1'"))
 def sql(query: str, /, *, writes: Flag = False, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A statement for ClickHouse, as a task: headrace submit sql 'SELECT 1'.
+    """The command `submit sql`.
 
     Args:
         query: The statement.
@@ -141,11 +144,11 @@ def sql(query: str, /, *, writes: Flag = False, options: Options = NONE, common:
     submit("sql", "sql", {"sql": query, "writes": writes}, options, common)
 
 
-@app.command
+@app.command(help=_help("An HTTP request", "submit http https://example.com"))
 def http(
     url: str, /, *, method: str = "GET", header: Many = (), options: Options = NONE, common: Common = PLAIN
 ) -> None:
-    """An HTTP request: headrace submit http https://example.com.
+    """The command `submit http`.
 
     Args:
         url: Where it goes.
@@ -163,9 +166,9 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-@app.command
+@app.command(help=_help("A pause, which takes no worker", "submit sleep 5"))
 def sleep(seconds: float, /, *, options: Options = NONE, common: Common = PLAIN) -> None:
-    """A pause, which takes no worker: headrace submit sleep 5.
+    """The command `submit sleep`.
 
     Args:
         seconds: How long.
@@ -175,9 +178,9 @@ def sleep(seconds: float, /, *, options: Options = NONE, common: Common = PLAIN)
     submit("sleep", "sleep", {"seconds": seconds}, options, common)
 
 
-@app.command
+@app.command(help=f"Work that somebody else does and ends with {typed('finish')}.")
 def external(*, options: Options = NONE, common: Common = PLAIN) -> None:
-    """Work that somebody else does and ends with `headrace finish`."""
+    """The command `submit external`."""
     submit("external", "external", {}, options, common)
 
 
@@ -188,7 +191,7 @@ def document(
     wait: Flag = False,
     common: Common = PLAIN,
 ) -> None:
-    """Submit what a JSON file holds: a task, or a list of tasks and public events.
+    """The command `submit`.
 
     Args:
         words: What is no kind of task; each kind is a command of its own.
@@ -205,4 +208,4 @@ def document(
     with connected() as client:
         report_all(client, client.send(events), common, wait=wait)
     if not wait and not common.json and not all(isinstance(one, SubmitEvent) for one in events):
-        notes.print(f"sent; what of it cannot be carried out is told by `{typed('dead-letters')}`", soft_wrap=True)
+        undecided("sent")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pipelines.views import OverviewView
 from ui.client import ApiError, ApiUnavailableError, Client
+from ui.serve import EDGE_URL, TOKEN_FILE
 
 TIMEOUT = 5.0
 AWAY = (ApiUnavailableError, ValidationError)
@@ -20,13 +21,13 @@ REFUSED = (*AWAY, ApiError)
 
 
 def base_url() -> str:
-    """Where the API is: HEADRACE_EDGE_URL."""
-    return os.environ.get("HEADRACE_EDGE_URL", "http://127.0.0.1:8090")
+    """Where the API is, as whoever started the dashboard says."""
+    return os.environ.get(EDGE_URL, "http://127.0.0.1:8090")
 
 
 def token() -> str:
     """The API's token, read anew each time because a restart of the API may have written another; empty: none."""
-    path = os.environ.get("HEADRACE_TOKEN_FILE")
+    path = os.environ.get(TOKEN_FILE)
     file = Path(path) if path else Path("~/.headrace/api-token").expanduser()
     try:
         return file.read_text().strip()

@@ -18,6 +18,10 @@ _UNITS = ((3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms"))
 _COUNTS = ("created", "succeeded", "failed", "other", "late")
 _MIDDLE = ("waited_p50_ms", "ran_p50_ms")
 _WORST = ("waited_p99_ms", "ran_p99_ms")
+_HATCHED: Spec = {
+    "opacity": 0.7,
+    "decal": {"color": "rgba(255, 255, 255, 0.8)", "dashArrayX": [1, 0], "dashArrayY": [2, 3], "rotation": -0.785},
+}
 _GRID: Spec = {"left": 8, "right": 16, "top": 28, "bottom": 8, "containLabel": True}
 
 
@@ -169,14 +173,16 @@ def gantt(attempts: Sequence[AttemptView], now: datetime, theme: str) -> Spec:
 
 def _gantt_series(attempts: Sequence[AttemptView], scaled: list[list[float]], theme: str) -> list[Spec]:
     base: Spec = {"type": "bar", "stack": "all", "barMaxWidth": 18}
-    before = {"silent": True, "itemStyle": {"color": "transparent"}, "tooltip": {"show": False}}
+    untold: Spec = {"silent": True, "tooltip": {"show": False}}
+    before = untold | {"itemStyle": {"color": "transparent"}}
+    lost = untold | {"itemStyle": _HATCHED}  # its length is no duration
     wait = {"color": _ink(LOOKS["waiting"], theme), "itemStyle": {"opacity": 0.55}}
     began = {a.state for a in attempts if a.started_at}
     return [
         base | before | {"name": "before", "data": [s[0] for s in scaled]},
         base | wait | {"name": "waited for a worker", "data": [s[1] for s in scaled]},
         *(
-            base | {"name": _ran(state), "color": _ink(look, theme),
+            base | (lost if state == "lost" else {}) | {"name": _ran(state), "color": _ink(look, theme),
                     "data": [s[2] if a.state == state else 0 for a, s in zip(attempts, scaled, strict=True)]}
             for state, look in LOOKS.items() if state in began
         ),
@@ -185,6 +191,8 @@ def _gantt_series(attempts: Sequence[AttemptView], scaled: list[list[float]], th
 
 def _ran(state: StateName) -> str:
     """What the run of an attempt in this state is called beside its colour."""
+    if state == "lost":
+        return "may have run until found lost"
     return "runs" if state == "running" else f"ran, {LOOKS[state].word}"
 
 

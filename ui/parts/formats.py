@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from pipelines import durations
+from pipelines.model import Delivery
+from pipelines.views import StateName
 
 MISSING = "-"
 _MINUTE = 60
@@ -67,6 +69,16 @@ def moment(at: datetime | None, now: datetime, zone: tzinfo = UTC) -> str:
 def exact(at: datetime | None, zone: tzinfo = UTC) -> str:
     """A time as ISO 8601 with its offset, for tooltips."""
     return MISSING if at is None else at.astimezone(zone).isoformat(timespec="milliseconds")
+
+
+def ended(state: StateName) -> str:
+    """What the end of an execution in this state is called: when a lost one ended nobody knows."""
+    return "found lost" if state == "lost" else "ended"
+
+
+def delivery(value: Delivery) -> str:
+    """What is special about a delivery: `at_most_once: never started twice`; of the usual one nothing."""
+    return f"{value}: never started twice" if value is Delivery.AT_MOST_ONCE else ""
 
 
 def short_id(execution: str) -> str:

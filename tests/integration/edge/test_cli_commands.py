@@ -238,6 +238,8 @@ def test_a_dead_letter_tells_its_whole_reason(system: Any, client: Client, name:
     letters = system.run("dead-letters", COLUMNS="80").stdout
     assert max(map(len, letters.splitlines())) <= 80
     assert "".join(str(refused.value).split()) in "".join(letters.split())
+    assert "begins with" not in letters
+    assert "begins with" in system.run("dead-letters", COLUMNS="1000").stdout
 
 
 def test_what_is_no_kind_is_told_the_kinds(system: Any) -> None:
@@ -302,6 +304,15 @@ def test_a_list_fits_a_narrow_terminal(system: Any, client: Client, name: str) -
     assert (beyond.returncode, "there is no page 4: page 2 is the last one" in beyond.stderr) == (2, True)
     cursor = json.loads(system.run("list", "--text", name, "--limit", "1", "-o", "json").stdout)["next"]
     assert done.stdout.strip()[-12:] in system.run("list", "--text", name, "--limit", "1", "--cursor", cursor).stdout
+    system.run("submit", "external", "--id", f"{name}-3")
+    until(client, ExecutionFilter(text=name), 3)
+    behind = json.loads(system.run("list", "--text", name, "--limit", "1", "-o", "json").stdout)["next"]
+    second = system.run("list", "--text", name, "--limit", "1", "--cursor", behind).stderr
+    assert "--page" not in second, "it would count from the top"
+    goes_on = second.partition("more: ")[2].split()
+    assert done.stdout.strip()[-12:] in system.run("list", "--text", name, "--limit", "1", *goes_on).stdout
+    both = system.run("list", "--cursor", cursor, "--page", "2")
+    assert (both.returncode, "give one of them" in both.stderr) == (2, True)
     listed = system.run("list", "--text", name, "--order", "waited")
     assert "the longest wait first" in listed.stderr
 
@@ -338,14 +349,23 @@ def test_a_pipeline_is_deleted_with_its_tasks(system: Any, client: Client, name:
     unasked = system.run("delete", "--pipeline", name)
     assert unasked.returncode == 2
     assert f"Delete {name} with its 2 tasks? Say --yes" in unasked.stderr
-    deleted = json.loads(system.run("delete", "--pipeline", name, "--yes", "-o", "json").stdout)
-    assert [one["task"] for one in deleted] == [f"{name}.a", f"{name}.b"]
+    ordered = system.run("delete", "--pipeline", name, "--yes").stderr
+    assert f"ordered the deletion of 2 tasks of {name}; what of it cannot be carried out is told by" in ordered
     while name in {one.pipeline for one in client.pipelines()} and time.monotonic() < deadline:
         time.sleep(0.1)
     for words in (["--pipeline", name, "--yes"], [f"{name}.a"]):
         gone = system.run("delete", *words)
         assert (gone.returncode, "headrace: no " in gone.stderr) == (3, True)
     assert [one for one in client.dead_letters() if name in one.reason] == []
+
+
+def test_a_task_is_deleted(system: Any, client: Client, name: str) -> None:
+    """Nobody has decided when the command ends: it says what was ordered, and where a refusal would be told."""
+    client.create_task(ExternalTask(id=name))
+    until_kept(client, name)
+    said = system.run("delete", name).stderr
+    assert said.startswith(f"ordered the deletion of {name}; ")
+    assert "`headrace dead-letters`" in said
 
 
 def test_a_submitted_task_is_not_kept(system: Any, client: Client, name: str) -> None:
