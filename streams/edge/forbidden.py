@@ -5,7 +5,7 @@ each of these functions returns None in place of a reason.
 """
 
 from pipelines.views import TERMINAL_STATES, ExecutionRow
-from streams.edge.recent import Recent
+from streams.edge.reads import Reads
 from streams.engine.rejections import ended_already, not_ended, not_external, not_running
 
 
@@ -14,10 +14,10 @@ def cancelling(row: ExecutionRow) -> str | None:
     return ended_already(row.state) if row.state in TERMINAL_STATES else None
 
 
-def retrying(recent: Recent, execution: bytes) -> str | None:
+def retrying(reads: Reads, execution: bytes) -> str | None:
     """Why it cannot be retried, as the live tail has heard of it."""
-    record = recent.record(execution)
-    return not_ended(record.state) if record and record.state not in TERMINAL_STATES else None
+    heard = reads.heard([execution]).get(execution)
+    return not_ended(heard.state) if heard and heard.state not in TERMINAL_STATES else None
 
 
 def finishing(row: ExecutionRow) -> str | None:

@@ -3,42 +3,70 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from msgspec import Raw, Struct
 
 from pipelines.ids import from_text
 from streams.edge.board import Board
-from streams.edge.recent import UNREADABLE, Recent, Step, Told, told
+from streams.edge.recent import Recent
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
 from streams.engine.events import PipelineCreated, Refused, TaskCreated, TaskDeleted
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics
 
 LETTERS_KEPT = 1000
+NAMES_KEPT = 10_000
 
 LULL = 0.025
 """Seconds between two looks while nobody waits for a decision: each costs the same, whatever has come."""
 
+K = TypeVar("K")
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 
+class _Head(Struct, array_like=True):
+    """The first fields of an Execution; the rest is not decoded until somebody asks."""
+
+    id: bytes
+    task: str
+    run: str
+    kind: str
+    state: str
+
+
+class _Step(Struct, array_like=True, tag="mv"):
+    """The first fields of a Moved."""
+
+    what: str
+    at: int
+    execution: _Head
+
+
+_items = msgspec.msgpack.Decoder(list[Raw]).decode
+_item = msgspec.msgpack.Decoder(_Step | TaskCreated | TaskDeleted | PipelineCreated).decode
 _refused = msgspec.json.Decoder(Refused).decode
 
 
 class Live:
-    """`recent` events, `board` of pools and roles, dead `letters`, `waiters`."""
+    """`recent` steps, `board` of pools and roles, dead `letters`, newly made `tasks` and `pipelines`, `waiters`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topics = Topics.under(settings.namespace)
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
-        self._recent = Recent()
+        self.recent = Recent()
         self.waiters = Waiters()
         self.board = Board()
         self.letters: OrderedDict[Refused, None] = OrderedDict()
+        self.tasks: OrderedDict[str, TaskCreated | TaskDeleted] = OrderedDict()
+        self.pipelines: OrderedDict[str, PipelineCreated] = OrderedDict()
 
     async def start(self) -> None:
         """Follow from here on; status and dead letters so far are read before this returns."""
@@ -72,11 +100,6 @@ class Live:
         """Whether the tail is being read."""
         return self._task is not None and not self._task.done()
 
-    async def recent(self) -> Recent:
-        """What events have told, up to now."""
-        await self._recent.read()
-        return self._recent
-
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
         """Start at the end of events, at the last dead letters, and at the beginning of status."""
         events = [TopicPartition(self._topics.events, n) for n in range(self._settings.event_partitions)]
@@ -103,12 +126,9 @@ class Live:
                 await asyncio.sleep(1)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        arrived = await consumer.getmany(timeout_ms=250)
-        for partition, records in arrived.items():
+        for partition, records in (await consumer.getmany(timeout_ms=250)).items():
             self._take(partition.topic, records)
             await asyncio.sleep(0)
-        if not arrived:
-            await self._recent.read()  # there is time: the next question will not have to
 
     def _take(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         handle = {
@@ -119,7 +139,7 @@ class Live:
         for record in records:
             try:
                 handle(record)
-            except UNREADABLE as error:
+            except (msgspec.MsgspecError, ValueError) as error:
                 log.warning("skipped what cannot be read", topic=topic, offset=record.offset, error=str(error))
 
     def _status(self, record: ConsumerRecord) -> None:
@@ -130,32 +150,44 @@ class Live:
         refused = _refused(record.value)
         if refused in self.letters:
             return
-        self.letters[refused] = None
-        if len(self.letters) > LETTERS_KEPT:
-            self.letters.popitem(last=False)
+        _keep(self.letters, refused, None, LETTERS_KEPT)
         if refused.execution:
             self.waiters.decided(from_text(refused.execution), refused)
         else:
             self.waiters.refused_by_name(refused)
 
     def _events(self, record: ConsumerRecord) -> None:
-        if not self.waiters:
-            return self._recent.add(record.value)
-        for one, packed in told(record.value):
-            self._recent.take(one, packed)
-            self._tell(one)
-        return None
+        for raw in _items(record.value):
+            packed = bytes(raw)
+            event = _item(packed)
+            if isinstance(event, _Step):
+                self._step(event, packed)
+            else:
+                self._definition(event)
 
-    def _tell(self, one: Told) -> None:
-        match one:
-            case PipelineCreated(id=pipeline):
-                self.waiters.decided(pipeline_key(pipeline), Decided("created"))
-            case TaskCreated():
-                self.waiters.decided(task_key(one.task.id), Decided("created"))
-            case TaskDeleted(task=task):
-                self.waiters.decided(task_key(task), Decided("deleted"))
-            case Step(what=what, execution=execution):
-                decided = Decided(what, execution.state)
-                self.waiters.decided(execution.id, decided)
-                if what == "created" and "." in execution.task:
-                    self.waiters.decided(run_key(execution.task.partition(".")[0], execution.run), decided)
+    def _step(self, step: _Step, packed: bytes) -> None:
+        execution = step.execution
+        self.recent.add(execution.id, packed)
+        if not self.waiters:
+            return
+        decided = Decided(step.what, execution.state)
+        self.waiters.decided(execution.id, decided)
+        if step.what == "created" and "." in execution.task:
+            self.waiters.decided(run_key(execution.task.partition(".")[0], execution.run), decided)
+
+    def _definition(self, event: TaskCreated | TaskDeleted | PipelineCreated) -> None:
+        if isinstance(event, PipelineCreated):
+            _keep(self.pipelines, event.id, event)
+            return self.waiters.decided(pipeline_key(event.id), Decided("created"))
+        if isinstance(event, TaskCreated):
+            _keep(self.tasks, event.task.id, event)
+            return self.waiters.decided(task_key(event.task.id), Decided("created"))
+        _keep(self.tasks, event.task, event)
+        return self.waiters.decided(task_key(event.task), Decided("deleted"))
+
+
+def _keep(kept: OrderedDict[K, T], name: K, value: T, most: int = NAMES_KEPT) -> None:
+    kept[name] = value
+    kept.move_to_end(name)
+    if len(kept) > most:
+        kept.popitem(last=False)

@@ -56,7 +56,7 @@ class Orders:
         [placed] = self._translate([event])
         command = placed[1]
         old = await self._standing(command)
-        if why := await self._forbidden(command, old):
+        if why := self._forbidden(command, old):
             raise ProblemError(HTTPStatus.CONFLICT, why)
         accepted = await self._accepted(command, old)
         await self._refuse_second_retry(command, accepted)
@@ -68,7 +68,7 @@ class Orders:
             raise await self._refusal(command, decision)
         if decision is None:
             return accepted, False
-        existing = decision.what == KNOWN or await self._existing(accepted)
+        existing = decision.what == KNOWN or self._existing(accepted)
         return accepted.model_copy(update={"state": decision.state, "existing": existing}), True
 
     async def _standing(self, command: c.TaskCommand) -> dict[bytes, ExecutionRow]:
@@ -82,7 +82,7 @@ class Orders:
                 raise
             return {}
 
-    async def _forbidden(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> str | None:
+    def _forbidden(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> str | None:
         """Why the order cannot be carried out; none: the scheduler decides."""
         match command:
             case c.Cancel(id=which) if which in old:
@@ -90,7 +90,7 @@ class Orders:
             case c.Finish(id=which) if which in old:
                 return forbidden.finishing(old[which])
             case c.Retry(id=which):
-                return forbidden.retrying(await self._live.recent(), which)
+                return forbidden.retrying(self._reads, which)
         return None
 
     async def _refuse_second_retry(self, command: c.TaskCommand, accepted: Accepted) -> None:
@@ -110,7 +110,6 @@ class Orders:
         with ExitStack() as stack:
             expect = self._live.waiters.expect
             futures = [stack.enter_context(expect(*heard)) for heard in awaited_by(placed[1], accepted)]
-            await self._live.recent()  # what there is to catch up with is not part of the wait
             await self._client.send([placed])
             until = time.monotonic() + wait
             decision = await first(futures, min(wait / 2, LOOK_AFTER))
@@ -128,13 +127,13 @@ class Orders:
             return None
         return Decided(KNOWN, rows[from_text(accepted.execution)].state if accepted.execution else None)
 
-    async def _existing(self, accepted: Accepted) -> bool | None:
+    def _existing(self, accepted: Accepted) -> bool | None:
         """Whether what was decided on was there before; none: nothing is made.
 
         The live tail has heard of what decided. Of a pipeline's run that is the first execution that was made.
         """
         made = _made(accepted)
-        return _all_earlier(accepted, await self._reads.heard(made)) if made else None
+        return _all_earlier(accepted, self._reads.heard(made)) if made else None
 
     async def _accepted(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> Accepted:
         """What is known of the outcome before the scheduler has decided."""

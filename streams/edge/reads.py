@@ -67,18 +67,17 @@ class Reads:
             return _id(text)
         if not NAME.fullmatch(text):
             raise _no_id(name)
-        found = await self._recent_ending_with(text) | await self._history_ending_with(text)
+        found = self._recent_ending_with(text) | await self._history_ending_with(text)
         if not found:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution's id ends with {text!r}")
         if len(found) > 1:
             raise ProblemError(HTTPStatus.CONFLICT, f"several ids end with {text!r}: {', '.join(sorted(found)[:3])}")
         return _id(found.pop())
 
-    async def _recent_ending_with(self, text: str) -> set[str]:
+    def _recent_ending_with(self, text: str) -> set[str]:
         digits = text.replace("-", "")
         tail = bytes.fromhex(digits[len(digits) % 2 :])
-        recent = await self._live.recent()
-        return {one for one in map(to_text, recent.ending_with(tail)) if one.endswith(text)}
+        return {one for one in map(to_text, self._live.recent.ending_with(tail)) if one.endswith(text)}
 
     async def _history_ending_with(self, text: str) -> set[str]:
         page = await self._history.executions(ExecutionQuery(text=text, limit=PAGE))
@@ -86,13 +85,13 @@ class Reads:
 
     async def execution(self, execution: ExecutionId) -> ExecutionView:
         """One execution, with all that is known, and why it waits."""
-        view = await self._fresh(execution, await self._past(execution))
+        view = self._fresh(execution, await self._past(execution))
         if view is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
         waits_for = [from_text(u.execution) for u in view.upstream if u.state is None]
         known = {to_text(one): row for one, row in (await self.rows(waits_for)).items()}
         view = view.model_copy(update={"upstream": tuple(_told(u, known.get(u.execution)) for u in view.upstream)})
-        record = (await self._live.recent()).record(execution)
+        record = self._live.recent.record(execution)
         return view.model_copy(update={"why": why(view, self._live.board, now_ms(), record=record, upstream=known)})
 
     async def _past(self, execution: ExecutionId) -> ExecutionView | None:
@@ -100,12 +99,12 @@ class Reads:
         try:
             return await self._history.execution(execution)
         except HISTORY_AWAY:
-            if (await self._live.recent()).record(execution) is None:
+            if self._live.recent.record(execution) is None:
                 raise
             return None
 
-    async def _fresh(self, execution: ExecutionId, past: ExecutionView | None) -> ExecutionView | None:
-        steps = (await self._live.recent()).steps(execution)
+    def _fresh(self, execution: ExecutionId, past: ExecutionView | None) -> ExecutionView | None:
+        steps = self._live.recent.steps(execution)
         if not steps:
             return past
         present = shapes.execution(steps)
@@ -113,14 +112,13 @@ class Reads:
             return present
         return past if past.updated_at >= present.updated_at else shapes.joined(past, present)
 
-    async def heard(self, executions: Iterable[bytes]) -> dict[bytes, ExecutionRow]:
+    def heard(self, executions: Iterable[bytes]) -> dict[bytes, ExecutionRow]:
         """Those of which the live tail has heard: as they stand, be the history behind or away."""
-        recent = await self._live.recent()
-        return {e: shapes.row(last) for e in executions if (last := recent.last(e))}
+        return {e: shapes.row(last) for e in executions if (last := self._live.recent.last(e))}
 
     async def rows(self, executions: Sequence[bytes]) -> dict[bytes, ExecutionRow]:
         """Those of the executions that are known, each as fresh as can be."""
-        found = await self.heard(executions)
+        found = self.heard(executions)
         if rest := [e for e in executions if e not in found]:
             found |= {from_text(row.execution): row for row in await self._history.rows(rest)}
         return found
@@ -150,7 +148,7 @@ class Reads:
     async def events(self, execution: ExecutionId) -> list[EventView]:
         """The transitions of an execution, oldest first."""
         past = await self._history.events(execution)
-        newer = [shapes.event(m) for m in (await self._live.recent()).steps(execution)]
+        newer = [shapes.event(m) for m in self._live.recent.steps(execution)]
         events = past + [e for e in newer if not past or e.at > past[-1].at]
         if not events:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
@@ -172,7 +170,7 @@ class Reads:
 
     async def task(self, task: str) -> TaskView:
         """One definition, in force or deleted."""
-        match (await self._live.recent()).tasks.get(task):
+        match self._live.tasks.get(task):
             case TaskCreated() as made:
                 return shapes.task(made)
             case TaskDeleted(at=at):
@@ -201,7 +199,7 @@ class Reads:
 
     async def pipeline(self, pipeline: str) -> PipelineView:
         """One pipeline, unless all its tasks are deleted."""
-        made = (await self._live.recent()).pipelines.get(pipeline)
+        made = self._live.pipelines.get(pipeline)
         found = shapes.pipeline(made) if made else await self._history.pipeline(pipeline)
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no pipeline {shown(pipeline)}")
@@ -212,8 +210,7 @@ class Reads:
 
     async def _keeps(self, tasks: Sequence[str]) -> bool:
         """Whether one of these tasks is not deleted."""
-        recent = await self._live.recent()
-        heard = {task: recent.tasks.get(task) for task in tasks}
+        heard = {task: self._live.tasks.get(task) for task in tasks}
         if any(isinstance(last, TaskCreated) for last in heard.values()):
             return True
         rest = [task for task, last in heard.items() if last is None]

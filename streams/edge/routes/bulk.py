@@ -26,13 +26,12 @@ async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
 @router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
 async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Execute many again; a filter means those that have ended. `executions` of the answer: the new ids by the old."""
-    recent = await here.live.recent()
-
-    def allowed(row: ExecutionRow) -> str | None:
-        return forbidden.retrying(recent, from_text(row.execution))
-
-    chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], allowed)
+    chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], lambda row: _retrying(here, row))
     return await _send(here, {one: RetryEvent(execution=one) for one in chosen}, refused)
+
+
+def _retrying(here: Context, row: ExecutionRow) -> str | None:
+    return forbidden.retrying(here.reads, from_text(row.execution))
 
 
 async def _send(here: Context, events: dict[str, AnyEvent], refused: list[RefusalView]) -> BulkAnswer:
