@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -31,14 +30,10 @@ def worker(
     slots: Annotated[int | None, Parameter(help="How many attempts run at once.")] = None,
 ) -> None:
     """Execute: run what the scheduler gives."""
-    from streams.local.errors import SetupError  # noqa: PLC0415  (other commands need none of it)
-    from streams.local.preflight import check_pipelines  # noqa: PLC0415  (the same)
+    from streams.local.preflight import check_pipelines  # noqa: PLC0415  (other commands need none of it)
     from streams.worker.worker import run_worker  # noqa: PLC0415  (the same)
 
-    try:
-        check_pipelines(settings())
-    except SetupError as error:
-        sys.exit(f"headrace worker: {error}")
+    check_pipelines(settings())
     given = {"pool": pool, "slots": slots}
     changes = {name: value for name, value in given.items() if value is not None}
     _run(run_worker, read_settings(**(settings().model_dump() | changes)))

@@ -57,7 +57,10 @@ def dashboard_role(settings: Settings) -> Role:
 
 @contextmanager
 def running(settings: Settings, say: Callable[[str], None], supervisor: Supervisor) -> Iterator[None]:
-    """Kafka and its roles up while inside; everything stopped, in order, when left. Raises SetupError."""
+    """Kafka and its roles up while inside; everything stopped, in order, when left.
+
+    Raises SetupError, and SettingsError for a setting that cannot be.
+    """
     preflight.check_pipelines(settings)
     preflight.check_home(settings.home)
     with only_one(settings.home, settings.pipelines_dir):

@@ -13,6 +13,10 @@ RESTART = (
     "Workers run, and they read their folder (HEADRACE_PIPELINES_DIR) when they start: "
     "restart them before you execute functions that are new or changed.\n"
 )
+ELSEWHERE = (
+    "The worker here reads {its} and knows no function of {folder}: "
+    "before you execute one, start Headrace again with HEADRACE_PIPELINES_DIR={folder}.\n"
+)
 
 
 def up(*, once: bool = False) -> None:
@@ -57,26 +61,30 @@ def load(folder: Path | None = None, /) -> None:
     An API that is still starting is waited for: 60 s, then the exit code is 5.
 
     Args:
-        folder: Its *.py files are loaded; none: the folder that the settings name.
+        folder: Its *.py files are loaded; none: the folder that the settings name, or else that of the running `up`.
     """
     from pipelines.loader import load_folder  # noqa: PLC0415  (other commands need none of it)
     from streams.local.api_there import api_there  # noqa: PLC0415  (the same)
-    from streams.local.errors import SetupError  # noqa: PLC0415  (the same)
+    from streams.local.cluster import local_settings  # noqa: PLC0415  (the same)
     from streams.local.example import register as make_known  # noqa: PLC0415  (the same)
+    from streams.local.lockfile import holder  # noqa: PLC0415  (the same)
     from streams.local.preflight import check_folder, check_pipelines  # noqa: PLC0415  (the same)
     from ui.cli.exits import mapped  # noqa: PLC0415  (the same)
 
-    try:
-        check_folder(folder, "the command names") if folder else check_pipelines(settings())
-    except SetupError as error:
-        sys.exit(f"headrace load: {error}")
-    folder = folder or settings().pipelines_dir
+    here = local_settings(settings())
+    up_runs = holder(here.home)
+    its = Path(up_runs.pipelines) if up_runs and up_runs.pipelines else None
+    check_folder(folder, "the command names") if folder else check_pipelines(settings())
+    named = "pipelines_dir" in settings().model_fields_set
+    folder = folder or (here.pipelines_dir if named or its is None else its)
     with mapped(), api_there(print) as client:
         registry = load_folder(folder)
         make_known(client, registry, folder, print)
         if not (registry.errors or registry.events()):
             sys.exit(f"headrace load: no *.py file in {folder} defines a task or a pipeline; name the folder of yours")
-        if registry.functions and client.workers():
+        if registry.functions and its and its != folder.expanduser().absolute():
+            sys.stdout.write(ELSEWHERE.format(its=its, folder=folder))
+        elif registry.functions and client.workers():
             sys.stdout.write(RESTART)
     sys.exit(1 if registry.errors else 0)
 

@@ -11,7 +11,7 @@ from pipelines.requests import ExecutionFilter
 from pipelines.views import ExecutionRow
 from streams.local.screen import Screen
 from streams.local.timeline import ended
-from streams.local.upstreams import unknown_upstreams
+from streams.local.upstreams import unknown_in_folder
 from ui.client import ApiError, ApiUnavailableError, Client
 
 EXAMPLE = "weather"
@@ -41,11 +41,11 @@ def register(client: Client, registry: Registry, folder: Path, say: Callable[[st
 
 def _remark(client: Client, registry: Registry, say: Callable[[str], None]) -> None:
     """Say what waits for what nobody knows, and what else can be executed. Raises ApiError and ApiUnavailableError."""
-    for line in unknown_upstreams(client, registry):
+    for line in unknown_in_folder(client, registry):
         say(f"Warning: {line}")
     if kept := _kept(client, registry):
-        gone = f"and not in this folder: {kept}; `{command('delete')}` removes them"
-        say(f"Kept from earlier, {f'and not loaded now: {kept}' if registry.errors else gone}.")
+        where = "not loaded now" if registry.errors else "not in this folder (created, or loaded before)"
+        say(f"Kept as well, {where}: {kept}; `{command('tasks')}` lists all.")
 
 
 def contents(registry: Registry) -> str:

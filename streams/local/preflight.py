@@ -10,7 +10,7 @@ import psutil
 from streams.kafka_there import hosts_of
 from streams.local.errors import SetupError
 from streams.local.ports import is_free
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 
 LEAST_FREE = 1_000_000_000
 """Bytes of disk below which Kafka and ClickHouse would soon stop in the middle of something."""
@@ -85,18 +85,20 @@ def check_disk(home: Path, least: int = LEAST_FREE) -> None:
 
 
 def check_pipelines(settings: Settings) -> None:
-    """Raise SetupError where the settings name a folder of pipelines that is not there."""
+    """Raise SettingsError where the settings name a folder of pipelines that is not there."""
     if "pipelines_dir" in settings.model_fields_set:  # the default is the examples, wherever they are
         check_folder(settings.pipelines_dir, "HEADRACE_PIPELINES_DIR names")
 
 
 def check_folder(folder: Path, who: str) -> None:
-    """Raise SetupError where there is no such folder; `who` says in words where it was named."""
+    """Raise SettingsError where there is no such folder; `who` says in words where it was named."""
     folder = folder.expanduser()
     if folder.is_file():
-        raise SetupError(f"{who} {folder}, and that is a file: name its folder, {folder.parent}")
+        raise SettingsError(f"{who} {folder}, and that is a file: name its folder, {folder.parent}")
     if not folder.is_dir():
-        raise SetupError(f"{who} {folder}, and there is no such folder; make it, or name the one with your *.py files")
+        raise SettingsError(
+            f"{who} {folder}, and there is no such folder; make it, or name the one with your *.py files"
+        )
 
 
 def check_home(home: Path) -> None:

@@ -41,8 +41,8 @@ def up(settings: Settings, *, once: bool = False) -> int:
         print(f"headrace up: {error}", file=sys.stderr)  # noqa: T201  (standard error is where this belongs)
         return 1
     except KeyboardInterrupt:
-        screen.say(f"Stopped. The data stays in {settings.home} for the next start.")
-        return 1 if once else 0
+        good = not once
+    screen.say(f"Stopped. The data stays in {settings.home} for the next start.")
     return 0 if good else 1
 
 

@@ -355,6 +355,13 @@ def test_an_unknown_execution_is_said_to_be_unknown(theatre: Stage, page: Page, 
     expect(page.get_by_text("No output yet.")).to_be_visible()
 
 
+def test_a_word_that_is_no_id_is_told_what_an_id_is(theatre: Stage, page: Page) -> None:
+    """It can never appear: nobody is to wait for it."""
+    page.goto(f"{theatre.url}/execution?id=nosuch")
+    expect(page.get_by_text("nosuch is no execution's id.")).to_be_visible()
+    expect(page.get_by_text("it appears here by itself")).to_have_count(0)
+
+
 def test_many_attempts_and_neighbours_stay_in_their_places(theatre: Stage, page: Page) -> None:
     """Of fifty attempts the last is in sight below its columns' names; on a telephone no long name is cut."""
     tries, now = 50, datetime.now(UTC)

@@ -18,6 +18,7 @@ from pipelines.requests import BulkRequest, ExecutionFilter, ExecutionQuery
 from pipelines.views import (
     CHANGEABLE,
     TERMINAL_STATES,
+    Accepted,
     BulkAnswer,
     ExecutionPage,
     ExecutionView,
@@ -130,6 +131,11 @@ def application(world: World) -> FastAPI:
     def logs(name: str, after: str = "", limit: int = 500) -> list[LogView]:
         start = int(after or 0)
         return world.lines.get(name, [])[start : start + limit]
+
+    @app.post("/v1/executions/{name}/retry")
+    def again(name: str) -> Accepted:
+        world.act("retry", name)
+        return Accepted(execution=world.rows[name].retried_as, task=world.rows[name].task)
 
     @app.post("/v1/executions/{verb}")
     def many(verb: Verb, wanted: BulkRequest) -> BulkAnswer:

@@ -25,6 +25,23 @@ def test_all_that_is_typed_is_explained(words: tuple[str, ...]) -> None:
     assert [one.name for one in shown if not one.parameter.help] == []
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["up", "extra"], "'extra' is too much here; `./dev up --help` says what can be given"),
+        (["delete", "greet", "extra"], "`./dev headrace delete --help`"),
+        (["bench", "latncy"], "`./dev bench --help` says what can be given; did you mean latency?"),
+    ],
+)
+def test_a_word_too_many_is_named(words: list[str], said: str) -> None:
+    """In our words, with the command whose help says what can be given."""
+    env = {**os.environ, "HEADRACE_COMMAND": "./dev headrace", "COLUMNS": "200"}
+    line = [sys.executable, "-m", "headrace", *words]
+    done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert "Tokens" not in done.stderr
+
+
 def test_the_list_of_commands_is_short(capsys: pytest.CaptureFixture[str]) -> None:
     """Of each command the first paragraph; the rest is told by its own help."""
     APP.help_print([])

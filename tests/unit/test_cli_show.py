@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
-from showroom.world import World
+from showroom.world import World, running
 
 from pipelines.views import ExecutionView
 from ui.cli.looks import cell, table
@@ -58,6 +58,16 @@ def test_what_was_lost_says_what_is_known() -> None:
     assert [line.split()[:2] for line in lines if line.startswith(("found", "ended", "ran"))] == [["found", "lost"]]
     lines = drawn(world.rows[world.add("p.load", "succeeded", ran_ms=5)])
     assert "delivery" not in lines
+
+
+def test_of_several_attempts_it_is_said_whose_times_they_are() -> None:
+    """The last one's; and the bars are explained."""
+    world, now = World(), datetime.now(UTC)
+    lines = drawn(world.rows[world.add("p.load", "running", **running(now, 3))])
+    assert "last attempt started" in lines
+    assert "last attempt waited" in lines
+    assert "░ wait █ ran" in lines
+    assert "last attempt" not in drawn(world.rows[world.add("p.load", "running", **running(now, 1))])
 
 
 def test_a_cell_is_one_line_that_shows_where_it_was_cut() -> None:

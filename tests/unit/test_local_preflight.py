@@ -22,7 +22,7 @@ from streams.local.preflight import (
     ports,
 )
 from streams.local.supervisor import Supervisor
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None
 def test_a_folder_of_pipelines_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     """The variable and the folder are named, and the examples do not take its place; unnamed, they do."""
     named = local_settings(Settings(home=tmp_path, pipelines_dir=tmp_path / "nowhere"))
-    with pytest.raises(SetupError, match=r"HEADRACE_PIPELINES_DIR names .*/nowhere, and there is no such folder"):
+    with pytest.raises(SettingsError, match=r"HEADRACE_PIPELINES_DIR names .*/nowhere, and there is no such folder"):
         check_pipelines(named)
     check_pipelines(local_settings(Settings(home=tmp_path)))
     check_pipelines(Settings(home=tmp_path, pipelines_dir=tmp_path))
@@ -93,7 +93,7 @@ def test_a_folder_of_pipelines_that_is_not_there_is_one_clear_line(tmp_path: Pat
 def test_a_file_in_place_of_the_folder_is_told_its_folder(tmp_path: Path) -> None:
     """Nobody is asked to make what is there."""
     (tmp_path / "mine.py").write_text("")
-    with pytest.raises(SetupError, match=rf"mine.py, and that is a file: name its folder, {tmp_path}$"):
+    with pytest.raises(SettingsError, match=rf"mine.py, and that is a file: name its folder, {tmp_path}$"):
         check_folder(tmp_path / "mine.py", "the command names")
 
 

@@ -114,3 +114,12 @@ def test_a_run_that_nobody_named_is_short() -> None:
     assert formats.run("019ae2f3-8674-7cc1-9e77-80a1be931452") == "80a1be931452"
     assert formats.run("nightly-2026-11-23") == "nightly-2026-11-23"
     assert formats.run("") == "-"
+
+
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [("nosuch", False), ("1b0d6b2", False), ("1b0d6b21", True), (" 019AB0C4-0000-7000-8000-1B0D6B2186F1", True)],
+)
+def test_an_id_is_told_from_any_word(name: str, may: bool) -> None:  # noqa: FBT001  (a parameter of pytest)
+    """Whole or by its end, of at least eight characters."""
+    assert formats.may_be_id(name) is may

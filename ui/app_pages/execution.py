@@ -61,7 +61,12 @@ def show_execution(head: header.Header, spots: Spots, name: str) -> None:
 
 
 def missing(name: str, *, refreshes: bool) -> None:
-    """Nobody knows it: that, and when that may change."""
+    """Nobody knows it: that, and when that may change, or what an id is."""
+    if not formats.may_be_id(name):
+        st.info(
+            f"{formats.plain(name)} is no execution's id. Give the id, or its last twelve characters as lists show it."
+        )
+        return
     st.info(f"There is no execution {formats.plain(name)}, or it is kept no longer.")
     then = "it appears here by itself" if refreshes else "look again then"
     st.caption(f"One that was only just submitted takes a moment to be known: {then}.")

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from pipelines.model import Delivery
 from pipelines.requests import BulkRequest
 from pipelines.views import CHANGEABLE, BulkAnswer, Verb
 from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_json
 from ui.cli.exits import Exit, UsageError, mapped
-from ui.cli.guess import ask_first, guessing, run_or_task
+from ui.cli.guess import ask_first, guessing, run_or_task, unknown_names
 from ui.cli.listing import NO_FILTER, Filter
 from ui.cli.looks import console, notes, safe
 from ui.cli.waiting import report
@@ -19,6 +20,8 @@ from ui.client import Client
 from ui.parts import formats
 
 Text = Annotated[str, Parameter(show_default=False)]
+
+TWICE = "the lost one may have run: this at_most_once task may now run a second time"
 
 
 def cancel(*ids: str, reason: Text = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
@@ -38,7 +41,7 @@ def cancel(*ids: str, reason: Text = "", yes: Yes = False, which: Filter = NO_FI
                 accepted = client.cancel(ids[0], reason=reason)
             return report(client, accepted, common, wait=False)
         wanted = _request(client, ids, which, "cancel", reason=reason, yes=yes)
-        return _shown(client.cancel_many(wanted), common, "has not ended")
+        return _shown(client, wanted, client.cancel_many(wanted), common, "has not ended")
 
 
 def retry(
@@ -60,11 +63,13 @@ def retry(
     with connected() as client:
         if len(ids) == 1:
             with guessing(client, ids[0], run_or_task):
-                ask_first(client.execution, ids[0])
+                old = ask_first(client.execution, ids[0])
                 accepted = client.retry(ids[0])
+            if old and old.state == "lost" and old.delivery is Delivery.AT_MOST_ONCE:
+                notes.print(TWICE, soft_wrap=True)
             return report(client, accepted, common, wait=wait)
         wanted = _request(client, ids, which, "retry", yes=yes)
-        return _shown(client.retry_many(wanted), common, "has ended")
+        return _shown(client, wanted, client.retry_many(wanted), common, "has ended")
 
 
 def finish(
@@ -111,7 +116,7 @@ def _request(
     return BulkRequest(filter=chosen, expected=total, reason=reason)
 
 
-def _shown(answer: BulkAnswer, common: Common, standing: str) -> None:
+def _shown(client: Client, wanted: BulkRequest, answer: BulkAnswer, common: Common, standing: str) -> None:
     if common.json:
         print_json(answer)
     else:
@@ -121,5 +126,7 @@ def _shown(answer: BulkAnswer, common: Common, standing: str) -> None:
             notes.print(safe(f"{one.execution}: {one.detail}"))
     if not answer.accepted and not answer.refused:
         notes.print(f"no execution that {standing} matches: nothing was changed")
+        for hint in unknown_names(client, wanted.filter) if wanted.filter else ():
+            notes.print(safe(hint), soft_wrap=True)
     if answer.refused:
         sys.exit(Exit.FAILED)

@@ -1,13 +1,17 @@
 """The command line: what there is, in one table. A command's module is imported when it is called."""
 
-from cyclopts import App, Group
+from cyclopts import App, CycloptsError, CycloptsPanel, Group, UnusedCliTokensError
+from rich.panel import Panel
 
 from headrace import __version__
 from pipelines.command import command
+from pipelines.faults import nearest, shown
 
 DO = Group("Do", sort_key=1)
 LOOK = Group("Look", sort_key=2)
-_QUESTION = "sql 'SELECT state, count() FROM executions GROUP BY state'"
+QUESTION = "SELECT state, count() FROM executions GROUP BY state"
+"""A first one for the history."""
+_ASK = f"sql '{QUESTION}'"
 
 COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
     "submit": (
@@ -64,7 +68,7 @@ COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
         "ui.cli.sql:sql",
         LOOK,
         "A question to the history in ClickHouse.",
-        f"For example: {command(_QUESTION)}",
+        f"For example: {command(_ASK)}",
     ),
     "workers": ("ui.cli.pools:workers", LOOK, "Workers: where they are, how busy, and for how long silent."),
     "queues": ("ui.cli.pools:queues", LOOK, "How many wait, by pool and priority, the most critical first."),
@@ -83,8 +87,23 @@ Here and nowhere else, since the list is printed without importing the commands.
 
 def make_app() -> App:
     """The commands of this room; the entry point adds the roles."""
-    app = App(name="headrace", help="Data pipelines on a stream: the critical first.", version=__version__)
+    app = App(
+        name="headrace",
+        help="Data pipelines on a stream: the critical first.",
+        version=__version__,
+        error_formatter=_told,
+    )
     for name, (path, group, *paragraphs) in COMMANDS.items():
         app.command(path, name=name, group=group, help="\n\n".join(paragraphs))
     app.register_install_completion_command()
     return app
+
+
+def _told(error: CycloptsError) -> Panel:
+    """The library's message, but for one that only its own people understand."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        word, names = error.unused_tokens[0], error.command_chain or ()
+        known = [] if error.app is None else [name for name in error.app if not name.startswith("-")]
+        helped = command(" ".join([*names, "--help"]))
+        return CycloptsPanel(f"{shown(word)} is too much here; `{helped}` says what can be given{nearest(word, known)}")
+    return CycloptsPanel(error)

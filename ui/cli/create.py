@@ -8,6 +8,7 @@ from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import events_of
 from ui.cli.exits import mapped
 from ui.cli.looks import console, safe
+from ui.cli.upstreams import warn_of_unknown
 
 
 def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, common: Common = PLAIN) -> None:
@@ -21,6 +22,7 @@ def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, com
         events = events_of(file, "create")
     with connected() as client:
         accepted = client.send(events)
+        warn_of_unknown(client, events)
     if common.json:
         return print_json(accepted)
     for one in accepted:

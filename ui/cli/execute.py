@@ -51,7 +51,9 @@ def execute(
         with guessing(client, name or pipeline or "", kept_or_nearly_same):
             whole = _pipeline_meant(client, name, pipeline, run)
             made = client.run_pipeline(whole, **said) if whole else client.execute(name or "", **said)
-        return report_all(client, [made], common, wait=wait) if whole else report(client, made, common, wait=wait)
+        if whole and wait:
+            return report_all(client, [made], common, wait=True)
+        return report(client, made, common, wait=wait)
 
 
 def _pipeline_meant(client: Client, name: str | None, pipeline: str | None, run: str | None) -> str | None:

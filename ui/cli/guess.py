@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pipelines.command import command
-from pipelines.faults import nearest
+from pipelines.faults import nearest, shown
 from pipelines.requests import ExecutionFilter
 from ui.cli.exits import Exit, stop
-from ui.client import ApiError, ApiUnavailableError, Client, tasks_kept
+from ui.client import ApiError, ApiUnavailableError, Client, found, tasks_kept
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def guessing(client: Client, name: str, guess: Callable[[Client, str], str]) -> 
 def run_or_task(client: Client, name: str) -> str:
     """For the id of an execution: where a run or a task has this name, how to list its executions."""
     for what in ("run", "task"):
-        if client.executions(ExecutionFilter.model_validate({what: name}), limit=1).items:
+        if _ran(client, **{what: name}):
             listed = command(f"list --{what} {shlex.quote(name)}")
             return f"; there is a {what} of that name, list its executions with `{listed}`"
     return ""
@@ -52,7 +52,7 @@ def run_or_task(client: Client, name: str) -> str:
 
 def kept_or_nearly_same(client: Client, name: str) -> str:
     """For what is to be executed: that it ran and is not kept, or the name that is nearly the same."""
-    if client.executions(ExecutionFilter(task=name), limit=1).items:
+    if _ran(client, task=name):
         return "; it ran before, but is not kept: a submitted task runs once, and a deleted one is gone"
     return nearly_same(client, name)
 
@@ -67,16 +67,21 @@ def nearly_pipeline(client: Client, name: str) -> str:
     return nearest(name, _pipelines(client))
 
 
-def unknown_task(client: Client, name: str) -> str:
-    """For a list without rows: that no task of that name is kept or ever ran, and the name that is nearly the same."""
-    try:
-        client.task(name)
-    except ApiError as error:
-        if error.status != NOT_FOUND:
-            raise
-        ran = client.executions(ExecutionFilter(task=name), limit=1).items
-        return "" if ran else f"{error}{nearest(name, tasks_kept(client))}"
-    return ""
+def unknown_names(client: Client, which: ExecutionFilter) -> list[str]:
+    """For a filter that nothing matches: what it names that is not kept and never ran, and what is nearly the same."""
+    lines = []
+    if (name := which.task) and not found(client.task, name) and not _ran(client, task=name):
+        lines.append(f"no task {shown(name)}{nearest(name, tasks_kept(client))}")
+    if (name := which.pipeline) and not found(client.pipeline, name) and not _ran(client, pipeline=name):
+        lines.append(f"no pipeline {shown(name)}{nearly_pipeline(client, name)}")
+    if (name := which.run) and not _ran(client, run=name):
+        lines.append(f"no run {shown(name)}")
+    return lines
+
+
+def _ran(client: Client, **which: str) -> bool:
+    """Whether there is an execution of that name."""
+    return bool(client.executions(ExecutionFilter.model_validate(which), limit=1).items)
 
 
 def pipeline_or_nearly_task(client: Client, name: str) -> str:

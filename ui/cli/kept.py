@@ -5,8 +5,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines.command import command
+from pipelines.requests import ExecutionFilter
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.looks import cell, console, moment, name, notes
+from ui.cli.guess import unknown_names
+from ui.cli.looks import cell, console, moment, name, notes, safe
 from ui.cli.tables import Row, fitted
 from ui.parts import formats
 
@@ -28,8 +30,11 @@ def tasks(
     """
     with connected() as client:
         found = client.tasks(pipeline=pipeline, limit=limit, after=after)
+        hints = [] if found or common.json else unknown_names(client, ExecutionFilter(pipeline=pipeline))
     if common.json:
         return print_json(found)
+    if hints:
+        return notes.print(safe(hints[0]), soft_wrap=True)
     if not found:
         return notes.print(f"No task is kept. Keep one: {command('create FILE')}")
     rows: list[Row] = [

@@ -11,8 +11,9 @@ from cyclopts.validators import Number
 from pipelines.requests import ExecutionFilter, Order
 from pipelines.views import ExecutionPage, ExecutionRow, StateName
 from ui.cli.common import PLAIN, Common, connected, print_json
-from ui.cli.exits import UsageError
-from ui.cli.guess import unknown_task
+from ui.cli.exits import UsageError, mapped
+from ui.cli.guess import unknown_names
+from ui.cli.kinds import KINDS, no_kind
 from ui.cli.looks import console, moment, name, notes, safe, state
 from ui.cli.tables import Row, fitted
 from ui.cli.times import since
@@ -56,7 +57,9 @@ class Filter:
     """Only those that waited longer than their --max-latency."""
 
     def resolved(self) -> ExecutionFilter:
-        """The filter as the API takes it. Raises UsageError for a time that is none."""
+        """The filter as the API takes it. Raises UsageError for a kind or a time that is none."""
+        if unknown := [kind for kind in self.kind if kind not in KINDS]:
+            raise UsageError(no_kind(unknown[0]))
         given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return ExecutionFilter(**given | {"since": since(self.since), "until": since(self.until)})
 
@@ -92,12 +95,14 @@ def executions(
         cursor: For programs: `next` of the answer before, as `-o json` has it; what comes meanwhile moves no rows.
         common: Of every command.
     """
-    with connected() as client:
+    with mapped():
         if cursor and page > 1:
             raise UsageError("--page counts from the first page, --cursor goes on behind another: give one of them")
-        ask = partial(client.executions, which.resolved(), order=order, limit=limit)
+        chosen = which.resolved()
+    with connected() as client:
+        ask = partial(client.executions, chosen, order=order, limit=limit)
         found = ask(cursor=cursor) if cursor else _page(ask, page)
-        hint = unknown_task(client, which.task) if which.task and not found.total and not common.json else ""
+        hints = [] if found.total or common.json else unknown_names(client, chosen)
     if common.json:
         print_json(found)
     else:
@@ -105,7 +110,7 @@ def executions(
         if found.next:
             more = f"--cursor {found.next}" if cursor else f"--page {page + 1}"
             notes.print(f"more: {more}", style="dim", soft_wrap=True)
-    if hint:
+    for hint in hints:
         notes.print(safe(hint), soft_wrap=True)
 
 

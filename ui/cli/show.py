@@ -17,7 +17,8 @@ from ui.cli.guess import guessing, run_or_task
 from ui.cli.looks import LOOKS, cell, console, exactly, safe, state, table
 from ui.parts import formats
 
-BAR, NARROW_BAR, ROOMY = 30, 12, 110
+LEGEND = "░ wait █ ran"
+BAR, NARROW_BAR, ROOMY = 30, len(LEGEND), 110
 """Columns of the timeline; the same on a narrow terminal; columns of one that is not narrow."""
 ERROR = 60
 """Characters of an attempt's error; all of the last one stands below."""
@@ -78,6 +79,7 @@ def begin_of_result(view: ExecutionView) -> Iterator[Text]:
 
 
 def _facts(view: ExecutionView) -> Table:
+    last = "last attempt " if view.attempt > 1 else ""
     facts = {
         "kind": view.kind,
         "run": view.run,
@@ -85,10 +87,10 @@ def _facts(view: ExecutionView) -> Table:
         "pool, queue": f"{view.pool}, {view.queue}",
         "created": exactly(view.created_at),
         "due": exactly(view.due_at),
-        "started": exactly(view.started_at),
+        f"{last}started": exactly(view.started_at),
         formats.ended(view.state): _end(view),
-        "waited": formats.wait(view.waited_ms, view.max_latency_ms),
-        "ran": formats.duration(view.ran_ms),
+        f"{last}waited": formats.wait(view.waited_ms, view.max_latency_ms),
+        f"{last}ran": formats.duration(view.ran_ms),
         "worker": view.worker,
         "delivery": formats.delivery(view.delivery),
         "retry of": view.retry_of,
@@ -107,7 +109,7 @@ def _end(view: ExecutionView) -> str | None:
 
 def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
     """A bar an attempt, all on one scale: light where it waited, full where it ran, hatched where it may have."""
-    columns = ["attempt", "state", "", "waited", "ran", "worker", "error"]
+    columns = ["attempt", "state", LEGEND, "waited", "ran", "worker", "error"]
     drawn = table(columns, right=["waited", "ran"], whole=columns[:5])
     moments = [m for a in attempts for m in (a.ready_at or a.dispatched_at, a.finished_at or now) if m]
     start, end = min(moments), max(moments)

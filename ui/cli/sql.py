@@ -1,7 +1,7 @@
 """`headrace sql QUERY`."""
 
 from itertools import compress
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 from pydantic import JsonValue
@@ -10,11 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.views import QueryAnswer
+from ui.cli.app import QUESTION
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_file
 from ui.cli.exits import UsageError, mapped
 from ui.cli.looks import WIDE, console, notes, safe, table
 from ui.parts import formats
+
+LINES = 2
+"""Of a long value, about so many lines of the terminal."""
 
 
 def sql(
@@ -36,7 +40,7 @@ def sql(
     with mapped():
         statement = read_file(query[1:]) if query.startswith("@") else query
         if not statement.strip():
-            raise UsageError("the statement is empty; write one, such as 'SELECT * FROM executions LIMIT 5'")
+            raise UsageError(f"the statement is empty; write one, such as {QUESTION!r}")
         parameters = dict(_parameter(p) for p in param)
     with connected() as client:
         answer = client.sql(statement, parameters, writes=writes)
@@ -46,7 +50,9 @@ def sql(
     fits = Measurement.get(console, console.options.update(max_width=WIDE), wide).maximum <= console.width
     console.print(wide if fits or not answer.rows else _tall(answer))
     cut = ", cut at the limit" if answer.cut else ""
-    return notes.print(f"{formats.number_of(len(answer.rows), 'row')} in {formats.duration(answer.elapsed_ms)}{cut}")
+    more = "; what ends with … is cut, all of it: -o json" if not fits and _any_long(answer) else ""
+    rows = formats.number_of(len(answer.rows), "row")
+    return notes.print(f"{rows} in {formats.duration(answer.elapsed_ms)}{cut}{more}", soft_wrap=True)
 
 
 def _parameter(text: str) -> tuple[str, JsonValue]:
@@ -73,9 +79,23 @@ def _tall(answer: QueryAnswer) -> Table:
     for number, row in enumerate(answer.rows, 1):
         drawn.add_row(Text(f"row {number}", "dim"))
         for name, value in compress(zip(answer.columns, row, strict=True), filled):
-            drawn.add_row(safe(name), _cell(value))
+            drawn.add_row(safe(name), _begin(value))
     return drawn
 
 
-def _cell(value: JsonValue) -> Any:
+def _begin(value: JsonValue) -> Text:
+    """A value, cut where it is long and a person looks on."""
+    cell = _cell(value)
+    return cell[: LINES * console.width].append("…") if _is_long(value) else cell
+
+
+def _any_long(answer: QueryAnswer) -> bool:
+    return any(_is_long(value) for row in answer.rows for value in row)
+
+
+def _is_long(value: JsonValue) -> bool:
+    return console.width < WIDE and len(_cell(value)) > LINES * console.width
+
+
+def _cell(value: JsonValue) -> Text:
     return safe(value if isinstance(value, str) else None if value is None else str(value))

@@ -9,12 +9,13 @@ from pydantic import TypeAdapter
 
 from pipelines.command import command as typed
 from pipelines.events import SubmitEvent
-from pipelines.faults import shown
 from pipelines.model import AnyTask, Delivery, Task, Trigger
 from ui.cli.common import PLAIN, Common, connected, undecided
 from ui.cli.documents import events_of, read_file, read_json
 from ui.cli.exits import UsageError, mapped
+from ui.cli.kinds import KINDS, no_kind
 from ui.cli.times import due
+from ui.cli.upstreams import warn_of_unknown
 from ui.cli.waiting import report, report_all
 
 Many = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
@@ -24,7 +25,6 @@ AS_IN_JSON = Parameter(name_transform=str.lower)
 
 app = App(name="submit")
 TASK: TypeAdapter[AnyTask] = TypeAdapter(Task)
-KINDS = tuple(kind.model_fields["kind"].default for kind in AnyTask.__args__)
 
 
 @Parameter(name="*")
@@ -88,9 +88,11 @@ def submit(kind: str, name: str, own: dict[str, Any], options: Options, common: 
     with mapped():
         named = options.id or f"{name.replace('.', '-')[:180]}-{secrets.token_hex(4)}"
         task = TASK.validate_python({"id": named, "kind": kind, **own, **options.fields()})
-        at = due(options.at)
+        event = SubmitEvent(task=task, run=options.run, at=due(options.at))
     with connected() as client:
-        report(client, client.submit(task, run=options.run, at=at), common, wait=options.wait)
+        accepted = client.submit(event.task, run=event.run, at=event.at)
+        warn_of_unknown(client, [event])
+        report(client, accepted, common, wait=options.wait)
 
 
 @app.command(help=_help("A command for `sh -c`, in the sandbox", "submit shell 'echo hi'"))
@@ -201,11 +203,13 @@ def document(
     """
     with mapped():
         if words:
-            raise UsageError(f"{shown(words[0])} is no kind of task: {', '.join(KINDS)} are; or name a file by --file")
+            raise UsageError(no_kind(words[0]))
         if file is None:
             raise UsageError(f"say what to submit: a kind ({', '.join(KINDS)}) or --file")
         events = events_of(file, "submit")
     with connected() as client:
-        report_all(client, client.send(events), common, wait=wait)
+        accepted = client.send(events)
+        warn_of_unknown(client, events)
+        report_all(client, accepted, common, wait=wait)
     if not wait and not common.json and not all(isinstance(one, SubmitEvent) for one in events):
         undecided("sent")

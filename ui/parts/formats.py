@@ -90,6 +90,11 @@ def short_id(execution: str) -> str:
     return execution[-12:]
 
 
+def may_be_id(name: str) -> bool:
+    """Whether an execution could have this id, or one that ends so."""
+    return re.fullmatch(r"[0-9a-f-]{8,36}", name.strip().lower()) is not None
+
+
 def run(name: str) -> str:
     """A run's name; of a UUID, which a run has that nobody named, only the group that tells it from others."""
     return name.rpartition("-")[2] if _UUID.fullmatch(name) else text(name)

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from pipelines.ids import execution_id, to_text
 from pipelines.model import ExternalTask, PipelineModel, SleepTask, UpstreamRef
 from pipelines.requests import BulkRequest, ExecutionFilter
+from streams.local.lockfile import only_one
 from tests.integration.edge.listing import until
 from ui.client import ApiError, Client
 
@@ -84,14 +85,33 @@ def test_loading_names_what_is_kept_and_not_in_the_folder(system: Any, tmp_path:
         f"from headrace import Pipeline\n\npipeline = Pipeline({name!r})\npipeline.sleep('nap', seconds=0)\n"
     )
     (tmp_path / "empty").mkdir()
-    _, _, kept = system.run("load", str(tmp_path)).stdout.partition("Kept from earlier, and not in this folder: ")
+    _, _, kept = system.run("load", str(tmp_path)).stdout.partition("Kept as well, not in this folder ")
     assert name not in kept
     (tmp_path / "empty" / "bad.py").write_text("1 / 0")
-    assert "Kept from earlier, and not loaded now: the " in system.run("load", str(tmp_path / "empty")).stdout
+    assert "Kept as well, not loaded now: the " in system.run("load", str(tmp_path / "empty")).stdout
     (tmp_path / "empty" / "bad.py").unlink()
-    _, _, kept = system.run("load", str(tmp_path / "empty")).stdout.partition("Kept from earlier, ")
-    assert kept.startswith("and not in this folder: the ")
-    assert kept.endswith("delete` removes them.\n")
+    _, _, kept = system.run("load", str(tmp_path / "empty")).stdout.partition("Kept as well, ")
+    assert kept.startswith("not in this folder (created, or loaded before): the ")
+    assert kept.endswith("`headrace tasks` lists all.\n")
+
+
+def test_the_folder_of_the_running_system_is_loaded(system: Any, tmp_path: Any, name: str) -> None:
+    """Unless another one is named; then it is said that the worker has not read it."""
+    home = system.settings.home
+    function = "\n\n@task\ndef f_{}(payload):\n    return payload\n"
+    for folder in ("its", "mine"):
+        (tmp_path / folder).mkdir()
+        text = f"from headrace import task{function.format(name.replace('-', '_') + folder)}"
+        (tmp_path / folder / "one.py").write_text(text)
+    with only_one(home, tmp_path / "its"):
+        unnamed = system.run("load").stdout
+        assert unnamed.startswith(f"Loaded from {tmp_path}/its: ")
+        named = system.run("load", HEADRACE_PIPELINES_DIR=str(tmp_path / "mine")).stdout
+        given = system.run("load", str(tmp_path / "mine")).stdout
+    for said in (named, given):
+        assert said.startswith(f"Loaded from {tmp_path}/mine: ")
+        assert f"The worker here reads {tmp_path}/its and knows no function of {tmp_path}/mine" in said
+    assert "The worker here reads" not in unnamed
 
 
 def test_a_folder_that_defines_nothing_is_a_failure(system: Any, tmp_path: Any) -> None:
@@ -99,7 +119,8 @@ def test_a_folder_that_defines_nothing_is_a_failure(system: Any, tmp_path: Any) 
     done = system.run("load", str(tmp_path))
     assert (done.returncode, f"no *.py file in {tmp_path} defines a task" in done.stderr) == (1, True)
     (tmp_path / "one.py").write_text("")
-    assert f"name its folder, {tmp_path}" in system.run("load", str(tmp_path / "one.py")).stderr
+    wrong = system.run("load", str(tmp_path / "one.py"))
+    assert (wrong.returncode, f"name its folder, {tmp_path}" in wrong.stderr) == (2, True)
 
 
 def test_an_upstream_task_that_nobody_knows_is_warned_of(system: Any, client: Client, tmp_path: Any, name: str) -> None:
@@ -120,6 +141,21 @@ def test_an_upstream_task_that_nobody_knows_is_warned_of(system: Any, client: Cl
     assert (done.returncode, line) == (0, f"Warning: {tmp_path}/one.py:8: {why}")
 
 
+def test_an_upstream_task_that_nobody_knows_is_warned_of_in_orders(system: Any, client: Client, name: str) -> None:
+    """Of what is created or submitted as well; what was executed in that run is known, though it is not kept."""
+    client.submit(ExternalTask(id=name), run="r")
+    task = {"id": f"{name}-b", "kind": "external", "upstream": [f"{name}-none"]}
+    say = f"Warning: task '{name}-b' waits for '{name}-none', and there is no such task yet"
+    words = ["submit", "external", "--id", f"{name}-b", "--run", "r"]
+    for done in (
+        system.run("create", "-", stdin=json.dumps(task)),
+        system.run("submit", "--file", "-", stdin=json.dumps({"type": "submit", "task": task, "run": "s"})),
+        system.run(*words, "--upstream", f"{name}-none"),
+    ):
+        assert (done.returncode, say in " ".join(done.stderr.split()), "Warning" in done.stdout) == (0, True, False)
+    assert "Warning" not in system.run(*words[:3], f"{name}-c", *words[4:], "--upstream", name).stderr
+
+
 def test_a_task_with_upstream_tasks_wants_a_run(system: Any, client: Client, name: str) -> None:
     """Wrong usage, with the option to give; nothing is recorded."""
     client.create_task(ExternalTask(id=name, upstream=("u", UpstreamRef(task="other", run="monday"))))
@@ -138,6 +174,28 @@ def test_a_list_without_rows_says_that_there_is_no_such_task(system: Any, client
     assert done.returncode == 0
     assert f"no task '{name}x'; did you mean {name}?" in done.stderr
     assert "no task" not in system.run("list", "--task", name).stderr
+
+
+def test_a_name_in_a_filter_that_nobody_knows_is_said(system: Any, client: Client, name: str) -> None:
+    """Of a pipeline and of a run too, by what looks and by what orders; a kind that is none is wrong usage."""
+    client.create_pipeline(PipelineModel(id=name, tasks=(ExternalTask(id=f"{name}.a"),)))
+    until_kept(client, f"{name}.a")
+    for words in (["list"], ["cancel", "-y"], ["retry", "-y"], ["tasks"]):
+        done = system.run(*words, "--pipeline", f"{name}x")
+        assert (done.returncode, f"no pipeline '{name}x'; did you mean {name}?" in done.stderr) == (0, True), words
+    assert f"no run '{name}'" in system.run("list", "--run", name).stderr
+    assert "no pipeline" not in system.run("list", "--pipeline", name).stderr
+    for words in (["list"], ["cancel", "-y"]):
+        done = system.run(*words, "--kind", "shel")
+        assert (done.returncode, "'shel' is no kind of task: function, " in done.stderr) == (2, True)
+        assert "did you mean shell?" in done.stderr
+
+
+def test_what_a_pipelines_order_answers_is_an_object(system: Any, client: Client, name: str) -> None:
+    """As a task's is."""
+    client.create_pipeline(PipelineModel(id=name, tasks=tuple(ExternalTask(id=f"{name}.{one}") for one in "ab")))
+    done = system.run("execute", name, "-o", "json")
+    assert len(json.loads(done.stdout)["executions"]) == 2
 
 
 def test_loading_says_that_running_workers_have_read_their_folder(system: Any, client: Client, tmp_path: Any) -> None:
@@ -229,6 +287,16 @@ def test_rows_that_are_wider_than_the_terminal_stand_upright(system: Any) -> Non
         *(["row", "2"], ["n", "1"], ["a", "wide"], ["b", "long"]),
     ]
     assert len(system.run("sql", question, COLUMNS="200").stdout.splitlines()) == 3
+
+
+def test_a_long_value_is_cut_for_people(system: Any) -> None:
+    """It ends with a mark, and the last line says how to have all of it; a program has it anyway."""
+    question = "SELECT repeat('long ', 1000) AS a, 1 AS b"
+    done = system.run("sql", question, COLUMNS="80")
+    assert len(done.stdout.splitlines()) < 8
+    assert "…" in done.stdout
+    assert "what ends with … is cut, all of it: -o json" in done.stderr
+    assert "long " * 1000 in system.run("sql", question, "-o", "json").stdout
 
 
 def test_a_dead_letter_tells_its_whole_reason(system: Any, client: Client, name: str) -> None:
