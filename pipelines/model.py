@@ -212,6 +212,7 @@ class SleepTask(TaskBase):
 
 AnyTask = FunctionTask | PythonTask | ShellTask | SqlTask | HttpTask | ExternalTask | SleepTask
 Task = Annotated[AnyTask, Field(discriminator="kind")]
+KindName = Literal["function", "python", "shell", "sql", "http", "external", "sleep"]
 
 UNATTENDED = frozenset({"external", "sleep"})
 """Kinds that the scheduler runs by itself, without a worker."""

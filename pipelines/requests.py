@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from pipelines.model import Model, RunId
+from pipelines.model import KindName, Model, RunId
 from pipelines.views import StateName
 
 BULK_LIMIT = 10_000
@@ -21,7 +21,7 @@ class ExecutionFilter(Model):
     text: str | None = Field(None, max_length=200, description="Part of the task's id, the run or the execution's id.")
     state: tuple[StateName, ...] = AnyOf
     priority: tuple[Annotated[int, Field(ge=0, le=9)], ...] = AnyOf
-    kind: tuple[str, ...] = AnyOf
+    kind: tuple[KindName, ...] = AnyOf
     pool: tuple[str, ...] = AnyOf
     queue: tuple[str, ...] = AnyOf
     task: str | None = Field(None, max_length=200)

@@ -210,6 +210,7 @@ class Accepted(Model):
 
     execution: str | None = None
     task: str | None = None
+    pipeline: str | None = None
     run: str | None = None
     executions: dict[str, str] | None = None
     state: StateName | None = None
@@ -230,11 +231,15 @@ class RefusalView(Model):
 
 
 class BulkAnswer(Model):
-    """What became of a request about many: how many were taken on, what they are called now, who was left alone."""
+    """What became of a request about many: how many were taken on, what they are called now, who was left alone.
+
+    `detail`: what to know of a filter that nothing matched.
+    """
 
     accepted: int
     executions: dict[str, str]
     refused: tuple[RefusalView, ...] = ()
+    detail: str | None = None
 
 
 class ExecutionPage(Model):

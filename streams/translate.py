@@ -44,6 +44,7 @@ from streams.engine.commands import (
     TaskCommand,
 )
 from streams.engine.records import RetryPolicy, Rule, TaskDef
+from streams.engine.rejections import named
 from streams.engine.weight import PIPELINE_LIMIT, weigh_new
 
 CALL_LIMIT = 4 * PAYLOAD_LIMIT
@@ -75,14 +76,16 @@ def to_command(  # noqa: PLR0911  (one return a kind of event reads best)
             return home_of_task(task, partitions), DeleteTask(task, at)
         case CancelEvent():
             which = execution_of(event)
-            return home_of(which, partitions), Cancel(which, at, event.reason)
+            return home_of(which, partitions), Cancel(which, at, event.reason, _about(event))
         case RetryEvent():
             which = execution_of(event)
-            return home_of(which, partitions), Retry(which, at)
+            return home_of(which, partitions), Retry(which, at, _about(event))
         case FinishEvent():
             which = execution_of(event)
             result = _json(event.result, PAYLOAD_LIMIT, "the result")
-            return home_of(which, partitions), Finish(which, at, event.outcome, result, event.error, event.attempt or 0)
+            attempt = event.attempt or 0
+            command = Finish(which, at, event.outcome, result, event.error, attempt, _about(event))
+            return home_of(which, partitions), command
     assert_never(event)
 
 
@@ -131,6 +134,10 @@ def execution_of(event: CancelEvent | RetryEvent | FinishEvent) -> ExecutionId:
     if event.execution is not None:
         return from_text(event.execution)
     return execution_id(event.task or "", event.run or "")
+
+
+def _about(event: CancelEvent | RetryEvent | FinishEvent) -> str:
+    return named(event.task, event.run or "") if event.task else ""
 
 
 def _due(event: SubmitEvent | ExecuteEvent) -> int:

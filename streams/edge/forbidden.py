@@ -11,17 +11,17 @@ from streams.engine.rejections import ended_already, not_ended, not_external, no
 
 def cancelling(row: ExecutionRow) -> str | None:
     """Why it cannot be cancelled."""
-    return ended_already(row.state) if row.state in TERMINAL_STATES else None
+    return ended_already(row) if row.state in TERMINAL_STATES else None
 
 
 def retrying(reads: Reads, execution: bytes) -> str | None:
     """Why it cannot be retried, as the live tail has heard of it."""
     heard = reads.heard([execution]).get(execution)
-    return not_ended(heard.state) if heard and heard.state not in TERMINAL_STATES else None
+    return not_ended(heard) if heard and heard.state not in TERMINAL_STATES else None
 
 
 def finishing(row: ExecutionRow) -> str | None:
     """Why it will never be finished by an event."""
     if row.kind != "external":
-        return not_external(row.kind)
-    return not_running(row.state) if row.state in TERMINAL_STATES else None
+        return not_external(row)
+    return not_running(row) if row.state in TERMINAL_STATES else None

@@ -144,13 +144,15 @@ class Orders:
             case c.ExecutePipeline(pipeline=pipeline, run=run, at=at):
                 tasks = await self._reads.pipeline_tasks(pipeline)
                 known = {"executions": {task: to_text(execution_id(task, run)) for task in tasks}}
-                known |= {"task": pipeline, "run": run, "created_at": moment(at)}
+                known |= {"pipeline": pipeline, "run": run, "created_at": moment(at)}
             case c.Retry(id=which):
                 known = {"execution": _renewed(which, old.get(which))}
             case c.Cancel(id=which) | c.Finish(id=which):
                 known = {"execution": to_text(which)}
-            case c.CreateTask(task=TaskDef(id=task)) | c.CreatePipeline(id=task) | c.DeleteTask(task=task):
+            case c.CreateTask(task=TaskDef(id=task)) | c.DeleteTask(task=task):
                 known = {"task": task}
+            case c.CreatePipeline(id=pipeline):
+                known = {"pipeline": pipeline}
         return Accepted(**known)
 
     async def _refusal(self, command: c.TaskCommand, refused: Refused) -> ProblemError:

@@ -85,7 +85,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
         came = f"not {said[:80]}" if said else "and name it as Content-Type"
         return answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, {came}")
     if error.errors()[0]["type"] == "json_invalid":
-        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, _no_json(error.errors()[0]))
+        return answer(HTTPStatus.BAD_REQUEST, _no_json(error.errors()[0]))
     errors = described(error.errors())
     first = errors[0]
     return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['field']}: {first['problem']}", errors)

@@ -7,7 +7,7 @@ from streams.engine.backoff import LOSS_DELAY, LOSS_LIMIT, retry_delay
 from streams.engine.events import WorkerBanned
 from streams.engine.place import ended, enter
 from streams.engine.records import ON_WORKER, SHORT, Execution, State
-from streams.engine.rejections import not_external, not_running
+from streams.engine.rejections import named, not_external, not_running
 from streams.engine.step import Partition, Step
 from streams.engine.timers import late_at
 from streams.engine.view import View
@@ -75,13 +75,14 @@ def finish(step: Step, command: c.Finish) -> None:
     """Someone says how an external execution ended."""
     record = step.table.execution(command.id)
     if record is None:
-        return step.unknown(command.id)
+        return step.unknown(command)
     if record.kind != "external":
-        return step.reject(not_external(record.kind), command.id)
+        return step.reject(not_external(record), command.id)
     if record.state != State.RUNNING:
-        return step.reject(not_running(record.state), command.id)
+        return step.reject(not_running(record), command.id)
     if command.attempt not in {0, record.attempt}:
-        return step.reject(f"attempt {record.attempt} runs: attempt {command.attempt} has ended already", command.id)
+        runs = f"attempt {record.attempt} of {named(record.task, record.run)} runs"
+        return step.reject(f"{runs}: attempt {command.attempt} has ended already", command.id)
     if command.state == State.SUCCEEDED:
         done = {**ended(State.SUCCEEDED, step.now, ""), "error": "", **_value(command.result)}
         step.move(record, "succeeded", result=command.result, **done)

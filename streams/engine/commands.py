@@ -66,6 +66,7 @@ class Cancel(_Message, frozen=True, tag="ca"):
     id: bytes
     at: int
     reason: str = ""
+    about: str = ""  # the task and run by which it was ordered, for a refusal; empty: by its id
 
 
 class Retry(_Message, frozen=True, tag="re"):
@@ -73,6 +74,7 @@ class Retry(_Message, frozen=True, tag="re"):
 
     id: bytes
     at: int
+    about: str = ""  # see Cancel
 
 
 class Finish(_Message, frozen=True, tag="fx"):
@@ -84,6 +86,7 @@ class Finish(_Message, frozen=True, tag="fx"):
     result: bytes = b""
     error: str = ""
     attempt: int = 0  # 0 = whichever runs
+    about: str = ""  # see Cancel
 
 
 class Assign(_Message, frozen=True, tag="as"):

@@ -71,9 +71,9 @@ def retry(step: Step, command: c.Retry) -> None:
     """A new execution of what has ended. The old record stays as it is and names its successor."""
     old = step.table.execution(command.id)
     if old is None:
-        return step.unknown(command.id)
+        return step.unknown(command)
     if old.state not in TERMINAL:
-        return step.reject(not_ended(old.state), command.id)
+        return step.reject(not_ended(old), command.id)
     new_id = execution_id(old.task, old.run, old.again + 1)
     if old.retried_as or step.table.execution(new_id) or step.table.mark(new_id):
         return step.stale(retried_already(to_text(new_id)), command.id)

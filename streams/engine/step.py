@@ -8,7 +8,17 @@ from msgspec.structs import replace
 
 from pipelines.ids import home_of
 from streams.engine.apply import apply
-from streams.engine.commands import Sweep, Tell, Unwatch, UpstreamFinished, Wake, WorkerLost
+from streams.engine.commands import (
+    Cancel,
+    Finish,
+    Retry,
+    Sweep,
+    Tell,
+    Unwatch,
+    UpstreamFinished,
+    Wake,
+    WorkerLost,
+)
 from streams.engine.events import Event, Moved, WatchEnded
 from streams.engine.records import TERMINAL, Execution, State
 from streams.engine.rejections import Rejection
@@ -73,13 +83,14 @@ class Step:
         """Drop the command: it came late or twice, and nobody did wrong."""
         self.out.append(Rejection(reason, stale=True, execution=execution))
 
-    def unknown(self, execution: bytes) -> None:
+    def unknown(self, command: Cancel | Retry | Finish) -> None:
         """Refuse a command about an execution that is not here, and say what is still known of it."""
-        mark = self.table.mark(execution)
+        mark = self.table.mark(command.id)
         if mark is None:
-            return self.reject("no such execution, or it ended too long ago", execution)
-        how = f"it ended as {mark.state} more than {self.partition.keep_finished / 1000:g} s ago"
-        return self.reject(f"{how}, and nothing more is kept of it: execute the task again in another run", execution)
+            what = f"execution of {command.about}" if command.about else "such execution"
+            return self.reject(f"no {what}, or it ended too long ago", command.id)
+        how = f"{command.about or 'it'} ended as {mark.state} more than {self.partition.keep_finished / 1000:g} s ago"
+        return self.reject(f"{how}, and nothing more is kept of it: execute the task again in another run", command.id)
 
     def send(self, command: Sent, weight: int = 0) -> None:
         """Send a command to its home, of so many bytes that others gave it."""

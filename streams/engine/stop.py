@@ -18,9 +18,9 @@ def cancel(step: Step, command: c.Cancel) -> None:
     """Stop an execution; a worker that runs it is told (see follow), and its result is no longer wanted."""
     record = step.table.execution(command.id)
     if record is None:
-        return step.unknown(command.id)
+        return step.unknown(command)
     if record.state in TERMINAL:
-        return step.reject(ended_already(record.state), command.id)
+        return step.reject(ended_already(record), command.id)
     step.move(record, "cancelled", **ended(State.CANCELLED, step.now, command.reason or "cancelled"))
     return None
 

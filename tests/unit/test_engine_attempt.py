@@ -7,7 +7,8 @@ from streams.engine import commands as c
 from streams.engine.attempt import INPUT_LIMIT
 from streams.engine.backoff import LOSS_DELAY, LOSS_LIMIT
 from streams.engine.events import Moved
-from streams.engine.records import RetryPolicy, State
+from streams.engine.records import Execution, RetryPolicy, State
+from streams.engine.rejections import not_running
 
 RETRY = RetryPolicy(limit=2, delay=100, jitter=0.0)
 
@@ -225,17 +226,28 @@ def test_i9_a_late_finish_of_another_attempt_ends_nothing() -> None:
     house.do(c.Finish(which, 1, "failed", attempt=1))
     house.wake(which)
     assert refusals(house.do(c.Finish(which, 1, "succeeded", attempt=1))) == [
-        "attempt 2 runs: attempt 1 has ended already"
+        "attempt 2 of 't' in run 'r' runs: attempt 1 has ended already"
     ]
     assert moves(house.do(c.Finish(which, 1, "succeeded", attempt=2))) == [("succeeded", State.SUCCEEDED)]
 
 
-@pytest.mark.parametrize(("kind", "sentence"), [("python", "it is of kind python"), ("", "no such execution")])
+@pytest.mark.parametrize(
+    ("kind", "sentence"), [("python", "'t' in run 'r' is of kind python"), ("", "no such execution")]
+)
 def test_only_external_executions_are_finished_by_event(kind: str, sentence: str) -> None:
     """The refusal says what it is."""
     house = House()
     which = house.submit(kind=kind) if kind else b"?" * 16
     assert sentence in refusals(house.do(c.Finish(which, 1, "succeeded")))[0]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "standing"), [("succeeded", "has succeeded"), ("failed", "has failed"), ("skipped", "is skipped")]
+)
+def test_the_standing_that_forbids_an_order_is_a_sentence(outcome: str, standing: str) -> None:
+    """The run without a name is told as that."""
+    known = Execution(b"", "t", "", "external", outcome)
+    assert not_running(known) == f"'t' in the run without a name {standing}: only a running execution can be finished"
 
 
 def test_a_start_after_max_latency_is_told_as_late() -> None:

@@ -1,6 +1,7 @@
 """What is still known of an execution after its record is gone, and for how long."""
 
 import pytest
+from msgspec.structs import replace
 from simulated.house import House, moves, refusals
 
 from pipelines.ids import execution_id, home_of_task, to_text
@@ -116,9 +117,12 @@ def test_who_wants_to_change_what_is_done_is_told_how_it_ended(kind: type) -> No
     assert refusals(house.do(command)) == [
         "it ended as failed more than 60 s ago, and nothing more is kept of it: execute the task again in another run"
     ]
+    by_name = replace(command, about="'t' in run 'r'")
+    assert refusals(house.do(by_name))[0].startswith("'t' in run 'r' ended as failed more than 60 s ago")
     house.now += 600_000
     house.do(c.Sweep(house.now))
     assert refusals(house.do(command)) == ["no such execution, or it ended too long ago"]
+    assert refusals(house.do(by_name)) == ["no execution of 't' in run 'r', or it ended too long ago"]
 
 
 def test_i2_a_retry_that_is_known_by_its_mark_is_not_made_again() -> None:

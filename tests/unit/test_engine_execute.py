@@ -130,7 +130,7 @@ def test_a_retry_is_a_new_execution_that_names_the_old_one() -> None:
     """I9: the old record keeps its end; a repeated retry changes nothing."""
     house = House()
     which = house.submit(payload=b"1")
-    assert "only what has ended can be retried" in refusals(house.do(c.Retry(which, 1)))[0]
+    assert refusals(house.do(c.Retry(which, 1))) == ["'t' in run 'r' is waiting: only what has ended can be retried"]
     house.complete(which, "failed")
     assert moves(house.do(c.Retry(which, 1))) == [("retried", State.FAILED), ("created", State.WAITING)]
     new = house.record(execution_id("t", "r", 1))
@@ -192,7 +192,7 @@ def test_a_cancel_ends_whatever_has_not_ended(state: str) -> None:
     assert house.state(which) == state
     assert moves(house.do(c.Cancel(which, 1, "enough"))) == [("cancelled", State.CANCELLED)]
     assert house.record(which).reason == "enough"
-    assert refusals(house.do(c.Cancel(which, 1))) == ["it is cancelled already"]
+    assert refusals(house.do(c.Cancel(which, 1))) == ["'t' in run 'r' is cancelled already"]
 
 
 def test_a_skip_goes_down_the_whole_chain_in_one_step() -> None:

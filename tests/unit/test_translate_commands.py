@@ -114,22 +114,23 @@ def test_creating_and_deleting_go_to_the_tasks_home() -> None:
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        ({"type": "cancel", "reason": "enough"}, lambda which: Cancel(which, AT, "enough")),
-        ({"type": "retry"}, lambda which: Retry(which, AT)),
+        ({"type": "cancel", "reason": "enough"}, lambda which, about: Cancel(which, AT, "enough", about)),
+        ({"type": "retry"}, lambda which, about: Retry(which, AT, about)),
         (
             {"type": "finish", "outcome": "failed", "result": [1], "error": "no"},
-            lambda which: Finish(which, AT, "failed", b"[1]", "no"),
+            lambda which, about: Finish(which, AT, "failed", b"[1]", "no", 0, about),
         ),
     ],
 )
 def test_an_execution_is_named_by_id_or_by_task_and_run(event: dict[str, object], expected: object) -> None:
-    """Both names of an execution lead to the same command at the same home."""
+    """Both names of an execution lead to the same home; what the id does not tell goes along."""
     which = execution_id("etl.load", "r")
     home = home_of(which, PARTITIONS)
-    for name in ({"execution": to_text(which)}, {"task": "etl.load", "run": "r"}):
-        assert placed(event | name) == (home, expected(which))  # type: ignore[operator]
+    named = {"task": "etl.load", "run": "r"}
+    for name, about in (({"execution": to_text(which)}, ""), (named, "'etl.load' in run 'r'")):
+        assert placed(event | name) == (home, expected(which, about))  # type: ignore[operator]
     unnamed = placed(event | {"task": "etl.load"})[1]
-    assert unnamed == expected(execution_id("etl.load", ""))  # type: ignore[operator]
+    assert unnamed == expected(execution_id("etl.load", ""), "'etl.load' in the run without a name")  # type: ignore[operator]
 
 
 def test_durations_become_milliseconds() -> None:

@@ -84,6 +84,14 @@ def test_an_unknown_function_is_refused_with_those_that_there_are(count: int, to
     assert "headrace." not in outcome.error
 
 
+def test_a_slip_in_a_functions_name_is_answered_with_what_was_meant() -> None:
+    """Before all those that there are, which may be many."""
+    outcome = Functions({"greet": nothing, "load": nothing}, LIMIT).run(job("gret"))
+    assert outcome.error.startswith(
+        "this worker has no function 'gret'; did you mean greet? its pipeline files register: greet, load; "
+    )
+
+
 def test_where_a_file_was_not_loaded_that_may_be_the_reason() -> None:
     """Nobody can know whether that file or one that is gone defined it: both are said."""
     outcome = Functions(FUNCTIONS, LIMIT, ("mine/hello.py:6: no option 'retrys'", "mine/b.py:1: ...")).run(job("greet"))

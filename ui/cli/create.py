@@ -26,5 +26,5 @@ def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, com
     if common.json:
         return print_json(accepted)
     for one in accepted:
-        console.print(safe(one.task), soft_wrap=True)
+        console.print(safe(one.task or one.pipeline), soft_wrap=True)
     return None

@@ -38,7 +38,7 @@ def report(client: Client, accepted: Accepted, common: Common, *, wait: bool) ->
     elif common.json:
         print_json(accepted)
     else:
-        console.print(safe(accepted.execution or accepted.run or accepted.task), soft_wrap=True)
+        console.print(safe(accepted.execution or accepted.run or accepted.pipeline), soft_wrap=True)
         if accepted.state:
             notes.print(state(accepted.state))
         if accepted.execution is None and accepted.run:
@@ -69,14 +69,14 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
 
 def _was_there(accepted: Accepted) -> Text:
     """That nothing was executed, and how to execute something."""
-    what = "the pipeline " if accepted.execution is None else ""
+    what = accepted.task or f"the pipeline {accepted.pipeline}"
     run = f"the run {accepted.run}" if accepted.run else "the run without a name"
     ways = ["name another --run"]
     if accepted.execution:
         ways.append("submit it under another --id")
     if accepted.execution and accepted.state in TERMINAL_STATES:
         ways.append(f"`{command(f'retry {formats.short_id(accepted.execution)}')}`")
-    said = f"nothing was executed: {what}{accepted.task} was there in {run} before; for a new execution"
+    said = f"nothing was executed: {what} was there in {run} before; for a new execution"
     return safe(f"{said} {', or '.join(ways)}")
 
 

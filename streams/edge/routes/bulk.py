@@ -15,6 +15,8 @@ from streams.edge.problems import ProblemError
 
 router = APIRouter(tags=["orders"])
 
+UNMATCHED = "nothing matches the filter, which sees what lists show: what came within the last second may be missing"
+
 
 @router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
 async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
@@ -37,7 +39,8 @@ def _retrying(here: Context, row: ExecutionRow) -> str | None:
 async def _send(here: Context, events: dict[str, AnyEvent], refused: list[RefusalView]) -> BulkAnswer:
     accepted = await here.orders.many(list(events.values()))
     named = {old: one.execution or old for old, one in zip(events, accepted, strict=True)}
-    return BulkAnswer(accepted=len(named), executions=named, refused=tuple(refused))
+    detail = None if named or refused else UNMATCHED
+    return BulkAnswer(accepted=len(named), executions=named, refused=tuple(refused), detail=detail)
 
 
 async def _chosen(

@@ -13,6 +13,7 @@ import msgspec
 from pipelines.builtin import FUNCTIONS
 from pipelines.calling import Context, Function, call, is_async
 from pipelines.dsl import Skip
+from pipelines.faults import nearest
 from pipelines.ids import to_text
 from pipelines.listed import listed
 from streams.engine.records import Job
@@ -59,7 +60,8 @@ class Functions:
         name = str(msgspec.json.decode(fields)["function"])
         if (function := self._functions.get(name)) is None:
             known = listed(sorted(self._functions.keys() - FUNCTIONS.keys())) or "none"
-            return f"this worker has no function {name!r:.80}; its pipeline files register: {known}; {self._advice()}"
+            missing = f"this worker has no function {name!r:.80}{nearest(name, self._functions) or ';'}"
+            return f"{missing} its pipeline files register: {known}; {self._advice()}"
         return _Found(function, is_async(function), "context" in inspect.signature(function).parameters)
 
     def _advice(self) -> str:

@@ -69,7 +69,7 @@ def _parameters(attempt: Attempt) -> dict[str, Any]:
 
 def _problem(answer: httpx.Response) -> str:
     """What the edge says is wrong, in a line."""
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, KeyError):
         problem = answer.json()
-        return f"{problem.get('title', '')}: {problem.get('detail', '')}".strip(": ")[:ERROR_CHARACTERS]
+        return str(problem.get("detail") or problem["title"])[:ERROR_CHARACTERS]
     return f"the edge answered with status {answer.status_code}: {answer.text[:200]}"

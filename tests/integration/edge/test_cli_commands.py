@@ -340,7 +340,7 @@ def test_orders_that_cannot_be_leave_no_dead_letter(client: Client, name: str) -
     ended = client.submit(SleepTask(id=name, seconds=timedelta(0))).execution or ""
     running = client.submit(ExternalTask(id=f"{name}-x")).execution or ""
     for order, why in (
-        (lambda: client.cancel(ended), "it is succeeded already"),
+        (lambda: client.cancel(ended), "has succeeded already"),
         (lambda: client.finish(ended), "only external executions"),
         (lambda: client.retry(running), "only what has ended"),
     ):

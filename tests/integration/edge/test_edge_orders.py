@@ -12,6 +12,7 @@ from pipelines.events import CreateEvent, SubmitEvent
 from pipelines.ids import execution_id, to_text
 from pipelines.model import ExternalTask, PipelineModel, SleepTask
 from pipelines.requests import BulkRequest, ExecutionFilter
+from streams.edge.routes.bulk import UNMATCHED
 from tests.integration.edge.listing import until
 from ui.client import ApiError, ApiUnavailableError, Client
 
@@ -137,9 +138,11 @@ def test_a_pipeline_runs(client: Client, name: str) -> None:
     """A run has one execution a task; one that waits says for whom, and goes on when that one has ended."""
     first, second = f"{name}.first", f"{name}.second"
     tasks = (ExternalTask(id=first), ExternalTask(id=second, upstream=(first,)))
-    client.create_pipeline(PipelineModel(id=name, tasks=tasks, description="two in a row"))
+    created = client.create_pipeline(PipelineModel(id=name, tasks=tasks, description="two in a row"))
+    assert (created.pipeline, created.task) == (name, None)
     assert client.pipeline(name).tasks == (first, second)
     run = client.run_pipeline(name, run="r1")
+    assert (run.pipeline, run.task) == (name, None)
     made = run.executions or {}
     assert set(made) == {first, second}
     blocked = client.execution(made[second])
@@ -248,7 +251,7 @@ def test_many_are_cancelled_by_id(client: Client, name: str) -> None:
     answer = client.cancel_many(BulkRequest(ids=(ids[0], ids[1][-12:], ids[2], nobody)))
     assert answer.accepted == 2
     assert {r.execution: r.detail for r in answer.refused} == {
-        ids[0]: "it is succeeded already",
+        ids[0]: f"'{name}.0' in the run without a name has succeeded already",
         nobody: "no such execution",
     }
     until(client, ExecutionFilter(pipeline=name, state=("cancelled",)), 2)
@@ -263,6 +266,7 @@ def test_all_that_match_are_cancelled_and_retried(client: Client, name: str) -> 
         client.cancel_many(BulkRequest(filter=running, expected=4))
     assert refused.value.status == 409
     assert client.cancel_many(BulkRequest(filter=running, expected=5)).accepted == 5
+    assert client.cancel_many(BulkRequest(filter=ExecutionFilter(task=f"{name}-x"), expected=1)).detail == UNMATCHED
     cancelled = ExecutionFilter(pipeline=name, state=("cancelled",))
     old = until(client, cancelled, 5)
     answer = client.retry_many(BulkRequest(filter=cancelled, expected=5))
@@ -314,16 +318,18 @@ def _namesakes(name: str) -> tuple[str, str]:
 
 
 def test_dead_letters_are_shown(client: Client, system: Any, name: str) -> None:
-    """What a producer of somebody else's got wrong is listed with its reason and its first bytes."""
+    """What a producer of somebody else's got wrong is listed with its reason, in the names that stood in the event."""
     producer = KafkaProducer(bootstrap_servers=system.settings.kafka)
-    producer.send(system.topics.submit, b'{"type": "nonsense", "mark": "%s"}' % name.encode()).get(30)
+    for event in ('{"type": "nonsense", "mark": "%s"}', '{"type": "cancel", "task": "%s", "run": "zzz"}'):
+        producer.send(system.topics.submit, (event % name).encode())
+    producer.flush()
     producer.close()
     deadline = time.monotonic() + 30
-    while not (mine := [one for one in client.dead_letters() if name in one.first_bytes]):
+    while len(mine := {one.stage: one.reason for one in client.dead_letters() if name in one.first_bytes}) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert "there is no such type; one of create, execute" in mine[0].reason
-    assert mine[0].stage == "submit"
+    assert "there is no such type; one of create, execute" in mine["submit"]
+    assert mine["schedule"] == f"no execution of '{name}' in run 'zzz', or it ended too long ago"
 
 
 def test_sql_is_answered_and_held_back(client: Client, name: str) -> None:
