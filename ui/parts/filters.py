@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 import streamlit as st
 from pydantic import JsonValue
 
+from pipelines.model import KindName
 from pipelines.requests import ExecutionFilter, Order
 from ui.parts import clock, formats, header, states
 
@@ -17,7 +18,7 @@ MULTIPLE = ("state", "pool", "queue", "priority", "kind")
 SINGLE = ("text", "task", "pipeline", "run", "owner")
 FOLDED = ("task", "pipeline", "run", "owner", "queue", "kind")
 """Those that stand under "More"."""
-KINDS = ("function", "python", "shell", "sql", "http", "external", "sleep")
+KINDS: tuple[KindName, ...] = get_args(KindName)
 ORDERS: tuple[Order, ...] = get_args(Order)
 _LATER = "_later"
 _WRONG = "_wrong"
