@@ -203,7 +203,7 @@ def _define(values: dict[str, Any], function: Function | None = None, pipeline: 
     """Check a task's fields, given as people write them, and build its model."""
     what = f"task {values['id']!r}"
     values["upstream"] = tuple(_upstream(u, what, pipeline) for u in _listed(values.get("upstream", ())))
-    values["notify"] = tuple(_rule(rule) for rule in _listed(values.get("notify", ())))
+    values["notify"] = tuple(_listed(values.get("notify", ())))
     if function is not None and not values.get("description"):
         values["description"] = _first_sentence(function)
     with _explained(what):
@@ -230,10 +230,6 @@ def _upstream(upstream: Any, what: str, pipeline: str) -> str | UpstreamRef:
 def _listed(value: Any) -> Iterable[Any]:
     """One thing, or several of them."""
     return (value,) if isinstance(value, str | DefinedTask | UpstreamRef | NotifyRule) else value
-
-
-def _rule(value: Any) -> Any:
-    return NotifyRule(to=(value,)) if isinstance(value, str) else value
 
 
 def _name_of(function: Function) -> str:

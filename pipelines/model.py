@@ -101,6 +101,18 @@ class NotifyRule(Model):
     body: str | None = Field(None, max_length=8000, description="Jinja2 template; none: the standard one.")
 
 
+def _told(given: object) -> object:
+    if isinstance(given, NotifyRule | dict):
+        return given
+    if not isinstance(given, str):
+        raise PydanticCustomError("form", "Input should be an Apprise address, or an object that has some as to")
+    return {"to": (given,)}
+
+
+AnyNotifyRule = Annotated[NotifyRule, BeforeValidator(_told, json_schema_input_type=str | NotifyRule)]
+"""A rule, or one address alone, which is told of failure and loss."""
+
+
 class UpstreamRef(Model):
     """An upstream task in another run than one's own."""
 
@@ -150,7 +162,7 @@ class TaskBase(Model):
     execution_timeout: Seconds | None = Field(None, description="For the whole execution, from when it is due.")
     max_latency: Seconds | None = Field(None, description="Longest acceptable wait from being able to run to running.")
     delivery: Delivery = Delivery.AT_LEAST_ONCE
-    notify: tuple[NotifyRule, ...] = Field((), max_length=20)
+    notify: tuple[AnyNotifyRule, ...] = Field((), max_length=20, description="An address is told of failure and loss.")
     owner: Name = "anyone"
     description: str = Field("", max_length=2000)
 

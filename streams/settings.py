@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     # how wide
     task_partitions: int = Field(2, ge=1, le=4096)
     ready_partitions: int = Field(1, ge=1, le=256)
-    submit_partitions: int = Field(2, ge=1, le=4096)
+    submit_partitions: int = Field(1, ge=1, le=4096)
     event_partitions: int = Field(1, ge=1, le=256)
     lanes: int = Field(32, ge=1, le=10_000)
     replication: int = Field(1, ge=1, le=7)

@@ -30,6 +30,7 @@ from sinks.record.guard import OURS
 from sinks.record.history import History
 from streams.edge import shapes
 from streams.edge.board import moment, now_ms
+from streams.edge.in_order import in_order
 from streams.edge.live import Live
 from streams.edge.problems import ProblemError
 from streams.edge.why import why
@@ -122,6 +123,11 @@ class Reads:
         if rest := [e for e in executions if e not in found]:
             found |= {from_text(row.execution): row for row in await self._history.rows(rest)}
         return found
+
+    async def after_upstream(self, executions: Sequence[str]) -> list[str]:
+        """Their ids, each after those of them that it waits for."""
+        waits = await self._history.waits([from_text(one) for one in executions])
+        return in_order(executions, waits)
 
     async def state(self, execution: bytes) -> StateName | None:
         """Where an execution stands; none: it is not known."""

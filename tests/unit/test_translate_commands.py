@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from pipelines.events import PUBLIC_EVENT, AnyEvent
 from pipelines.ids import execution_id, home_of, home_of_task, to_text
@@ -200,6 +201,13 @@ def test_an_upstream_in_the_unnamed_run_is_refused() -> None:
     """Inside, an empty run means one's own; another meaning would be mistaken for it."""
     with pytest.raises(ValueError, match="upstream 'a' names an empty run"):
         definition(upstream=[{"task": "a", "run": ""}])
+
+
+def test_an_address_alone_is_told_of_failure_and_loss() -> None:
+    """In JSON as in Python."""
+    assert definition(notify=["json://x"]).notify == (Rule(("failed", "lost"), ("json://x",)),)
+    with pytest.raises(ValidationError, match="Input should be an Apprise address, or an object"):
+        definition(notify=[5])
 
 
 def test_notify_rules_past_their_limit_are_refused() -> None:

@@ -47,6 +47,17 @@ def test_the_same_thousand_keys_by_fifty_clients_are_a_thousand_executions(
     assert _until(client, CREATED, name, [KEYS])
 
 
+def test_events_without_a_key_are_carried_out_in_their_order(system: System, client: Client, name: str) -> None:
+    """What one event creates the next one executes; the client has a partition of its choice for each."""
+    producer = KafkaProducer(bootstrap_servers=system.settings.kafka)
+    for n in range(50):
+        task = {"id": f"{name}{n}", "kind": "sleep", "seconds": 0}
+        for event in ({"type": "create", "task": task}, {"type": "execute", "task": task["id"], "run": name}):
+            producer.send(system.topics.submit, json.dumps(event).encode())
+    producer.close()
+    assert _until(client, STATES, name, [50, 50, 50])
+
+
 def test_i11_ten_megabytes_are_refused_with_both_figures_and_stop_nothing(
     system: System, client: Client, name: str
 ) -> None:

@@ -257,6 +257,18 @@ def test_many_are_cancelled_by_id(client: Client, name: str) -> None:
     until(client, ExecutionFilter(pipeline=name, state=("cancelled",)), 2)
 
 
+def test_a_pipeline_that_is_retried_waits_for_its_new_executions(client: Client, name: str) -> None:
+    """Whatever order its rows come in, and again after that."""
+    tasks = [ExternalTask(id=f"{name}.{n}", upstream=(f"{name}.{n - 1}",) if n else ()) for n in range(4)]
+    first, *rest = [one.execution or "" for one in client.send([SubmitEvent(task=task, run="r") for task in tasks])]
+    for round_ in range(3):
+        client.finish(first, outcome="failed")
+        until(client, ExecutionFilter(pipeline=name, state=("failed", "upstream_failed")), 4 * (round_ + 1))
+        new = client.retry_many(BulkRequest(ids=(*rest, first))).executions
+        first, *rest = [new[one] for one in (first, *rest)]
+        until(client, ExecutionFilter(pipeline=name, state=("running", "blocked")), 4)
+
+
 def test_all_that_match_are_cancelled_and_retried(client: Client, name: str) -> None:
     """The server resolves the filter, refuses when more match than were confirmed, and names the new executions."""
     client.send([SubmitEvent(task=ExternalTask(id=f"{name}.{n}")) for n in range(5)])

@@ -55,15 +55,13 @@ async def test_i6_a_folder_that_does_not_open_is_rebuilt(
 
 
 async def fill(ground: Any) -> None:
-    """Words, and so many other rows that the one table file has many blocks."""
+    """Words, and before and behind them so many other rows that the one table file has many blocks."""
     room = await ground.room()
     await room.take({ground.tp(0)}, set())
     await ground.work(room, WORDS)
-    for start in range(0, 4_000, 1_000):
-        rows = [(b"z%04d" % n, os.urandom(40).hex().encode()) for n in range(start, start + 1_000)]
-        await room.open[0].commit(
-            Changes(rows, [d for k, v in rows for d in ground.derive(k, None, v)]), room.open[0].marker
-        )
+    for first in (b"a", b"b", b"y", b"z"):
+        rows = [(b"%s%04d" % (first, n), os.urandom(80).hex().encode()) for n in range(1_000)]
+        await room.open[0].commit(Changes(rows, []), room.open[0].marker)
     await ground.close(room)
 
 
