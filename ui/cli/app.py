@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, Group, *tuple[str, ...]]] = {
         "Execute again what has ended, each under a new id.",
         f"By id, or all that match: {command('retry --state failed --since 1h')}.",
         "An execution has its own copy of its task: a retry runs what it ran, the task replaced or deleted or not.",
+        "It waits for the newest executions of its upstream tasks: of many, each is retried after those it waits for.",
     ),
     "finish": ("ui.cli.act:finish", DO, "Say how an external execution ended, whose work somebody else did."),
     "delete": (
