@@ -58,11 +58,10 @@ def decide(partition: Partition, words: list[bytes]) -> Changes:
 class Stage:
     """One loop a partition."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, producer: AIOKafkaProducer) -> None:
+        self.settings, self.producer = settings, producer
         self.queues: dict[int, asyncio.Queue[Any]] = {}
         self.loops: dict[int, asyncio.Task[None]] = {}
-        self.producer: AIOKafkaProducer | None = None
 
     async def on_open(self, partition: Partition) -> None:
         """Start its loop."""
@@ -94,9 +93,6 @@ class Stage:
     async def apply(self, partition: Partition, words: list[bytes], marker: int) -> None:
         """One batch: outputs, then the table."""
         changes = decide(partition, words)
-        if self.producer is None:
-            self.producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka, acks="all")
-            await self.producer.start()
         topic = f"{self.settings.namespace}.out"
         await asyncio.gather(*[await self.producer.send(topic, word, partition=partition.number) for word in words])
         await partition.commit(changes, marker)
@@ -173,7 +169,9 @@ async def main() -> None:
         session_timeout=float(os.environ.get("SESSION", "2")),
         standbys=int(os.environ.get("STANDBYS", "1")),
     )
-    stage = Stage(settings)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
+    await producer.start()
+    stage = Stage(settings, producer)
     app = make_app(settings, "test")
     source = f"{namespace}.in"
     tables = Tables(app, settings)
@@ -191,8 +189,7 @@ async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await run_app(app, stop)
-    if stage.producer:
-        await stage.producer.stop()
+    await producer.stop()
     say("stopped")
 
 
