@@ -8,6 +8,7 @@ from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json, undecided
 from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_pipeline, pipeline_or_nearly_task
+from ui.cli.looks import notes, safe
 from ui.client import ApiError, Client
 from ui.parts import formats
 
@@ -27,19 +28,16 @@ def delete(
         if (task is None) == (pipeline is None):
             raise UsageError(f"name one task, or a pipeline: `{command('delete --pipeline NAME')}`")
     with connected() as client:
-        if task is not None:
-            ordered: Accepted | tuple[Accepted, ...] = _one(client, task)
-            what = task
-        else:
-            ordered = _whole(client, pipeline or "", yes=yes)
-            what = f"{formats.number_of(len(ordered), 'task')} of {pipeline}"
+        ordered = _one(client, task) if task is not None else _whole(client, pipeline or "", yes=yes)
     if common.json:
         return print_json(ordered)
-    return undecided(f"ordered the deletion of {what}")
+    if isinstance(ordered, Accepted):
+        return notes.print(safe(f"deleted {task}"))
+    return undecided(f"ordered the deletion of {formats.number_of(len(ordered), 'task')} of {pipeline}")
 
 
 def _one(client: Client, task: str) -> Accepted:
-    """Order the deletion of a task that is still there."""
+    """Delete a task that is still there; a refusal is an error."""
     with guessing(client, task, pipeline_or_nearly_task):
         ask_first(lambda name: _kept(client, name), task)
         return client.delete_task(task)
