@@ -57,6 +57,11 @@ class Delivery(StrEnum):
     AT_LEAST_ONCE = "at_least_once"  # run it again
     AT_MOST_ONCE = "at_most_once"  # never start it a second time: it ends as `lost`
 
+    @classmethod
+    def of(cls, at_most_once: bool) -> "Delivery":  # noqa: FBT001  (what records and rows hold in its place)
+        """As records and rows have it."""
+        return cls.AT_MOST_ONCE if at_most_once else cls.AT_LEAST_ONCE
+
 
 class Retries(Model):
     """How often and how late a failed attempt is tried again (exponential, with jitter)."""

@@ -109,7 +109,7 @@ class History:
         return ExecutionView(
             **answers.execution_fields(row, datetime.now(UTC)),
             trigger=row["trigger"],
-            delivery=Delivery.AT_MOST_ONCE if row["at_most_once"] else Delivery.AT_LEAST_ONCE,
+            delivery=Delivery.of(row["at_most_once"]),
             upstream=tuple(
                 answers.upstream(u["execution"], u["task"], u["state"] or upstream.get(u["execution"], ""))
                 for u in row["upstream"]

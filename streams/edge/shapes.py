@@ -67,7 +67,7 @@ def execution(steps: Sequence[Moved]) -> ExecutionView:
     return ExecutionView(
         **dict(row(last)),
         trigger=record.trigger,
-        delivery=Delivery.AT_MOST_ONCE if record.at_most_once else Delivery.AT_LEAST_ONCE,
+        delivery=Delivery.of(record.at_most_once),
         upstream=tuple(_upstream(u) for u in record.upstream),
         attempts=attempts(steps),
         call=value(made.call) if made else None,

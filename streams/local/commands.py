@@ -73,7 +73,7 @@ def load(folder: Path | None = None, /) -> None:
 
     here = local_settings(settings())
     up_runs = holder(here.home)
-    its = Path(up_runs.pipelines) if up_runs and up_runs.pipelines else None
+    its = up_runs.pipelines if up_runs else None
     check_folder(folder, "the command names") if folder else check_pipelines(settings())
     named = "pipelines_dir" in settings().model_fields_set
     folder = folder or (here.pipelines_dir if named or its is None else its)

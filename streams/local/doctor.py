@@ -152,7 +152,7 @@ def _disks(home: Path) -> list[Path]:
 def _pipelines(settings: Settings) -> Iterator[Check]:
     """Loaded as `load` and the workers do it; what files print is no part of the report."""
     running = holder(settings.home)
-    folder = Path((running and running.pipelines) or settings.pipelines_dir)
+    folder = (running and running.pipelines) or settings.pipelines_dir
     with redirect_stdout(sys.stderr):
         registry = load_folder(folder)
     if not registry.errors:

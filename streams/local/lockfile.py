@@ -38,10 +38,10 @@ def _taken(home: Path, pid: str) -> str:
 
 
 class Holder(NamedTuple):
-    """Who holds a folder: a process, and the folder of the pipelines that it runs; empty: unknown."""
+    """Who holds a folder: a process, and the folder of the pipelines that it runs; none: unknown."""
 
     pid: int
-    pipelines: str
+    pipelines: Path | None
 
 
 def holder(home: Path) -> Holder | None:
@@ -52,7 +52,7 @@ def holder(home: Path) -> Holder | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid, _, pipelines = file.read().partition("\n")
-                return Holder(int(pid or 0), pipelines)
+                return Holder(int(pid or 0), Path(pipelines) if pipelines else None)
     except OSError:
         return None
     return None

@@ -22,9 +22,7 @@ UNMATCHED = "nothing matches the filter, which sees what lists show: what came w
 async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Stop many executions; a filter means those that have not ended."""
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["cancel"], forbidden.cancelling)
-    return await _send(
-        here, {one.execution: CancelEvent(execution=one.execution, reason=wanted.reason) for one in chosen}, refused
-    )
+    return await _send(here, {one: CancelEvent(execution=one, reason=wanted.reason) for one in chosen}, refused)
 
 
 @router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
@@ -34,7 +32,7 @@ async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     Each is sent after those of them that it waits for, so that it waits for their new executions.
     """
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], lambda row: _retrying(here, row))
-    ordered = await here.reads.after_upstream([one.execution for one in chosen])
+    ordered = await here.reads.after_upstream(chosen)
     return await _send(here, {one: RetryEvent(execution=one) for one in ordered}, refused)
 
 
@@ -54,11 +52,11 @@ async def _chosen(
     wanted: BulkRequest,
     states: Collection[StateName],
     allowed: Callable[[ExecutionRow], str | None],
-) -> tuple[list[ExecutionRow], list[RefusalView]]:
+) -> tuple[list[str], list[RefusalView]]:
     """The executions to act on, and why others are left alone."""
     rows = await _matching(here, wanted, states) if wanted.ids is None else await _named(here, wanted.ids)
     refused = {name: "no such execution" if row is None else allowed(row) for name, row in rows.items()}
-    chosen = [row for name, row in rows.items() if row and refused[name] is None]
+    chosen = [name for name, why in refused.items() if why is None]
     return chosen, [RefusalView(execution=name, detail=why) for name, why in refused.items() if why]
 
 
