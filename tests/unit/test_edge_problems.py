@@ -97,7 +97,7 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_told_to(headers: dict
         (
             "/v1/pipelines",
             b'{"id": "p", "tasks": [{"id": "a valid tuple", "kind": "external"}]}',
-            "tasks[0].id: String should match",
+            "tasks[0].id: 1 to 200 letters (A to Z, a to z), digits and _ . : - are allowed, and none of . : - at",
         ),
     ],
 )
