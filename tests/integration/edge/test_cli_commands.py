@@ -187,8 +187,7 @@ def test_a_name_in_a_filter_that_nobody_knows_is_said(system: Any, client: Clien
     assert "no pipeline" not in system.run("list", "--pipeline", name).stderr
     for words in (["list"], ["cancel", "-y"]):
         done = system.run(*words, "--kind", "shel")
-        assert (done.returncode, "'shel' is no kind of task: function, " in done.stderr) == (2, True)
-        assert "did you mean shell?" in done.stderr
+        assert (done.returncode, 'Did you mean "shell"?' in done.stderr) == (2, True)
 
 
 def test_what_a_pipelines_order_answers_is_an_object(system: Any, client: Client, name: str) -> None:
