@@ -22,7 +22,7 @@ def test_what_was_loaded_is_named_and_can_be_tried(tmp_path: Path, monkeypatch: 
 
 
 def test_what_waits_for_another_or_asks_for_nothing_is_no_obstacle(tmp_path: Path) -> None:
-    """The command works as it stands: of tasks it names one that waits for nothing, with a payload if that is wanted."""
+    """The command works as it stands: it names a task that waits for nothing."""
     (tmp_path / "one.py").write_text(
         "from headrace import task\n\n@task(upstream='first')\ndef last(first):\n    return first\n\n"
         "@task\ndef first():\n    return 1\n"
