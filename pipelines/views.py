@@ -233,7 +233,7 @@ class RefusalView(Model):
 class BulkAnswer(Model):
     """What became of a request about many: how many were taken on, what they are called now, who was left alone.
 
-    `detail`: what to know of a filter that nothing matched.
+    `detail`: what to know of a filter that nothing matched, or of lost ones that are retried.
     """
 
     accepted: int
