@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from pydantic import TypeAdapter
 
 from pipelines.command import command as typed
-from pipelines.events import SubmitEvent
+from pipelines.events import ExecuteEvent, SubmitEvent
 from pipelines.faults import nearest, shown
 from pipelines.model import AnyTask, Delivery, KindName, Task, Trigger
 from ui.cli.common import PLAIN, Common, connected, undecided
@@ -212,6 +212,7 @@ def document(
     with connected() as client:
         accepted = client.send(events)
         warn_of_unknown(client, events)
+        told = SubmitEvent | ExecuteEvent if wait else SubmitEvent
+        if not common.json and not all(isinstance(one, told) for one in events):
+            undecided("sent")
         report_all(client, accepted, common, wait=wait)
-    if not wait and not common.json and not all(isinstance(one, SubmitEvent) for one in events):
-        undecided("sent")
