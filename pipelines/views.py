@@ -188,7 +188,10 @@ class OverviewView(Model):
 
 
 class DeadLetterView(Model):
-    """What was refused, and why. A message of ours holds many commands: `index` is the refused one's place in it."""
+    """What was refused, and why: at the place of its event, or as a command.
+
+    A message of ours holds many commands: `index` is the refused one's place in it.
+    """
 
     at: AwareDatetime
     reason: str
