@@ -66,9 +66,10 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
         for one in accepted:
             report(client, one, common, wait=False)
         return None
-    if unknown := next((one for one in accepted if one.run and not one.made), None):
-        ways = f"`{command(f'list --run {safe(unknown.run)}')}`, or `{command('dead-letters')}` if it was refused"
-        notes.print(f"The edge does not know yet what was made; see {ways}", soft_wrap=True)
+    if unknown := next((one for one in accepted if not one.made and not _defines(one)), None):
+        listed = command(f"list --run {shlex.quote(unknown.run)}" if unknown.run else "list")
+        ways = f"`{listed}`, or `{command('dead-letters')}` if it was refused"
+        notes.print(safe(f"The edge does not know yet what was made; see {ways}"), soft_wrap=True)
         sys.exit(Exit.UNAVAILABLE)
     first = [(order, view) for order in accepted for one in order.made if (view := _seen_or_told(client, order, one))]
     views = [_waited(client, order, view) for order, view in first]
@@ -79,6 +80,11 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
     if len(views) < sum(len(one.made) for one in accepted) or any(view.state != "succeeded" for view in views):
         sys.exit(Exit.FAILED)
     return None
+
+
+def _defines(accepted: Accepted) -> bool:
+    """Whether it was about a definition, of which nothing is to be waited for."""
+    return not accepted.run and bool(accepted.task or accepted.pipeline)
 
 
 def _seen_or_told(client: Client, accepted: Accepted, execution: str) -> ExecutionView | None:
