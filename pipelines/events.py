@@ -7,7 +7,8 @@ from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, model_validat
 
 from pipelines.model import Model, PipelineModel, RunId, Task, TaskId
 
-ExecutionText = Annotated[str, Field(pattern=r"^[0-9a-fA-F-]{32,36}$", description="An execution's UUID.")]
+EXECUTION = r"^[0-9a-fA-F-]{32,36}$"
+ExecutionText = Annotated[str, Field(pattern=EXECUTION, description="An execution's UUID.")]
 
 
 class _TaskOrPipeline(Model):

@@ -11,8 +11,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipelines.events import AnyEvent
-from pipelines.model import FORMS, AnyTask
+from pipelines.events import EXECUTION, AnyEvent
+from pipelines.model import FORMS, NAME, NAMESPACE, RUN_ID, TASK_ID, URL, AnyTask
 
 VALUE_SHOWN = 80
 """Characters of a wrong value that are repeated to its sender."""
@@ -58,6 +58,16 @@ _SAID = {
     ),
 }
 """Where pydantic speaks of Python's types and its own steps: what we say of such an error, to whoever wrote JSON."""
+
+PATTERNS = {
+    TASK_ID: "1 to 200 letters (A to Z, a to z), digits and _ . : - are allowed, and none of . : - at the beginning",
+    NAME: "1 to 64 letters (A to Z, a to z), digits, _ and - are allowed, and no - at the beginning",
+    NAMESPACE: "1 to 60 small letters (a to z), digits and - are allowed",
+    RUN_ID: "no line breaks, tabs or other control characters are allowed",
+    EXECUTION: "an execution's whole UUID is wanted, such as 0f7c8a3e-5b1d-8e2f-9a4b-6c7d8e9f0a1b",
+    URL: "an address that begins with http:// or https:// is wanted",
+}
+"""The patterns of the models, in words."""
 
 
 def faults(error: ValidationError, limit: int = 20) -> tuple[dict[str, JsonValue], ...]:
@@ -134,8 +144,9 @@ def problem(error: ErrorDetails, beside: Sequence[ErrorDetails] = ()) -> str:
     """What is wrong, in a sentence that names what would be right."""
     if by := _tag(error):
         return _untold(by, error)
-    ours = _SAID.get(error["type"])
-    said = ours.format(**error.get("ctx", {})) if ours else error["msg"]
+    more = error.get("ctx", {})
+    ours = _SAID.get(error["type"]) or PATTERNS.get(more.get("pattern", ""))
+    said = ours.format(**more) if ours else error["msg"]
     return f"{said}{meant(error['loc'], beside)}" if error["type"] == EXTRA else said
 
 

@@ -25,9 +25,13 @@ PAYLOAD_LIMIT = 256 * 1024
 """Bytes of a payload as compact JSON; a larger one is refused."""
 
 TASK_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$"
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
+RUN_ID = r"^[^\x00-\x1f\x7f]*$"
+URL = r"^https?://"
+NAMESPACE = r"^[a-z0-9-]{1,60}$"
 TaskId = Annotated[str, StringConstraints(pattern=TASK_ID)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
-RunId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+RunId = Annotated[str, StringConstraints(max_length=200, pattern=RUN_ID)]
 Seconds = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=3650))]
 
 
@@ -176,7 +180,7 @@ class FunctionTask(TaskBase):
     """A Python function that a pipeline file registers with `@task`; runs in a warm process."""
 
     kind: Literal["function"] = "function"
-    function: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$", description="The registered name.")
+    function: str = Field(pattern=TASK_ID, description="The registered name.")
 
 
 class PythonTask(TaskBase):
@@ -207,7 +211,7 @@ class HttpTask(TaskBase):
     """A request. Succeeds when the status is one of `expect`; returns status, headers and body."""
 
     kind: Literal["http"] = "http"
-    url: str = Field(pattern=r"^https?://", max_length=8000)
+    url: str = Field(pattern=URL, max_length=8000)
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
     headers: dict[str, str] = Field(default_factory=dict)
     body: JsonValue = Field(None, description="A string as it is, anything else as JSON; none: the payload, if any.")

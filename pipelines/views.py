@@ -188,7 +188,10 @@ class OverviewView(Model):
 
 
 class DeadLetterView(Model):
-    """What was refused, and why. A message of ours holds many commands: `index` is the refused one's place in it."""
+    """What was refused, and why: at the place of its event, or as a command.
+
+    A message of ours holds many commands: `index` is the refused one's place in it.
+    """
 
     at: AwareDatetime
     reason: str
@@ -233,7 +236,7 @@ class RefusalView(Model):
 class BulkAnswer(Model):
     """What became of a request about many: how many were taken on, what they are called now, who was left alone.
 
-    `detail`: what to know of a filter that nothing matched.
+    `detail`: what to know of a filter that nothing matched, or of lost ones that are retried.
     """
 
     accepted: int

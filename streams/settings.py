@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from pipelines.environment import NO_SETTINGS, PREFIX
 from pipelines.faults import fault, nearest
+from pipelines.model import NAMESPACE
 
 FOR_TESTS = "TEST_"
 """What our tests read begins so, behind the prefix."""
@@ -43,9 +44,7 @@ class Settings(BaseSettings):
     )
     pipelines_dir: Path = Field(Path("pipelines/examples"), description="Pipeline files: every *.py in it is loaded.")
     kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers.")
-    namespace: str = Field(
-        "headrace", pattern=r"^[a-z0-9-]{1,60}$", description="First part of all topic and group names."
-    )
+    namespace: str = Field("headrace", pattern=NAMESPACE, description="First part of all topic and group names.")
     edge_host: str = "127.0.0.1"
     edge_port: int = Field(8090, ge=1, le=65_535)
     edge_url: str = Field(

@@ -243,9 +243,10 @@ class Client:
         """Workers of all pools."""
         return self._ask("GET", "/v1/workers", tuple[WorkerView, ...])
 
-    def dead_letters(self, *, limit: int = 100) -> tuple[DeadLetterView, ...]:
-        """What was refused, newest first."""
-        return self._ask("GET", "/v1/dead-letters", tuple[DeadLetterView, ...], {"limit": limit})
+    def dead_letters(self, *, limit: int = 100, execution: str | None = None) -> tuple[DeadLetterView, ...]:
+        """What was refused, newest first; `execution`: only what was ordered about that one, by its whole id."""
+        query: Query = {"limit": limit, "execution": execution}
+        return self._ask("GET", "/v1/dead-letters", tuple[DeadLetterView, ...], query)
 
     def sql(
         self, query: str, parameters: Mapping[str, JsonValue] | None = None, *, writes: bool = False

@@ -27,6 +27,9 @@ _KEYS: dict[Order, tuple[str, ...]] = {
     "waited": (f"-ifNull({_WAITED}, 0)",),
 }
 
+_TIES = {"task": "String", "execution": "UUID"}
+"""What decides where the order leaves it open, and its type in ClickHouse; the last one is unique."""
+
 
 class BadCursorError(ValueError):
     """This is no cursor of ours: leave it away to begin anew."""
@@ -73,14 +76,14 @@ class Cursor:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Expressions by which rows are ordered, ascending; the last one is unique."""
-        return (*_KEYS[self._order], "execution")
+        """Expressions by which rows are ordered, ascending: those of one run that came at once are in it by name."""
+        return (*_KEYS[self._order], *_TIES)
 
     def condition(self) -> Condition:
         """What rows behind it meet."""
         if self._after is None:
             return "true", {"now": self._now}
-        places = [f"{{after_{i}:{'UUID' if key == 'execution' else 'Int64'}}}" for i, key in enumerate(self.keys)]
+        places = [f"{{after_{i}:{_TIES.get(key, 'Int64')}}}" for i, key in enumerate(self.keys)]
         values = {f"after_{i}": value for i, value in enumerate(self._after)}
         return f"({', '.join(self.keys)}) > ({', '.join(places)})", {**values, "now": self._now}
 
@@ -93,8 +96,8 @@ class Cursor:
 def _read(text: str) -> tuple[str, float, list[Any]]:
     """Order, moment and keys of a cursor."""
     try:
-        order, seconds, *keys, execution = msgspec.json.decode(base64.urlsafe_b64decode(text))
+        order, seconds, *keys, task, execution = msgspec.json.decode(base64.urlsafe_b64decode(text))
         datetime.fromtimestamp(seconds, UTC)
-        return str(order), seconds, [*map(int, keys), str(UUID(str(execution)))]
+        return str(order), seconds, [*map(int, keys), str(task), str(UUID(str(execution)))]
     except (binascii.Error, msgspec.DecodeError, ValueError, TypeError, ArithmeticError, OSError) as error:
         raise BadCursorError(f"{text[:80]!r} is no cursor: leave it away to begin anew") from error

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from streams.edge import problems
 from streams.edge.context import Context
 from streams.edge.guard import BodyLimit, Guard
 from streams.edge.metrics import Counting
+from streams.edge.parameters import refuse_unknown
 from streams.edge.routes import bulk, definitions, executions, orders, state
 
 
@@ -29,6 +30,7 @@ def make_app(context: Context | None, token: str) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         responses=problems.RESPONSES,
+        dependencies=[Depends(refuse_unknown)],
     )
     app.state.context = context
     for module in (bulk, orders, executions, definitions, state):

@@ -71,6 +71,12 @@ class Orders:
         existing = decision.what == KNOWN or self._existing(accepted)
         return accepted.model_copy(update={"state": decision.state, "existing": existing}), True
 
+    async def retried(self, rows: Mapping[str, ExecutionRow]) -> dict[str, str]:
+        """Those of the executions, by id, that were retried already, and the id of what that made."""
+        renewed = {one: again for one, row in rows.items() if (again := _renewed(from_text(one), row))}
+        known = await self._reads.rows([from_text(again) for again in renewed.values()])
+        return {one: again for one, again in renewed.items() if from_text(again) in known}
+
     async def _standing(self, command: c.TaskCommand) -> dict[bytes, ExecutionRow]:
         """The execution that an order is about, as far as it is known here; only a retry cannot do without."""
         if not isinstance(command, c.Cancel | c.Retry | c.Finish):

@@ -9,6 +9,9 @@ class _Message(Struct, frozen=True, array_like=True, tag=True, gc=False):
     pass
 
 
+Place = tuple[int, int]
+"""Partition and offset of the event on headrace.submit that a command carries out: its sender knows that one."""
+
 # --- to SCHEDULE, on headrace.tasks, by home partition ---------------------------------------------------
 
 
@@ -17,6 +20,7 @@ class CreateTask(_Message, frozen=True, tag="ct"):
 
     task: TaskDef
     at: int
+    came: Place | None = None
 
 
 class CreatePipeline(_Message, frozen=True, tag="cp"):
@@ -26,6 +30,7 @@ class CreatePipeline(_Message, frozen=True, tag="cp"):
     tasks: tuple[TaskDef, ...]
     at: int
     description: str = ""
+    came: Place | None = None
 
 
 class DeleteTask(_Message, frozen=True, tag="dt"):
@@ -33,6 +38,7 @@ class DeleteTask(_Message, frozen=True, tag="dt"):
 
     task: str
     at: int
+    came: Place | None = None
 
 
 class Execute(_Message, frozen=True, tag="ex"):
@@ -47,6 +53,7 @@ class Execute(_Message, frozen=True, tag="ex"):
     payload: bytes = b""  # empty = the task's own
     lone: bool = False  # nobody named the run, so no upstream can be in it
     task_def: TaskDef | None = None
+    came: Place | None = None
 
 
 class ExecutePipeline(_Message, frozen=True, tag="ep"):
@@ -58,6 +65,7 @@ class ExecutePipeline(_Message, frozen=True, tag="ep"):
     due_at: int = 0
     priority: int = -1
     payload: bytes = b""
+    came: Place | None = None
 
 
 class Cancel(_Message, frozen=True, tag="ca"):
@@ -67,6 +75,7 @@ class Cancel(_Message, frozen=True, tag="ca"):
     at: int
     reason: str = ""
     about: str = ""  # the task and run by which it was ordered, for a refusal; empty: by its id
+    came: Place | None = None
 
 
 class Retry(_Message, frozen=True, tag="re"):
@@ -75,6 +84,7 @@ class Retry(_Message, frozen=True, tag="re"):
     id: bytes
     at: int
     about: str = ""  # see Cancel
+    came: Place | None = None
 
 
 class Finish(_Message, frozen=True, tag="fx"):
@@ -87,6 +97,7 @@ class Finish(_Message, frozen=True, tag="fx"):
     error: str = ""
     attempt: int = 0  # 0 = whichever runs
     about: str = ""  # see Cancel
+    came: Place | None = None
 
 
 class Assign(_Message, frozen=True, tag="as"):

@@ -1,10 +1,12 @@
 """The first run that a newcomer sees: the example pipeline, from its start to its rows in ClickHouse."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from pipelines.command import command
+from pipelines.dsl import DefinedTask
 from pipelines.listed import listed
 from pipelines.loader import Registry
 from pipelines.requests import ExecutionFilter
@@ -17,6 +19,8 @@ from ui.client import ApiError, ApiUnavailableError, Client
 EXAMPLE = "weather"
 DRAWS = "weather.draw"
 RESULT = "SELECT * FROM weather_report ORDER BY month"
+PAYLOAD = '"World"'
+"""What a task is given that asks for something: JSON, which a newcomer replaces."""
 BETWEEN_LOOKS = 0.2
 MOST = 1000
 """Tasks that are looked at."""
@@ -72,9 +76,16 @@ def named(kind: str, names: list[str]) -> str:
 
 
 def to_try(registry: Registry) -> str:
-    """The command that runs one of them; empty where there is none."""
-    name = next(iter(registry.tasks | registry.pipelines), "")
-    return command(f"execute {name} --wait") if name else ""
+    """The command that runs one of them: a task that waits for nothing, or a pipeline; empty where there is none."""
+    tasks = [f"{name}{_payload(one)}" for name, one in registry.tasks.items() if not one.model.upstream]
+    wanted = next(iter([*tasks, *registry.pipelines]), "")
+    return command(f"execute {wanted} --wait") if wanted else ""
+
+
+def _payload(task: DefinedTask) -> str:
+    """An option that gives it something to work on, where its function asks for that and it has nothing of its own."""
+    asks = task.function is not None and "payload" in inspect.signature(task.function).parameters
+    return f" --payload '{PAYLOAD}'" if asks and task.model.payload is None else ""
 
 
 def run_example(client: Client, registry: Registry, screen: Screen, pause: Pause) -> bool:

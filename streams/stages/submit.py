@@ -3,6 +3,7 @@
 import time
 from collections.abc import Container
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from pipelines.events import PUBLIC_EVENT
@@ -50,7 +51,8 @@ class Submit:
             raise PoisonError(str(error)) from None
         except Exception as error:
             raise BugError(0, error) from error
-        self._homes.setdefault(home, []).append(command)
+        came = replace(command, came=(self._number, message.offset))
+        self._homes.setdefault(home, []).append(came)
 
     def weight(self) -> int:
         """See Logic."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -69,12 +70,14 @@ def _refuse_sets(value: Any) -> None:
 
 
 def _inside(value: Any) -> Iterable[Any]:
-    """What the encoder takes of it, be it a container, a structure, a dataclass, or what attrs made."""
+    """What the encoder takes of it: of a container, an enum's member, a structure, a dataclass, or what attrs made."""
     match value:
         case dict():
             return value.values()
         case list() | tuple():
             return value
+        case Enum():
+            return [value.value]
         case msgspec.Struct():
             return _of_struct(value)
     if is_dataclass(value):

@@ -97,7 +97,7 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_told_to(headers: dict
         (
             "/v1/pipelines",
             b'{"id": "p", "tasks": [{"id": "a valid tuple", "kind": "external"}]}',
-            "tasks[0].id: String should match",
+            "tasks[0].id: 1 to 200 letters (A to Z, a to z), digits and _ . : - are allowed, and none of . : - at",
         ),
     ],
 )
@@ -168,3 +168,27 @@ async def test_what_people_wrote_is_repeated_as_it_came() -> None:
     body = b'{"id": "p", "tasks": [{"id": "Tuple.should", "kind": "external"}]}'
     answer = await sent("/v1/pipelines", body, **{"content-type": "application/json"})
     assert answer.json()["detail"] == ("body: task 'Tuple.should' of pipeline 'p' must be named 'p.Tuple.should'")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/tasks?limt=3", "limt: there is no such parameter; did you mean limit?"),
+        ("/v1/executions?limit=3&stat=failed", "stat: there is no such parameter; did you mean state?"),
+        ("/v1/executions/12345678/logs?before=x", "before: there is no such parameter; after, limit can be given here"),
+        ("/health?verbose=1", "verbose: there is no such parameter; none can be given here"),
+    ],
+)
+async def test_a_parameter_that_there_is_not_is_refused(path: str, said: str) -> None:
+    """Nobody takes for an answer to a question what was answered without it."""
+    answer = await sent(path, b"", "GET")
+    assert (answer.status_code, answer.json()["detail"]) == (400, said)
+
+
+async def test_every_route_refuses_a_parameter_that_it_does_not_take() -> None:
+    """Whatever else is wrong with the request."""
+    paths = make_app(None, "t").openapi()["paths"]
+    for path, method in [(path, method) for path, methods in paths.items() for method in methods]:
+        answer = await sent(re.sub("{.*?}", "x", path) + "?nosuch=1", b"", method.upper())
+        assert answer.status_code == 400, (path, method)
+        assert answer.json()["errors"][0]["field"] == "nosuch"

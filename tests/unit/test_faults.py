@@ -1,12 +1,15 @@
 """What is said of input that is not valid."""
 
+import json
+import re
 from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
 
 from pipelines.events import PUBLIC_EVENT
-from pipelines.faults import faults, field, sentence, shown
+from pipelines.faults import PATTERNS, faults, field, sentence, shown
+from pipelines.model import NAMESPACE
 
 
 @pytest.mark.parametrize(
@@ -63,3 +66,13 @@ def test_a_large_value_is_shortened_without_being_written_out() -> None:
     """Also a list of a million values is shown in a line."""
     assert len(shown(list(range(1_000_000)))) <= 80
     assert shown("a\x1b[0m") == r"'a\x1b[0m'"
+
+
+def test_every_pattern_is_said_in_words() -> None:
+    """Who misnames something reads which characters are allowed, and no regular expression."""
+    patterns = set(re.findall(r'"pattern": ?"(.*?)"', json.dumps(PUBLIC_EVENT.json_schema())))
+    assert patterns == {json.dumps(one)[1:-1] for one in PATTERNS.keys() - {NAMESPACE}}
+    with pytest.raises(ValidationError) as caught:
+        PUBLIC_EVENT.validate_python({"type": "delete", "task": "my task"})
+    words = "1 to 200 letters (A to Z, a to z), digits and _ . : - are allowed, and none of . : - at the beginning"
+    assert sentence(caught.value) == f"task: {words} (got 'my task')"

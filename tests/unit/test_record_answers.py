@@ -50,11 +50,11 @@ def test_a_filter_becomes_a_condition_with_parameters() -> None:
 def test_a_cursor_comes_back_as_it_was() -> None:
     """The place and the moment of comparison survive the way through the address."""
     first = Cursor("priority", None)
-    text = first.behind((-5, 1000, ONE))
+    text = first.behind((-5, 1000, "p.load", ONE))
     clause, parameters = Cursor("priority", text).condition()
-    assert [parameters[f"after_{n}"] for n in range(3)] == [-5, 1000, str(ONE)]
+    assert [parameters[f"after_{n}"] for n in range(4)] == [-5, 1000, "p.load", str(ONE)]
     assert abs(parameters["now"] - first.condition()[1]["now"]) < timedelta(milliseconds=1)
-    assert "after_2:UUID" in clause
+    assert "after_2:String}, {after_3:UUID" in clause
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 
 def test_a_cursor_of_another_order_is_refused() -> None:
     """Continuing in another order would skip and repeat."""
-    text = Cursor("oldest", None).behind((1, ONE))
+    text = Cursor("oldest", None).behind((1, "t", ONE))
     with pytest.raises(BadCursorError, match="belongs to the order 'oldest'"):
         Cursor("newest", text)
 

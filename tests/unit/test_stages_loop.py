@@ -283,6 +283,15 @@ def test_two_dead_letters_never_share_a_place() -> None:
     assert [(letter.offset, letter.index) for letter in rig.letters()] == [(0, 0), (0, 2)]
 
 
+def test_what_came_as_an_event_is_refused_at_its_own_place() -> None:
+    """Its sender knows no other: the command that it became stands somewhere in a message of ours."""
+    rig = Rig()
+    rig.take(message(0, execute(), c.Cancel(bytes(16), 1, came=(2, 17))))
+    (letter,) = rig.letters()
+    assert (letter.stage, letter.topic, letter.partition) == ("schedule", "headrace.submit", 2)
+    assert (letter.offset, letter.index) == (17, 0)
+
+
 def test_i11_our_own_failure_on_a_command_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command becomes a dead letter; all others of the batch are as if it had never come."""
     plain = {0: message(0, execute()), 2: message(2, execute("t3"))}

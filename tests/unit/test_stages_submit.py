@@ -72,7 +72,7 @@ def test_i1_the_same_message_always_names_the_same_execution() -> None:
 def test_a_producer_with_a_wrong_clock_is_not_believed() -> None:
     """A timestamp a week off is replaced by our own."""
     (send,) = door(event(type="delete", task="t"), at=NOW - 7 * 86_400_000)
-    assert task_commands(send.value) == [c.DeleteTask("t", NOW)]
+    assert task_commands(send.value) == [c.DeleteTask("t", NOW, (1, 0))]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Functions of pipeline files, called as a warm process calls them."""
 
 import dataclasses
+from enum import Enum
 from typing import Any, ClassVar
 
 import attrs
@@ -57,7 +58,14 @@ class Sparse(msgspec.Struct, omit_defaults=True):
     known: frozenset[str] = frozenset("ab")
 
 
+class Palette(Enum):
+    """The encoder takes a member's value."""
+
+    WARM = frozenset({"red"})
+
+
 SETS = [
+    [Palette.WARM],
     [{"colours": {"red"}}],
     [Picture({"red"})],
     [Frame((frozenset("r"),))],

@@ -123,10 +123,14 @@ def _shown(client: Client, wanted: BulkRequest, answer: BulkAnswer, common: Comm
         for execution in answer.executions.values():
             console.print(safe(execution), soft_wrap=True)
         for one in answer.refused:
-            notes.print(safe(f"{one.execution}: {one.detail}"))
+            notes.print(safe(f"{one.execution}: {one.detail}"), soft_wrap=True)
+        if answer.refused:
+            notes.print(f"{formats.number_of(len(answer.refused), 'execution')} left alone, {answer.accepted} taken on")
+        if answer.accepted and answer.detail:
+            notes.print(safe(answer.detail), soft_wrap=True)
     if not answer.accepted and not answer.refused:
         notes.print(f"no execution that {standing} matches: nothing was changed")
         for hint in unknown_names(client, wanted.filter) if wanted.filter else ():
             notes.print(safe(hint), soft_wrap=True)
-    if answer.refused:
+    if answer.refused and wanted.ids:
         sys.exit(Exit.FAILED)

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from pipelines.model import KindName
 from pipelines.requests import ExecutionFilter, Order
 from pipelines.views import ExecutionPage, ExecutionRow, StateName
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.exits import UsageError, mapped
 from ui.cli.guess import unknown_names
-from ui.cli.kinds import KINDS, no_kind
 from ui.cli.looks import console, moment, name, notes, safe, state
 from ui.cli.tables import Row, fitted
 from ui.cli.times import since
@@ -43,7 +43,7 @@ class Filter:
     """In this run."""
     priority: Annotated[tuple[int, ...], Parameter(negative=(), show_default=False)] = ()
     """Any of these priorities."""
-    kind: Many = ()
+    kind: Annotated[tuple[KindName, ...], Parameter(negative=(), show_default=False)] = ()
     """Any of these kinds."""
     pool: Many = ()
     """Any of these pools."""
@@ -57,9 +57,7 @@ class Filter:
     """Only those that waited longer than their --max-latency."""
 
     def resolved(self) -> ExecutionFilter:
-        """The filter as the API takes it. Raises UsageError for a kind or a time that is none."""
-        if unknown := [kind for kind in self.kind if kind not in KINDS]:
-            raise UsageError(no_kind(unknown[0]))
+        """The filter as the API takes it. Raises UsageError for a time that is none."""
         given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return ExecutionFilter(**given | {"since": since(self.since), "until": since(self.until)})
 

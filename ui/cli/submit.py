@@ -2,18 +2,18 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter
 
 from pipelines.command import command as typed
-from pipelines.events import SubmitEvent
-from pipelines.model import AnyTask, Delivery, Task, Trigger
+from pipelines.events import ExecuteEvent, SubmitEvent
+from pipelines.faults import nearest, shown
+from pipelines.model import AnyTask, Delivery, KindName, Task, Trigger
 from ui.cli.common import PLAIN, Common, connected, undecided
 from ui.cli.documents import events_of, read_file, read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.kinds import KINDS, no_kind
 from ui.cli.times import due
 from ui.cli.upstreams import warn_of_unknown
 from ui.cli.waiting import report, report_all
@@ -25,6 +25,7 @@ AS_IN_JSON = Parameter(name_transform=str.lower)
 
 app = App(name="submit")
 TASK: TypeAdapter[AnyTask] = TypeAdapter(Task)
+KINDS: tuple[KindName, ...] = get_args(KindName)
 
 
 @Parameter(name="*")
@@ -203,13 +204,15 @@ def document(
     """
     with mapped():
         if words:
-            raise UsageError(no_kind(words[0]))
+            kinds = f"{', '.join(KINDS)} are{nearest(words[0], KINDS)}"
+            raise UsageError(f"{shown(words[0])} is no kind of task: {kinds}")
         if file is None:
             raise UsageError(f"say what to submit: a kind ({', '.join(KINDS)}) or --file")
         events = events_of(file, "submit")
     with connected() as client:
         accepted = client.send(events)
         warn_of_unknown(client, events)
+        told = SubmitEvent | ExecuteEvent if wait else SubmitEvent
+        if not common.json and not all(isinstance(one, told) for one in events):
+            undecided("sent")
         report_all(client, accepted, common, wait=wait)
-    if not wait and not common.json and not all(isinstance(one, SubmitEvent) for one in events):
-        undecided("sent")

@@ -3,15 +3,16 @@
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from datetime import datetime, timedelta
 
 from rich.json import JSON
 from rich.padding import Padding
 from rich.text import Text
 
 from pipelines.command import command
-from pipelines.views import TERMINAL_STATES, Accepted, ExecutionView
+from pipelines.views import TERMINAL_STATES, Accepted, DeadLetterView, ExecutionView, Problem
 from ui.cli.common import Common, print_json
 from ui.cli.exits import Exit
 from ui.cli.looks import console, notes, safe, state
@@ -19,8 +20,18 @@ from ui.client import ApiError, Client
 from ui.parts import formats
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+CONFLICT, NOT_FOUND = 409, 404
 VISIBLE_WITHIN = 30.0
 """Seconds in which an accepted execution must be seen."""
+CLOCKS = timedelta(seconds=1)
+"""By how much the clocks of the API, which says when something was ordered, and of Kafka may differ."""
+
+
+class RefusedError(ApiError):
+    """What the scheduler said of an order, after it was accepted."""
+
+    def __init__(self, letter: DeadLetterView) -> None:
+        super().__init__(Problem(title="Conflict", status=CONFLICT, detail=letter.reason))
 
 
 class Waited(ExecutionView):
@@ -34,11 +45,12 @@ def report(client: Client, accepted: Accepted, common: Common, *, wait: bool) ->
     if accepted.existing and not common.json:
         notes.print(_was_there(accepted), soft_wrap=True)
     if accepted.execution is not None and wait:
-        _show_outcome(_waited(client, accepted, accepted.execution), common)
+        first = seen(client, accepted.execution, accepted.created_at)
+        _show_outcome(_waited(client, accepted, first), common)
     elif common.json:
         print_json(accepted)
     else:
-        console.print(safe(accepted.execution or accepted.run or accepted.pipeline), soft_wrap=True)
+        console.print(safe(accepted.execution or accepted.run or accepted.pipeline or accepted.task), soft_wrap=True)
         if accepted.state:
             notes.print(state(accepted.state))
         if accepted.execution is None and accepted.run:
@@ -54,17 +66,34 @@ def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, 
         for one in accepted:
             report(client, one, common, wait=False)
         return None
-    if unknown := next((one for one in accepted if not one.made), None):
-        notes.print(f"The edge does not know yet what was made; see: {command(f'list --run {safe(unknown.run)}')}")
+    if unknown := next((one for one in accepted if not one.made and not _defines(one)), None):
+        listed = command(f"list --run {shlex.quote(unknown.run)}" if unknown.run else "list")
+        ways = f"`{listed}`, or `{command('dead-letters')}` if it was refused"
+        notes.print(safe(f"The edge does not know yet what was made; see {ways}"), soft_wrap=True)
         sys.exit(Exit.UNAVAILABLE)
-    views = [_waited(client, one, execution) for one in accepted for execution in one.made]
+    first = [(order, view) for order in accepted for one in order.made if (view := _seen_or_told(client, order, one))]
+    views = [_waited(client, order, view) for order, view in first]
     if common.json:
         print_json(views)
     else:
         _show_outcomes(views)
-    if any(view.state != "succeeded" for view in views):
+    if len(views) < sum(len(one.made) for one in accepted) or any(view.state != "succeeded" for view in views):
         sys.exit(Exit.FAILED)
     return None
+
+
+def _defines(accepted: Accepted) -> bool:
+    """Whether it was about a definition, of which nothing is to be waited for."""
+    return not accepted.run and bool(accepted.task or accepted.pipeline)
+
+
+def _seen_or_told(client: Client, accepted: Accepted, execution: str) -> ExecutionView | None:
+    """The execution; none: the scheduler refused the order, which is said at once, however long others take."""
+    try:
+        return seen(client, execution, accepted.created_at)
+    except RefusedError as refusal:
+        notes.print(Text.assemble(("✕ refused", "red"), "  ", safe(str(refusal))), soft_wrap=True)
+        return None
 
 
 def _was_there(accepted: Accepted) -> Text:
@@ -80,8 +109,8 @@ def _was_there(accepted: Accepted) -> Text:
     return safe(f"{said} {', or '.join(ways)}")
 
 
-def _waited(client: Client, accepted: Accepted, execution: str) -> Waited:
-    view = outcome(client, execution)
+def _waited(client: Client, accepted: Accepted, first: ExecutionView) -> Waited:
+    view = outcome(client, first)
     return Waited(**dict(view), existing=accepted.created_at not in {None, view.created_at})
 
 
@@ -126,23 +155,38 @@ def _effort(view: ExecutionView) -> str:
     return f" in {formats.duration(view.ran_ms)}" if view.ran_ms is not None else ""
 
 
-def outcome(client: Client, execution: str) -> ExecutionView:
+def seen(client: Client, execution: str, ordered: datetime | None) -> ExecutionView:
+    """An execution that was just accepted, once it can be seen.
+
+    Raises RefusedError where there will be none: what was `ordered` then (none: at any time) was refused.
+    """
+    began = time.monotonic()
+    pauses = _pauses()
+    while True:
+        try:
+            return client.execution(execution)
+        except ApiError as error:
+            if error.status != NOT_FOUND or time.monotonic() - began > VISIBLE_WITHIN:
+                raise
+        for letter in client.dead_letters(limit=1, execution=execution):
+            if ordered is None or letter.at >= ordered - CLOCKS:
+                raise RefusedError(letter)
+        time.sleep(next(pauses))
+
+
+def outcome(client: Client, view: ExecutionView) -> ExecutionView:
     """The execution once it has ended; waits as long as that takes."""
-    pause, began = FIRST_PAUSE, time.monotonic()
-    with notes.status(f"waiting for {execution}") if notes.is_terminal else nullcontext():
-        while True:
-            view = _look(client, execution, began)
-            if view is not None and view.state in TERMINAL_STATES:
-                return view
-            time.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+    pauses = _pauses()
+    with notes.status(f"waiting for {view.execution}") if notes.is_terminal else nullcontext():
+        while view.state not in TERMINAL_STATES:
+            time.sleep(next(pauses))
+            view = client.execution(view.execution)
+    return view
 
 
-def _look(client: Client, execution: str, began: float) -> ExecutionView | None:
-    """None while an execution that was just accepted cannot be seen yet."""
-    try:
-        return client.execution(execution)
-    except ApiError as error:
-        if error.status == 404 and time.monotonic() - began < VISIBLE_WITHIN:  # noqa: PLR2004  (not found)
-            return None
-        raise
+def _pauses() -> Iterator[float]:
+    """Seconds between two looks: for ever, and longer and longer."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * 1.5, LONGEST_PAUSE)

@@ -12,10 +12,12 @@ from pipelines.views import CHANGEABLE, BulkAnswer, ExecutionRow, RefusalView, S
 from streams.edge import forbidden
 from streams.edge.context import Context, Here
 from streams.edge.problems import ProblemError
+from streams.engine.rejections import retried_already
 
 router = APIRouter(tags=["orders"])
 
 UNMATCHED = "nothing matches the filter, which sees what lists show: what came within the last second may be missing"
+TWICE = "{} of them were lost and may have run: these at_most_once tasks may now run a second time"
 
 
 @router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
@@ -32,8 +34,12 @@ async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     Each is sent after those of them that it waits for, so that it waits for their new executions.
     """
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], lambda row: _retrying(here, row))
-    ordered = await here.reads.after_upstream(chosen)
-    return await _send(here, {one: RetryEvent(execution=one) for one in ordered}, refused)
+    successors = await here.orders.retried(chosen)
+    refused += [RefusalView(execution=old, detail=retried_already(new)) for old, new in successors.items()]
+    ordered = await here.reads.after_upstream([one for one in chosen if one not in successors])
+    answer = await _send(here, {one: RetryEvent(execution=one) for one in ordered}, refused)
+    lost = sum(chosen[one].state == "lost" for one in ordered)
+    return answer.model_copy(update={"detail": TWICE.format(lost)}) if lost else answer
 
 
 def _retrying(here: Context, row: ExecutionRow) -> str | None:
@@ -52,11 +58,11 @@ async def _chosen(
     wanted: BulkRequest,
     states: Collection[StateName],
     allowed: Callable[[ExecutionRow], str | None],
-) -> tuple[list[str], list[RefusalView]]:
-    """The executions to act on, and why others are left alone."""
+) -> tuple[dict[str, ExecutionRow], list[RefusalView]]:
+    """The executions to act on, by id, and why others are left alone."""
     rows = await _matching(here, wanted, states) if wanted.ids is None else await _named(here, wanted.ids)
     refused = {name: "no such execution" if row is None else allowed(row) for name, row in rows.items()}
-    chosen = [name for name, why in refused.items() if why is None]
+    chosen = {name: row for name, row in rows.items() if row and refused[name] is None}
     return chosen, [RefusalView(execution=name, detail=why) for name, why in refused.items() if why]
 
 

@@ -1,6 +1,7 @@
 """How the whole stands: overview, pools, workers, dead letters, health, metrics, and questions in SQL."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -15,6 +16,8 @@ from streams.edge.context import Here, Limit
 router = APIRouter(tags=["state"])
 
 HOUR = timedelta(hours=1)
+
+About = Annotated[str | None, Query(max_length=36, description="Only those about this execution, by its whole id.")]
 
 
 @router.get("/v1/overview")
@@ -36,10 +39,10 @@ async def workers(here: Here) -> list[WorkerView]:
 
 
 @router.get("/v1/dead-letters")
-async def dead_letters(here: Here, limit: Limit = 100) -> list[DeadLetterView]:
+async def dead_letters(here: Here, limit: Limit = 100, execution: About = None) -> list[DeadLetterView]:
     """What was refused, the newest first; the last thousand are at hand."""
-    newest = list(here.live.letters)[: -limit - 1 : -1]
-    return [shapes.letter(one) for one in newest]
+    newest = (one for one in reversed(here.live.letters) if execution in {None, one.execution})
+    return [shapes.letter(one) for one in islice(newest, limit)]
 
 
 @router.post("/v1/sql")

@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from kafka import KafkaProducer
 
 from pipelines.events import CreateEvent, SubmitEvent
-from pipelines.ids import execution_id, to_text
-from pipelines.model import ExternalTask, PipelineModel, SleepTask
+from pipelines.ids import execution_id, from_text, home_of, to_text
+from pipelines.model import Delivery, ExternalTask, PipelineModel, ShellTask, SleepTask
 from pipelines.requests import BulkRequest, ExecutionFilter
-from streams.edge.routes.bulk import UNMATCHED
+from streams.edge.routes.bulk import TWICE, UNMATCHED
+from streams.engine import commands as c
 from tests.integration.edge.listing import until
 from ui.client import ApiError, ApiUnavailableError, Client
 
@@ -284,6 +286,10 @@ def test_all_that_match_are_cancelled_and_retried(client: Client, name: str) -> 
     answer = client.retry_many(BulkRequest(filter=cancelled, expected=5))
     assert set(answer.executions) == set(old)
     assert set(until(client, running, 5)) == set(answer.executions.values())
+    again = client.retry_many(BulkRequest(filter=cancelled, expected=5))
+    assert (again.accepted, again.executions) == (0, {})
+    why = {one.execution: one.detail for one in again.refused}
+    assert why == {one: f"it was retried already, as {new}" for one, new in answer.executions.items()}
 
 
 def test_pages_follow_each_other(client: Client, name: str) -> None:
@@ -380,3 +386,19 @@ def test_no_edge_is_unavailable() -> None:
     """Where nothing answers, the error says so."""
     with Client("http://127.0.0.1:9", "x" * 40) as nowhere, pytest.raises(ApiUnavailableError):
         nowhere.health()
+
+
+def test_whoever_retries_many_is_told_what_may_run_twice(system: Any, client: Client, name: str) -> None:
+    """A lost one of a task that is never to start twice is retried, since somebody asked for it."""
+    task = ShellTask(id=f"{name}.a", command="true", delivery=Delivery.AT_MOST_ONCE)
+    which = from_text(client.submit(task).execution or "")
+    worker = f"{name}-00000000"
+    played = [c.Assign(which, 1, worker, 0, 1), c.WorkerLost(worker, round(time.time() * 1000))]
+    producer = KafkaProducer(bootstrap_servers=system.settings.kafka)
+    home = home_of(which, system.settings.task_partitions)
+    producer.send(system.topics.tasks, msgspec.msgpack.encode(played), partition=home)
+    producer.close()
+    lost = ExecutionFilter(pipeline=name, state=("lost",))
+    until(client, lost, 1)
+    answer = client.retry_many(BulkRequest(filter=lost, expected=1))
+    assert (answer.accepted, answer.detail) == (1, TWICE.format(1))

@@ -92,7 +92,7 @@ async def test_how_long_it_waits_goes_on(store: Any, history: History, play: Any
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "priority", "waited"])
 async def test_pages_hold_every_execution_once(store: Any, history: History, play: Any, order: Any) -> None:
-    """Page by page one meets all that match, none twice, in the order that was asked for."""
+    """Page by page one meets all that match, none twice, in the order that was asked for, by name within it."""
     for n in range(23):
         store.take(play.whole(f"p.t{n}", priority=n % 4, created_at=play.now - n // 3, ready_at=play.now - n))
     rows, cursor = [], None
@@ -104,10 +104,10 @@ async def test_pages_hold_every_execution_once(store: Any, history: History, pla
             break
     assert len({row.execution for row in rows}) == len(rows) == 23
     key = {
-        "newest": lambda r: -r.created_at.timestamp(),
-        "oldest": lambda r: r.created_at.timestamp(),
-        "priority": lambda r: (-r.priority, r.created_at),
-        "waited": lambda r: -r.waited_ms,
+        "newest": lambda r: (-r.created_at.timestamp(), r.task),
+        "oldest": lambda r: (r.created_at.timestamp(), r.task),
+        "priority": lambda r: (-r.priority, r.created_at, r.task),
+        "waited": lambda r: (-r.waited_ms, r.task),
     }[order]
     assert [key(r) for r in rows] == sorted(key(r) for r in rows)
 
