@@ -110,6 +110,13 @@ def text(value: str | None) -> str:
     return value or MISSING
 
 
+def first_line(value: str | None, room: int) -> str:
+    """The first line of a text that may be missing; `…` says that there is more."""
+    whole = (value or "").strip()
+    line = whole.partition("\n")[0][:room].rstrip()
+    return text(line) if line == whole else f"{line}…"
+
+
 def plain(value: str) -> str:
     """Anybody's text for a place that reads Markdown: a code span, in which nothing is interpreted."""
     line = " ".join(value.split())
