@@ -88,6 +88,9 @@ def test_times_of_a_retried_one_say_of_which_attempt_they_are(world: World) -> N
     once = _html(_app("execution", id=world.add("b", "succeeded", attempts=tries[1:], **more)))
     assert "waited 20 ms, ran 1.2 s." in once
     assert "<dt>ran</dt><dd>1.2 s</dd>" in once
+    never = _html(_app("execution", id=world.add("d", "cancelled", run="", reason="wrong month", attempt=0)))
+    assert "Cancelled at -: wrong month.</p>" in never
+    assert "<dt>run</dt><dd>-</dd>" in never
 
 
 def test_only_a_result_that_is_cut_is_called_cut(world: World) -> None:

@@ -102,17 +102,23 @@ def why(view: ExecutionView) -> None:
 def summary(view: ExecutionView) -> str:
     """What can be said where the engine gives no reason."""
     word = states.LOOKS[view.state].word.capitalize()
-    which = f"attempt {told(view)} " if told(view) > 1 else ""
-    waited = f"{which}waited {formats.wait(clock.waited_ms(view), view.max_latency_ms)}"
     if view.state == "running":
-        return f"{word} on {formats.text(view.worker)} since {clock.moment(view.started_at)}; {waited}."
+        return f"{word} on {formats.text(view.worker)} since {clock.moment(view.started_at)}{spent(view)}."
     because = f": {view.reason}" if view.reason else ""
     if view.state in TERMINAL_STATES:
-        ran = f", ran {formats.duration(clock.ran_ms(view))}" if clock.ran_ms(view) is not None else ""
         ended = "Found lost" if view.state == "lost" else word
-        total = f"; {formats.duration(ms)} in all" if (ms := in_all_ms(view)) is not None else ""
-        return f"{ended} at {clock.moment(view.finished_at)}{because}; {waited}{ran}{total}."
+        return f"{ended} at {clock.moment(view.finished_at)}{because}{spent(view)}."
     return f"{word} since {clock.moment(view.updated_at)}{because}."
+
+
+def spent(view: ExecutionView) -> str:
+    """How long it waited and ran, as far as that is known: `; attempt 3 waited 20 ms, ran 1.2 s; 9.7 s in all`."""
+    waited, ran, total = clock.waited_ms(view), clock.ran_ms(view), in_all_ms(view)
+    which = f"attempt {told(view)} " if total is not None else ""
+    parts = [] if waited is None else [f"waited {formats.wait(waited, view.max_latency_ms)}"]
+    parts += [] if ran is None else [f"ran {formats.duration(ran)}"]
+    said = f"; {which}{', '.join(parts)}" if parts else ""
+    return said if total is None else f"{said}; {formats.duration(total)} in all"
 
 
 def told(view: ExecutionView) -> int:
@@ -168,7 +174,7 @@ def error_of_attempt(view: ExecutionView) -> None:
 def details(view: ExecutionView) -> None:
     """Names and times."""
     pairs: list[tuple[str, str]] = [
-        ("run", view.run),
+        ("run", formats.text(view.run)),
         ("pipeline", formats.text(view.pipeline)),
         ("kind", view.kind),
         ("priority", formats.priority(view.priority)),

@@ -35,7 +35,9 @@ def show_overview(head: header.Header) -> None:
         return
     with st.container(key="hr-data"):
         if not any(view.now.values()) and not any(view.ended.values()) and not view.minutes:
-            st.info("Nothing has run yet. Create a task, or send one to the submit topic.")
+            st.info(places.nothing_yet())
+            pool_table(view.pools)
+            return
         top(view, span)
         figures.state_counts("now", view.now, states.ACTIVE, "all")
         figures.state_counts(f"ended in {span}", view.ended, states.ENDED, span)
@@ -70,7 +72,7 @@ def top(view: OverviewView, span: str) -> None:
         oldest = max((p.oldest_wait_ms for p in view.pools if p.oldest_wait_ms is not None), default=None)
         figures.figure(
             "waiting", "waiting", waiting, places.listing(state="waiting"),
-            f"oldest {formats.duration(oldest)}",
+            f"oldest {formats.duration(oldest)}" if waiting else "",
         )  # fmt: skip
         figures.figure(
             "running", "running", running, places.listing(state="running"),
