@@ -319,7 +319,8 @@ SELECT
     state,
     count() AS n,
     countIf(state = 'waiting' AND late) AS late_now,
-    countIf(state = 'waiting' AND NOT late AND ready_at + toIntervalMillisecond(assumeNotNull(max_latency_ms))
+    countIf(state = 'waiting' AND NOT late AND max_latency_ms IS NOT NULL
+        AND ready_at + toIntervalMillisecond(assumeNotNull(max_latency_ms))
         < {now:DateTime64(3, 'UTC')} + INTERVAL 5 MINUTE) AS late_next
 FROM {main}.executions
 WHERE state IN ('scheduled', 'blocked', 'waiting', 'dispatched', 'running', 'retrying')

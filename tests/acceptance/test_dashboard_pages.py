@@ -1,7 +1,7 @@
 """The dashboard's three pages by Streamlit's own test harness, before a real HTTP API."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from showroom.world import World, running
 from streamlit.testing.v1 import AppTest
 
 import ui
+from pipelines.views import AttemptView
 from ui.parts import formats
 
 SHELL = Path(ui.__file__).with_name("shell.py")
@@ -49,10 +50,56 @@ def test_the_overview_counts(world: World) -> None:
     app = _app()
     assert not app.exception
     assert app.title[0].value == "Overview"
-    assert [heading.value for heading in app.subheader][-2:] == ["Pools", "Latest failures"]
-    assert app.dataframe[0].value.iloc[0].to_dict() | {"Oldest wait": ""} == {
+    headings = [heading.value for heading in app.subheader]
+    assert (headings[0], headings[-1]) == ("Latest failures", "Pools")
+    assert app.dataframe[1].value.iloc[0].to_dict() | {"Oldest wait": ""} == {
         "Pool": "default", "Waiting": "1", "Oldest wait": "", "Running": "1", "Slots free": "7 of 8", "Workers": "2",
     }  # fmt: skip
+
+
+def test_a_failure_says_why_and_a_pool_that_nobody_serves_is_named(world: World) -> None:
+    """The overview has the first line of an error, the failure that came last on top, and what has no worker."""
+    now = datetime.now(UTC)
+    world.add("a", "failed", error="E" * 200, updated_at=now)
+    world.add("b", "failed", error="ValueError: bad row\nsecond line", updated_at=now - timedelta(minutes=1))
+    world.add("train", "waiting", pool="gpu")
+    app = _app()
+    assert not app.exception
+    failures, pools = app.dataframe[0].value, app.dataframe[1].value
+    assert list(failures["Error"]) == ["E" * 72 + "…", "ValueError: bad row…"]
+    assert list(pools["Workers"]) == ["2", "! none"]
+
+
+def test_times_of_a_retried_one_say_of_which_attempt_they_are(world: World) -> None:
+    """The first start, the total, and the last attempt's own times; one that was not retried needs no such words."""
+    end, first = datetime.now(UTC), datetime.now(UTC) - timedelta(seconds=90)
+    tries = tuple(
+        AttemptView(attempt=n + 1, state=state, ready_at=first, started_at=first)
+        for n, state in enumerate(("failed", "succeeded"))
+    )
+    more = {"started_at": end, "finished_at": end, "waited_ms": 20, "ran_ms": 1200}
+    said = _html(_app("execution", id=world.add("a", "succeeded", attempt=2, attempts=tries, **more)))
+    assert "attempt 2 waited 20 ms, ran 1.2 s; 1m 30s in all." in said
+    assert "<dt>first started</dt>" in said
+    assert "<dt>in all</dt><dd>1m 30s</dd>" in said
+    assert "<dt>attempt 2 ran</dt><dd>1.2 s</dd>" in said
+    again = _html(_app("execution", id=world.add("c", "waiting", attempt=1, attempts=tries[:1], worker="mill-0")))
+    assert "<dt>attempt 2 worker</dt><dd>-</dd>" in again
+    once = _html(_app("execution", id=world.add("b", "succeeded", attempts=tries[1:], **more)))
+    assert "waited 20 ms, ran 1.2 s." in once
+    assert "<dt>ran</dt><dd>1.2 s</dd>" in once
+    never = _html(_app("execution", id=world.add("d", "cancelled", run="", reason="wrong month", attempt=0)))
+    assert "Cancelled at -: wrong month.</p>" in never
+    assert "<dt>run</dt><dd>-</dd>" in never
+
+
+def test_only_a_result_that_is_cut_is_called_cut(world: World) -> None:
+    """The flag may mean the output; only an HTTP answer is ever cut as a result."""
+    output = world.add("a", "succeeded", result={"lines": 2}, result_cut=True)
+    body = world.add("b", "succeeded", kind="http", result={"status": 200, "body": "x", "cut": True}, result_cut=True)
+    said = [" ".join(c.value for c in _app("execution", id=name).caption) for name in (output, body)]
+    assert "cut" not in said[0]
+    assert "The body was longer than the limit and is cut." in said[1]
 
 
 def test_the_list_filters_by_its_address(world: World) -> None:

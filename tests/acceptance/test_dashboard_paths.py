@@ -230,7 +230,8 @@ def test_a_page_opened_while_the_api_is_away_fills_by_itself(theatre: Stage, pag
     theatre.close_api()
     try:
         page.goto(f"{theatre.url}/execution?id={name}")
-        expect(page.locator(".hr-banner")).to_contain_text("The API is away.")
+        expect(page.locator(".hr-banner")).to_contain_text("The API is away. This page tries again every 2 s.")
+        expect(page.locator(".hr-stale")).to_have_text("no data")
     finally:
         theatre.open_api()
     expect(page.locator(".hr-name")).to_have_text("orders.score")

@@ -81,6 +81,13 @@ def test_the_day_stands_on_the_axis_only_where_there_are_two() -> None:
     assert list(two) == ["23 Nov\n12:00", "23 Nov\n18:00", "24 Nov\n00:00"]
 
 
+def test_the_scale_of_times_has_the_unit_of_their_size() -> None:
+    """Waits of minutes are minutes, not hundreds of seconds."""
+    spec = charts.latency([MinuteView(minute=NOW, waited_p50_ms=90_000, waited_p99_ms=390_000)], "light", UTC)
+    assert spec["yAxis"]["axisLabel"]["formatter"] == "{value} min"
+    assert list(spec["dataset"]["source"]["waited p99"]) == [6.5]
+
+
 # What is left of red, green, blue for those who lack one cone: Machado, Oliveira, Fernandes 2009, severity 1.
 EYES = {
     "all": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),

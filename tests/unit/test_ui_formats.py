@@ -36,6 +36,14 @@ def test_durations_have_two_parts_at_most(ms: float | None, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "shown"), [(None, "-"), ("short", "short"), ("\none\ntwo", "one…"), ("much too long", "much too…")]
+)
+def test_a_first_line_says_where_there_is_more(value: str | None, shown: str) -> None:
+    """More lines, or more than there is room for, are an ellipsis."""
+    assert formats.first_line(value, 8) == shown
+
+
+@pytest.mark.parametrize(
     ("waited", "limit", "shown"),
     [
         (4200, 10_000, "4.2 s of 10 s"),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 import streamlit as st
@@ -51,9 +52,10 @@ def show_execution(head: header.Header, spots: Spots, name: str) -> None:
             return
         title(view)
         why(view)
+    parts = (timeline, error_of_attempt)
     with spots.left, st.container(key="hr-attempts"):
-        timeline(view)
-        error_of_attempt(view)
+        for part in reversed(parts) if view.state == "failed" else parts:
+            part(view)
     with spots.right, st.container(key="hr-details"):
         details(view)
         neighbours(view)
@@ -100,15 +102,36 @@ def why(view: ExecutionView) -> None:
 def summary(view: ExecutionView) -> str:
     """What can be said where the engine gives no reason."""
     word = states.LOOKS[view.state].word.capitalize()
-    waited = f"waited {formats.wait(clock.waited_ms(view), view.max_latency_ms)}"
     if view.state == "running":
-        return f"{word} on {formats.text(view.worker)} since {clock.moment(view.started_at)}; {waited}."
+        return f"{word} on {formats.text(view.worker)} since {clock.moment(view.started_at)}{spent(view)}."
     because = f": {view.reason}" if view.reason else ""
     if view.state in TERMINAL_STATES:
-        ran = f", ran {formats.duration(clock.ran_ms(view))}" if clock.ran_ms(view) is not None else ""
         ended = "Found lost" if view.state == "lost" else word
-        return f"{ended} at {clock.moment(view.finished_at)}{because}; {waited}{ran}."
+        return f"{ended} at {clock.moment(view.finished_at)}{because}{spent(view)}."
     return f"{word} since {clock.moment(view.updated_at)}{because}."
+
+
+def spent(view: ExecutionView) -> str:
+    """How long it waited and ran, as far as that is known: `; attempt 3 waited 20 ms, ran 1.2 s; 9.7 s in all`."""
+    waited, ran, total = clock.waited_ms(view), clock.ran_ms(view), in_all_ms(view)
+    which = f"attempt {told(view)} " if total is not None else ""
+    parts = [] if waited is None else [f"waited {formats.wait(waited, view.max_latency_ms)}"]
+    parts += [] if ran is None else [f"ran {formats.duration(ran)}"]
+    said = f"; {which}{', '.join(parts)}" if parts else ""
+    return said if total is None else f"{said}; {formats.duration(total)} in all"
+
+
+def told(view: ExecutionView) -> int:
+    """The attempt of which its times are: the last one, or the next one for which it waits."""
+    return view.attempt + (view.state == "waiting")
+
+
+def in_all_ms(view: ExecutionView) -> float | None:
+    """Since the first of several attempts could run, delays between them included; None where there is only one."""
+    first = next((a.ready_at for a in view.attempts), None)
+    if told(view) == 1 or not first:
+        return None
+    return ((view.finished_at or clock.now()) - first) / timedelta(milliseconds=1)
 
 
 def timeline(view: ExecutionView) -> None:
@@ -133,11 +156,10 @@ def _attempt_head() -> Markup:
 
 
 def _attempt(attempt: AttemptView) -> Markup:
-    now, zone = clock.now(), clock.zone()
     times = (attempt.ready_at, attempt.started_at, attempt.finished_at)
     spans = (clock.waited_ms(attempt), clock.ran_ms(attempt))
     cells = [str(attempt.attempt), states.chip(attempt.state), formats.text(attempt.worker)]
-    numbers = [*(timestamp(t, now, zone) for t in times), *(formats.duration(ms) for ms in spans)]
+    numbers = [*(_time(at) for at in times), *(formats.duration(ms) for ms in spans)]
     return tag("tr", *(tag("td", c) for c in cells), *(tag("td", n, class_="hr-number") for n in numbers))
 
 
@@ -151,26 +173,43 @@ def error_of_attempt(view: ExecutionView) -> None:
 
 def details(view: ExecutionView) -> None:
     """Names and times."""
-    now, zone = clock.now(), clock.zone()
-    times = {"created": view.created_at, "due": view.due_at, "could run": view.ready_at, "started": view.started_at}
     pairs: list[tuple[str, str]] = [
-        ("run", view.run),
+        ("run", formats.text(view.run)),
         ("pipeline", formats.text(view.pipeline)),
         ("kind", view.kind),
         ("priority", formats.priority(view.priority)),
         ("pool / queue", f"{view.pool} / {view.queue}"),
-        ("worker", formats.text(view.worker)),
         ("owner", view.owner),
         ("trigger", view.trigger),
-        ("waited", formats.wait(clock.waited_ms(view), view.max_latency_ms)),
-        ("ran", formats.duration(clock.ran_ms(view))),
-        *((name, timestamp(at, now, zone)) for name, at in times.items()),
-        (formats.ended(view.state), timestamp(view.finished_at, now, zone)),
+        *times(view),
     ]
     if delivery := formats.delivery(view.delivery):
         pairs.append(("delivery", delivery))
     st.subheader("Details", anchor=False)
     show(facts(pairs))
+
+
+def times(view: ExecutionView) -> list[tuple[str, str]]:
+    """When what happened; where there were several attempts, of which one, and of all of them."""
+    which = f"attempt {told(view)} " if told(view) > 1 else ""
+    total, first = in_all_ms(view), next((a.started_at for a in view.attempts), None)
+    end = (formats.ended(view.state), _time(view.finished_at))
+    whole = [] if total is None else [("first started", _time(first)), end, ("in all", formats.duration(total))]
+    return [
+        ("created", _time(view.created_at)),
+        ("due", _time(view.due_at)),
+        *whole,
+        (f"{which}worker", formats.text(None if view.state == "waiting" else view.worker)),
+        (f"{which}could run", _time(view.ready_at)),
+        (f"{which}started", _time(view.started_at)),
+        *([] if whole else [end]),
+        (f"{which}waited", formats.wait(clock.waited_ms(view), view.max_latency_ms)),
+        (f"{which}ran", formats.duration(clock.ran_ms(view))),
+    ]
+
+
+def _time(at: datetime | None) -> Markup:
+    return timestamp(at, clock.now(), clock.zone())
 
 
 def neighbours(view: ExecutionView) -> None:
@@ -231,8 +270,8 @@ def values(view: ExecutionView) -> None:
             text = json.dumps(value, indent=2, ensure_ascii=False)
             fits = text.count("\n") < SHORT
             st.code(text, language="json", wrap_lines=True, height="content" if fits else VALUE_HEIGHT)
-    if view.result_cut:
-        st.caption("The result, or the output in the log, was longer than the limit and is cut.")
+    if view.result_cut and view.kind == "http":  # of other kinds it is the output, and the log itself says so
+        tabs[1].caption("The body was longer than the limit and is cut.")
 
 
 @guarded

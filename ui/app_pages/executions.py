@@ -11,7 +11,6 @@ from ui.parts.answers import ask, guarded
 from ui.parts.table import Table
 
 TABLE = Table("executions")
-NOTHING = "Nothing has run yet. Create a task, or send one to the submit topic."
 
 # The cursors that led to the page shown, and what they are the pages of.
 _TRAIL, _TRAIL_OF = "_trail", "_trail_of"
@@ -102,7 +101,7 @@ def nothing(which: ExecutionFilter, span: str) -> None:
         if st.button("Show it", key="go_last"):
             filters.set_later(range="all")
     elif not said:
-        st.info(NOTHING)
+        st.info(places.nothing_yet())
 
 
 def pager(page: ExecutionPage, limit: int) -> None:

@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from pipelines.requests import ExecutionFilter
-from pipelines.views import MinuteView, OverviewView, PoolView
+from pipelines.views import ExecutionRow, MinuteView, OverviewView, PoolView
 from ui.parts import actions, api, charts, clock, figures, formats, header, places, states
 from ui.parts.answers import ask, guarded
 from ui.parts.pools import pool_table
-from ui.parts.table import Table
+from ui.parts.table import WRONG, Table
 
 _OPENING = "_opening"
-FAILURES = Table("failures")
-SHOWN_FAILURES = 8
+FAILURES = Table("failures", WRONG)
+SHOWN_FAILURES, READ_FAILURES = 5, 50
+"""The API's order is that of creation: among so many, those that ended last are found here."""
 STEPS = {
     "1h": timedelta(minutes=1),
     "6h": timedelta(minutes=5),
@@ -24,30 +25,37 @@ STEPS = {
 
 
 def show_overview(head: header.Header) -> None:
-    """Figures, counts by state, charts, pools, the latest failures."""
+    """Figures, counts by state, the latest failures, charts, pools."""
     span = head.span or "24h"
     start = header.start(span, clock.now())
     answer = ask(f"overview {span}", api.overview, start)
-    failed = ask(f"failures {span}", api.client().executions, badly_ended(start), limit=SHOWN_FAILURES)
+    failed = ask(f"failures {span}", api.client().executions, badly_ended(start), limit=READ_FAILURES)
     header.freshness(head, answer, failed)
     if not (view := answer.value):
         return
     with st.container(key="hr-data"):
         if not any(view.now.values()) and not any(view.ended.values()) and not view.minutes:
-            st.info("Nothing has run yet. Create a task, or send one to the submit topic.")
+            st.info(places.nothing_yet())
+            pool_table(view.pools)
+            return
         top(view, span)
         figures.state_counts("now", view.now, states.ACTIVE, "all")
         figures.state_counts(f"ended in {span}", view.ended, states.ENDED, span)
-        middle(view, span)
-        pool_table(view.pools)
         if failed.value and failed.value.items:
             st.subheader("Latest failures", anchor=False)
-            FAILURES.draw(failed.value.items, select=False)
+            FAILURES.draw(latest(failed.value.items), select=False)
+        middle(view, span)
+        pool_table(view.pools)
 
 
 def badly_ended(since: datetime) -> ExecutionFilter:
     """What failed or was lost in the range."""
     return ExecutionFilter(state=("failed", "lost"), since=since)
+
+
+def latest(rows: Sequence[ExecutionRow]) -> list[ExecutionRow]:
+    """Those that ended last."""
+    return sorted(rows, key=lambda row: row.updated_at, reverse=True)[:SHOWN_FAILURES]
 
 
 def top(view: OverviewView, span: str) -> None:
@@ -64,7 +72,7 @@ def top(view: OverviewView, span: str) -> None:
         oldest = max((p.oldest_wait_ms for p in view.pools if p.oldest_wait_ms is not None), default=None)
         figures.figure(
             "waiting", "waiting", waiting, places.listing(state="waiting"),
-            f"oldest {formats.duration(oldest)}",
+            f"oldest {formats.duration(oldest)}" if waiting else "",
         )  # fmt: skip
         figures.figure(
             "running", "running", running, places.listing(state="running"),

@@ -62,9 +62,11 @@ def throughput(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
 
 
 def latency(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
-    """How long executions waited and ran, each minute's p50 and p99, in seconds. No mean."""
+    """How long executions waited and ran, each minute's p50 and p99. No mean."""
     labels, fields = _labels(minutes, zone), [line.field for line in LINES.values()]
-    rows = [[label, *(_seconds(getattr(m, f)) for f in fields)] for label, m in zip(labels, minutes, strict=True)]
+    spans = [[getattr(m, field) for field in fields] for m in minutes]
+    size, unit = _unit(max((ms for row in spans for ms in row if ms is not None), default=1000))
+    rows = [[label, *(_in(size, ms) for ms in row)] for label, row in zip(labels, spans, strict=True)]
     lines = [
         {"type": "line", "name": name, "color": line.dark if theme == "dark" else line.light,
          "lineStyle": {"type": line.dash, "width": 2}, "symbol": line.symbol, "symbolSize": 4, "showAllSymbol": True,
@@ -73,11 +75,16 @@ def latency(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
     ]  # fmt: skip
     spec = _by_minute(pd.DataFrame(rows, columns=["minute", *LINES]), lines)
     spec["legend"] |= {"itemWidth": 28}
-    return spec | {"yAxis": spec["yAxis"] | {"minInterval": 0, "axisLabel": {"formatter": "{value} s"}}}
+    return spec | {"yAxis": spec["yAxis"] | {"minInterval": 0, "axisLabel": {"formatter": f"{{value}} {unit}"}}}
 
 
-def _seconds(ms: float | None) -> float | None:
-    return None if ms is None else round(ms / 1000, 3)
+def _unit(longest_ms: float) -> tuple[int, str]:
+    """The unit in which a chart up to this length is read, and its size in milliseconds."""
+    return next(u for u in _UNITS if u[0] == 1 or longest_ms >= 2 * u[0])
+
+
+def _in(size: int, ms: float | None) -> float | None:
+    return None if ms is None else round(ms / size, 3)
 
 
 def _labels(minutes: Sequence[MinuteView], zone: tzinfo) -> list[str]:
@@ -153,7 +160,7 @@ def gantt(attempts: Sequence[AttemptView], now: datetime, theme: str) -> Spec:
     """
     start = min((t for a in attempts for t in (a.ready_at, a.dispatched_at, a.started_at) if t), default=now)
     parts = [_parts(a, start, now) for a in attempts]
-    size, unit = next(u for u in _UNITS if u[0] == 1 or max(sum(p) for p in parts) >= 2 * u[0])
+    size, unit = _unit(max(sum(part) for part in parts))
     series = _gantt_series(attempts, [[round(ms / size, 3) for ms in part] for part in parts], theme)
     return {
         "animation": False,

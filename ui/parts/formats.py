@@ -46,11 +46,11 @@ def wait(waited_ms: int | None, max_latency_ms: int | None) -> str:
     """How long something waited, against what its owner accepts: `4.2 s of 10 s`."""
     if waited_ms is None or max_latency_ms is None:
         return duration(waited_ms)
-    return f"{duration(waited_ms)} of {_round(max_latency_ms)}"
+    return f"{duration(waited_ms)} of {chosen(max_latency_ms)}"
 
 
-def _round(ms: int) -> str:
-    """A limit that somebody chose: `10 s`, `10m`, `2h`, without the zeros that a measurement has."""
+def chosen(ms: float) -> str:
+    """A duration that somebody chose: `10 s`, `10m`, `2h`, without the zeros that a measurement has."""
     return duration(ms).replace(".0 s", " s").replace("m 00s", "m").replace("h 00m", "h").replace("d 00h", "d")
 
 
@@ -108,6 +108,13 @@ def priority(value: int) -> str:
 def text(value: str | None) -> str:
     """A text that may be missing."""
     return value or MISSING
+
+
+def first_line(value: str | None, room: int) -> str:
+    """The first line of a text that may be missing; `…` says that there is more."""
+    whole = (value or "").strip()
+    line = whole.partition("\n")[0][:room].rstrip()
+    return text(line) if line == whole else f"{line}…"
 
 
 def plain(value: str) -> str:

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ui.parts import clock, formats
 from ui.parts.answers import Answer
-from ui.parts.markup import show, tag
+from ui.parts.markup import show, tag, with_code
 
 RANGES = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 INTERVALS: dict[str, float | None] = {"off": None, "2s": 2, "5s": 5, "30s": 30}
@@ -116,15 +116,21 @@ def freshness(head: Header, *answers: Answer[object]) -> None:
     """Say when the data was read; where the API is away, a banner, beside which old data is shown in grey."""
     oldest = min(answers, key=lambda answer: answer.at)
     broken = next((a.problem for a in answers if a.problem), None)
+    has_data = all(a.value is not None for a in answers)
     at = clock.moment(oldest.at)
     with head.note:
-        show(tag("span", f"{'data of' if broken else 'updated'} {at}", class_="hr-stale" if broken else "hr-muted"))
+        if broken:
+            show(tag("span", f"data of {at}" if has_data else "no data", class_="hr-stale"))
+        else:
+            show(tag("span", f"updated {at}", class_="hr-muted"))
     if broken:
-        _banner(broken, at, has_data=all(a.value is not None for a in answers), every=head.every)
+        _banner(broken, at, has_data=has_data, every=head.every)
 
 
 def _banner(problem: str, at: str, *, has_data: bool, every: float | None) -> None:
     shown = f"What you see is of {at}. " if has_data else ""
-    after = f"This page tries again every {formats.duration(every * 1000)}." if every else "Refresh is off."
-    message = tag("strong", "The API is away. ") + shown + after + " " + tag("span", problem, class_="hr-muted")
+    after = f"This page tries again every {formats.chosen(every * 1000)}." if every else "Refresh is off."
+    message = (
+        tag("strong", "The API is away. ") + shown + after + " " + tag("span", with_code(problem), class_="hr-muted")
+    )
     show(tag("div", message, class_="hr-banner", role="status"))

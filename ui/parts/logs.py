@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from ui.parts.markup import visible
 
 SHOWN = 500
 PAGES = 20
+HEIGHT, SHORT = 320, 14
 LINES_ARRIVE_WITHIN = timedelta(seconds=5)
 """An end is known at once, lines when ClickHouse has them."""
 
@@ -57,7 +59,8 @@ def tail(view: ExecutionView) -> None:
     if not kept.lines:
         st.caption(silence(view, clock.now()))
         return
-    with st.container(height=320, autoscroll=True, key="hr-log"):
+    height: int | Literal["content"] = HEIGHT if len(kept.lines) > SHORT else "content"
+    with st.container(height=height, border=True, autoscroll=True, key="hr-log"):
         st.code("\n".join(_line(line) for line in kept.lines), language=None, wrap_lines=True)
 
 

@@ -5,6 +5,8 @@ from typing import NoReturn
 
 import streamlit as st
 
+from pipelines.command import command
+
 OVERVIEW = "app_pages/overview.py"
 EXECUTIONS = "app_pages/executions.py"
 EXECUTION = "app_pages/execution.py"
@@ -37,6 +39,12 @@ def come_back(page: str) -> None:
     left = st.session_state.pop(_LEFT, {})
     if "id" in st.query_params:
         st.switch_page(page, query_params=left)
+
+
+def nothing_yet() -> str:
+    """What an empty system says, and how to fill it."""
+    first = command("submit shell 'echo hi'")
+    return f"Nothing has run yet. `{first}` runs a first task."
 
 
 def listing(span: str = "all", /, **filters: str | Sequence[str]) -> dict[str, str | Sequence[str]]:

@@ -13,11 +13,24 @@ _REREAD = 50
 """At most so many rows that have left the page are read again one by one while rows are ticked."""
 
 
+LIST = ("State", "Execution", "Task", "Run", "Prio", "Queue", "Waited", "Ran", "Worker", "Try", "Created", "Updated")
+WRONG = ("State", "Execution", "Task", "Error", "Worker", "Try", "Updated")
+"""What is shown of executions in general, and of those of which one asks why."""
+
+# Together with the box to tick, what a window 1280 wide has room for; in a wider one all of them grow.
+_TEXTS = {"State": 112, "Task": 130, "Run": 84, "Queue": 76, "Worker": 88, "Error": 416}
+_NUMBERS = {"Prio": 38, "Waited": 92, "Ran": 56, "Try": 32, "Created": 82, "Updated": 82}
+_ID = 98
+_ERROR = 72
+"""Characters of an error for which there is room."""
+
+
 class Table:
     """A table with a name of its own on its page."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, columns: Sequence[str] = LIST) -> None:
         self.key = key
+        self._columns = columns
         self._ticks = f"{key}_ticks"
         self._drawn = f"{key}_drawn"
         self._drawn_for = f"{key}_drawn_for"
@@ -57,8 +70,9 @@ class Table:
             self._write_selection(rows)
         more: dict[str, Any] = {"on_select": self._remember, "selection_mode": "multi-row"} if select else {}
         st.dataframe(
-            styled(rows), key=self.key, hide_index=True, row_height=32, height="content", placeholder=formats.MISSING,
-            column_config=self._columns(), alt="Executions: state, id, task and times", **more,
+            styled(rows, self._columns), key=self.key, hide_index=True, row_height=32, height="content",
+            placeholder=formats.MISSING, column_config=self._configured(),
+            alt=f"Executions: {', '.join(self._columns)}", **more,
         )  # fmt: skip
 
     def _refresh_ticks(self, rows: Iterable[ExecutionRow]) -> None:
@@ -87,19 +101,14 @@ class Table:
         named = (drawn[at].execution for at in near if formats.short_id(drawn[at].execution) == click["label"])
         st.session_state[self._open] = next(named, None)
 
-    def _columns(self) -> dict[str, Any]:
+    def _configured(self) -> dict[str, Any]:
         column = st.column_config.TextColumn
         right = {name: column(width=width, alignment="right") for name, width in _NUMBERS.items()}
         left = {name: column(width=width) for name, width in _TEXTS.items()}
         button = st.column_config.ButtonColumn(
-            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=98
+            on_click=self._clicked, key=f"{self.key}_click", alignment="left", type="tertiary", width=_ID
         )
         return {**left, **right, "Execution": button}
-
-
-# Together with the id and the box to tick, what a window 1280 wide has room for; in a wider one all of them grow.
-_TEXTS = {"State": 114, "Task": 108, "Run": 80, "Queue": 70, "Worker": 70}
-_NUMBERS = {"Priority": 56, "Waited": 96, "Ran": 58, "Attempt": 56, "Created": 84, "Updated": 84}
 
 
 def _reread(before: Sequence[ExecutionRow], fresh: Mapping[str, ExecutionRow]) -> list[ExecutionRow]:
@@ -116,9 +125,9 @@ def _read(name: str) -> ExecutionRow | None:
         return None
 
 
-def frame(rows: Sequence[ExecutionRow]) -> pd.DataFrame:
+def frame(rows: Sequence[ExecutionRow], columns: Sequence[str]) -> pd.DataFrame:
     """The rows as texts."""
-    return pd.DataFrame([_cells(row) for row in rows])
+    return pd.DataFrame([_cells(row) for row in rows], columns=columns)
 
 
 def _cells(row: ExecutionRow) -> dict[str, str]:
@@ -128,12 +137,13 @@ def _cells(row: ExecutionRow) -> dict[str, str]:
         "Execution": formats.short_id(row.execution),
         "Task": row.task,
         "Run": formats.run(row.run),
-        "Priority": formats.priority(row.priority),
-        "Queue": row.queue if row.pool == row.queue else f"{row.pool} / {row.queue}",
+        "Prio": formats.priority(row.priority),
+        "Queue": row.queue if row.pool == "default" else f"{row.pool} / {row.queue}",
         "Waited": _late(waited) if row.late else waited,
         "Ran": formats.duration(clock.ran_ms(row)),
-        "Worker": formats.text(row.worker),
-        "Attempt": str(row.attempt) if row.attempt else formats.MISSING,
+        "Worker": formats.text(None if row.state == "waiting" else row.worker),  # what is retried has its last one's
+        "Try": str(row.attempt) if row.attempt else formats.MISSING,
+        "Error": formats.first_line(row.error, _ERROR),
         "Created": clock.moment(row.created_at),
         "Updated": clock.moment(row.updated_at),
     }
@@ -143,10 +153,12 @@ def _late(waited: str) -> str:
     return states.LATE.label if waited == formats.MISSING else f"{states.LATE.icon} {waited}"
 
 
-def styled(rows: Sequence[ExecutionRow]) -> Any:
+def styled(rows: Sequence[ExecutionRow], columns: Sequence[str]) -> Any:
     """The frame with the states' exact colours in the reader's theme."""
     theme = clock.theme()
     inks = [f"color: {states.colour(states.LOOKS[row.state], theme)}; font-weight: 600" for row in rows]
     late = [f"color: {states.colour(states.LATE, theme)}; font-weight: 600" if row.late else "" for row in rows]
-    style = frame(rows).style
-    return style.apply(lambda _: inks, subset=["State"]).apply(lambda _: late, subset=["Waited"])
+    marks = {"State": inks, "Waited": late}
+    return frame(rows, columns).style.apply(
+        lambda column: marks[column.name], subset=[c for c in columns if c in marks]
+    )
