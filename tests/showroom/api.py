@@ -88,6 +88,8 @@ def _one(world: World, name: str) -> ExecutionView:
 def _page(world: World, query: ExecutionQuery) -> ExecutionPage:
     which = ExecutionFilter.model_validate(query.model_dump(exclude={"order", "limit", "cursor"}))
     found, start = world.matching(which), int(query.cursor or 0)
+    if query.order == "changed":
+        found.sort(key=lambda row: row.updated_at, reverse=True)
     end = start + query.limit
     return ExecutionPage(items=tuple(found[start:end]), total=len(found), next=str(end) if end < len(found) else None)
 
