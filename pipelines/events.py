@@ -1,5 +1,6 @@
 """The events that anyone may produce to `headrace.submit`: plain JSON, one event a message."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -8,6 +9,12 @@ from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, model_validat
 from pipelines.model import Model, PipelineModel, RunId, Task, TaskId
 
 EXECUTION = r"^[0-9a-fA-F-]{32,36}$"
+SHORTEST = 8
+"""Last characters of its id by which an execution may be named, at least."""
+
+EXECUTION_NAME = re.compile(rf"[0-9a-f-]{{{SHORTEST},36}}")
+"""An execution's id or its end, in lower case."""
+
 ExecutionText = Annotated[str, Field(pattern=EXECUTION, description="An execution's UUID.")]
 
 

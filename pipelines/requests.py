@@ -39,7 +39,7 @@ class ExecutionFilter(Model):
         return self.model_copy(update={"state": left}) if left else None
 
 
-Order = Literal["newest", "oldest", "priority", "waited"]
+Order = Literal["newest", "oldest", "changed", "priority", "waited"]
 
 
 class ExecutionQuery(ExecutionFilter):

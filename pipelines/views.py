@@ -43,7 +43,10 @@ class AttemptView(Model):
 
 
 class ExecutionRow(Model):
-    """An execution in a list. A lost one has no `ran_ms`: `finished_at` is when it was found lost."""
+    """An execution in a list. A lost one has no `ran_ms`: `finished_at` is when it was found lost.
+
+    `again`: which retry by hand of its task in its run it is; 0: the first execution.
+    """
 
     execution: str
     task: str
@@ -55,6 +58,7 @@ class ExecutionRow(Model):
     pool: str
     queue: str
     owner: str
+    again: int = 0
     attempt: int
     worker: str | None = None
     late: bool = False
@@ -209,6 +213,7 @@ class Accepted(Model):
 
     `existing`: the task was executed in this run before; nothing was executed now, and `state` is of what was there.
     `created_at` is the moment of this order: an execution that it made has the very same one.
+    `detail`: what to know of a lost one that is retried.
     """
 
     execution: str | None = None
@@ -219,6 +224,7 @@ class Accepted(Model):
     state: StateName | None = None
     existing: bool | None = None
     created_at: AwareDatetime | None = None
+    detail: str | None = None
 
     @property
     def made(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ _WAITED = (
 _KEYS: dict[Order, tuple[str, ...]] = {
     "newest": ("-toUnixTimestamp64Milli(created_at)",),
     "oldest": ("toUnixTimestamp64Milli(created_at)",),
+    "changed": ("-toUnixTimestamp64Milli(updated_at)",),
     "priority": ("-toInt64(priority)", "toUnixTimestamp64Milli(created_at)"),
     "waited": (f"-ifNull({_WAITED}, 0)",),
 }

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
@@ -63,16 +63,6 @@ class Counts:
     late_next_5_min: int
     failed: int
     per_second: float
-
-
-class Waits(NamedTuple):
-    """An execution, which retry of its task in its run it is, and the executions that it waits for; ids as text."""
-
-    execution: str
-    task: str
-    run: str
-    again: int
-    upstream: tuple[str, ...]
 
 
 class History:
@@ -148,16 +138,12 @@ class History:
         found = await self._rows(_SOME, ids=[UUID(bytes=e) for e in executions])
         return [answers.execution_row(row, now) for row in found]
 
-    async def waits(self, executions: Sequence[bytes]) -> list[Waits]:
-        """What the executions wait for, or did; who waits for nothing is among them."""
-        sql = (
-            "SELECT execution, task, run, again, upstream.execution AS upstream FROM {main}.executions "
-            "WHERE execution IN {ids:Array(UUID)}"
-        )
+    async def upstream(self, executions: Sequence[bytes]) -> dict[str, list[str]]:
+        """What the executions wait for, or did; ids as text."""
+        which = "WHERE execution IN {ids:Array(UUID)}"
+        sql = f"SELECT execution, upstream.execution AS upstream FROM {{main}}.executions {which}"  # noqa: S608  (ours)
         rows = await self._rows(sql, ids=[UUID(bytes=e) for e in executions])
-        return [
-            Waits(str(r["execution"]), r["task"], r["run"], r["again"], tuple(map(str, r["upstream"]))) for r in rows
-        ]
+        return {str(row["execution"]): [*map(str, row["upstream"])] for row in rows}
 
     async def count(self, wanted: ExecutionFilter) -> int:
         """How many executions match."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
@@ -29,8 +29,6 @@ LOOK_AFTER = 0.25
 
 Of a wait below twice this, half goes by first: the other half is left for that look."""
 
-RETRIES_COUNTED = 1000
-
 KNOWN = "known"
 """What was "decided" on a repetition."""
 
@@ -44,12 +42,16 @@ class Orders:
         self._reads = reads
 
     async def many(self, events: Sequence[AnyEvent]) -> list[Accepted]:
-        """Make all durable, or none if one cannot be translated; nobody waits for decisions."""
+        """Make all durable, as `send` does, and say what is known of them."""
         placed = self._translate(events)
         old = await self._reads.rows([each.id for _, each in placed if isinstance(each, c.Retry)])
         accepted = [await self._accepted(command, old) for _, command in placed]
         await self._client.send(placed)
         return accepted
+
+    async def send(self, events: Sequence[AnyEvent]) -> None:
+        """Make all durable, or none if one cannot be translated; nobody waits for decisions."""
+        await self._client.send(self._translate(events))
 
     async def one(self, event: AnyEvent, wait: float) -> tuple[Accepted, bool]:
         """Make one durable and wait up to `wait` seconds. Returns whether it was decided; raises if it was refused."""
@@ -70,12 +72,6 @@ class Orders:
             return accepted, False
         existing = decision.what == KNOWN or self._existing(accepted)
         return accepted.model_copy(update={"state": decision.state, "existing": existing}), True
-
-    async def retried(self, rows: Mapping[str, ExecutionRow]) -> dict[str, str]:
-        """Those of the executions, by id, that were retried already, and the id of what that made."""
-        renewed = {one: again for one, row in rows.items() if (again := _renewed(from_text(one), row))}
-        known = await self._reads.rows([from_text(again) for again in renewed.values()])
-        return {one: again for one, again in renewed.items() if from_text(again) in known}
 
     async def _standing(self, command: c.TaskCommand) -> dict[bytes, ExecutionRow]:
         """The execution that an order is about, as far as it is known here; only a retry cannot do without."""
@@ -151,8 +147,8 @@ class Orders:
                 tasks = await self._reads.pipeline_tasks(pipeline)
                 known = {"executions": {task: to_text(execution_id(task, run)) for task in tasks}}
                 known |= {"pipeline": pipeline, "run": run, "created_at": moment(at)}
-            case c.Retry(id=which):
-                known = {"execution": _renewed(which, old.get(which))}
+            case c.Retry(id=which) if which in old:
+                known = {"execution": renewed(old[which]), "detail": may_run_twice([old[which]])}
             case c.Cancel(id=which) | c.Finish(id=which):
                 known = {"execution": to_text(which)}
             case c.CreateTask(task=TaskDef(id=task)) | c.DeleteTask(task=task):
@@ -199,11 +195,17 @@ def _all_earlier(accepted: Accepted, rows: Mapping[bytes, ExecutionRow]) -> bool
     return bool(made) and all(which in rows and rows[which].created_at != accepted.created_at for which in made)
 
 
-def _renewed(execution: bytes, old: ExecutionRow | None) -> str | None:
-    """The id under which an execution is retried; none where nothing is known of it."""
-    if old is None:
-        return None
-    for again in range(RETRIES_COUNTED):
-        if execution_id(old.task, old.run, again) == execution:
-            return to_text(execution_id(old.task, old.run, again + 1))
-    return None
+def renewed(old: ExecutionRow) -> str:
+    """The id under which an execution is retried."""
+    return to_text(execution_id(old.task, old.run, old.again + 1))
+
+
+def may_run_twice(retried: Iterable[ExecutionRow]) -> str | None:
+    """What to know of the lost ones among those that are retried; none: there are none, nothing to know."""
+    match sum(row.state == "lost" for row in retried):
+        case 0:
+            return None
+        case 1:
+            return "a lost one may have run: this at_most_once task may now run a second time"
+        case lost:
+            return f"{lost} lost ones may have run: these at_most_once tasks may now run a second time"

@@ -11,6 +11,8 @@ from streams.edge.problems import ProblemError
 
 async def refuse_unknown(request: Request) -> None:
     """Raise ProblemError for a query parameter that the route does not take: it would change nothing, unnoticed."""
+    if not request.query_params:
+        return
     routes = request.app.openapi()["paths"].get(request.scope["route"].path_format, {})
     taken = routes.get(request.method.lower(), {}).get("parameters", ())
     known = [one["name"] for one in taken if one["in"] == "query"]

@@ -1,11 +1,11 @@
 """What the API shows: ClickHouse's history, made fresh by the live tail, which hears of steps a moment earlier."""
 
 import dataclasses
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
+from pipelines.events import EXECUTION_NAME, SHORTEST
 from pipelines.faults import shown
 from pipelines.ids import ExecutionId, from_text, to_text
 from pipelines.requests import ExecutionFilter, ExecutionQuery, QueryRequest
@@ -36,10 +36,6 @@ from streams.edge.problems import ProblemError
 from streams.edge.why import why
 from streams.engine.events import TaskCreated, TaskDeleted
 
-SHORTEST = 8
-"""Characters by which an execution may be named."""
-
-NAME = re.compile(rf"[0-9a-f-]{{{SHORTEST},36}}")
 WHOLE = 36
 PAGE = 1000
 HISTORY_AWAY = (ClickHouseAwayError, QueryFailedError, TimeoutError)
@@ -66,7 +62,7 @@ class Reads:
         text = name.strip().lower()
         if len(text) == WHOLE:
             return _id(text)
-        if not NAME.fullmatch(text):
+        if not EXECUTION_NAME.fullmatch(text):
             raise _no_id(name)
         found = self._recent_ending_with(text) | await self._history_ending_with(text)
         if not found:
@@ -124,10 +120,13 @@ class Reads:
             found |= {from_text(row.execution): row for row in await self._history.rows(rest)}
         return found
 
-    async def after_upstream(self, executions: Sequence[str]) -> list[str]:
+    async def after_upstream(self, rows: Mapping[str, ExecutionRow]) -> list[str]:
         """Their ids, each after those of them that it waits for."""
-        waits = await self._history.waits([from_text(one) for one in executions])
-        return in_order(executions, waits)
+        heard = {one: record for one in rows if (record := self._live.recent.record(from_text(one)))}
+        upstream = {one: [to_text(which) for which, *_ in record.upstream] for one, record in heard.items()}
+        if rest := [from_text(one) for one in rows if one not in heard]:
+            upstream |= await self._history.upstream(rest)
+        return in_order(rows, upstream)
 
     async def state(self, execution: bytes) -> StateName | None:
         """Where an execution stands; none: it is not known."""

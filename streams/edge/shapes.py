@@ -41,6 +41,7 @@ def row(moved: Moved) -> ExecutionRow:
         pool=record.pool,
         queue=record.queue,
         owner=record.owner,
+        again=record.again,
         attempt=record.attempt,
         worker=record.worker or None,
         late=record.late,

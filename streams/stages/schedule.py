@@ -145,10 +145,10 @@ class Schedule:
 
     def _refuse(self, message: Incoming, index: int) -> None:
         for rejection, command in self._out.letters:
-            log, shown = (self._topics.tasks, self._number), message._replace(value=readable(command))
+            log, place, shown = (self._topics.tasks, self._number), index, message._replace(value=readable(command))
             if came := getattr(command, "came", None):
-                log, shown, index = (self._topics.submit, came[0]), shown._replace(offset=came[1]), 0
+                log, place, shown = (self._topics.submit, came[0]), 0, shown._replace(offset=came[1])
             execution = to_text(rejection.execution) if rejection.execution else ""
-            refused = letter(rejection.reason, "schedule", log, shown, execution=execution, index=index)
+            refused = letter(rejection.reason, "schedule", log, shown, execution=execution, index=place)
             self._letters.append(msgspec.json.encode(refused))
         self._out.letters.clear()

@@ -70,6 +70,15 @@ def test_a_failure_says_why_and_a_pool_that_nobody_serves_is_named(world: World)
     assert list(pools["Workers"]) == ["2", "! none"]
 
 
+def test_the_latest_failure_may_be_of_what_was_created_first(world: World) -> None:
+    """However many failed that were created after it and ended before it."""
+    now = datetime.now(UTC)
+    world.add("long", "failed", updated_at=now)
+    for _ in range(60):
+        world.add("short", "failed", updated_at=now - timedelta(minutes=1))
+    assert list(_app().dataframe[0].value["Task"]) == ["long", *["short"] * 4]
+
+
 def test_times_of_a_retried_one_say_of_which_attempt_they_are(world: World) -> None:
     """The first start, the total, and the last attempt's own times; one that was not retried needs no such words."""
     end, first = datetime.now(UTC), datetime.now(UTC) - timedelta(seconds=90)

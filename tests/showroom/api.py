@@ -31,6 +31,7 @@ from pipelines.views import (
     WorkerView,
 )
 from showroom.world import World
+from streams.edge.orders import may_run_twice
 
 TOKEN = "a-token-for-tests-that-is-long-enough"
 
@@ -88,6 +89,8 @@ def _one(world: World, name: str) -> ExecutionView:
 def _page(world: World, query: ExecutionQuery) -> ExecutionPage:
     which = ExecutionFilter.model_validate(query.model_dump(exclude={"order", "limit", "cursor"}))
     found, start = world.matching(which), int(query.cursor or 0)
+    if query.order == "changed":
+        found.sort(key=lambda row: row.updated_at, reverse=True)
     end = start + query.limit
     return ExecutionPage(items=tuple(found[start:end]), total=len(found), next=str(end) if end < len(found) else None)
 
@@ -100,7 +103,9 @@ def _bulk(world: World, verb: Verb, wanted: BulkRequest) -> BulkAnswer:
         if len(ids) > (wanted.expected or 0):
             raise HTTPException(409, f"{len(ids)} match now, not {wanted.expected}")
     refused = [RefusalView(execution=n, detail=why) for n in ids or () if (why := world.act(verb, n))]
-    return BulkAnswer(accepted=len(ids or ()) - len(refused), executions={}, refused=tuple(refused))
+    taken = [world.rows[n] for n in set(ids or ()).difference(one.execution for one in refused)]
+    detail = may_run_twice(taken) if verb == "retry" else None
+    return BulkAnswer(accepted=len(taken), executions={}, refused=tuple(refused), detail=detail)
 
 
 def application(world: World) -> FastAPI:
@@ -135,7 +140,8 @@ def application(world: World) -> FastAPI:
     @app.post("/v1/executions/{name}/retry")
     def again(name: str) -> Accepted:
         world.act("retry", name)
-        return Accepted(execution=world.rows[name].retried_as, task=world.rows[name].task)
+        old = world.rows[name]
+        return Accepted(execution=old.retried_as, task=old.task, detail=may_run_twice([old]))
 
     @app.post("/v1/executions/{verb}")
     def many(verb: Verb, wanted: BulkRequest) -> BulkAnswer:

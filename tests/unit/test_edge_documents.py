@@ -56,6 +56,16 @@ def test_the_schema_refuses_what_we_refuse(event: dict[str, Any]) -> None:
         jsonschema.validate(event, event_schema())
 
 
+def test_the_api_is_described_once() -> None:
+    """Before the first request, and for all: each one asks which parameters its route takes."""
+    app = make_app(None, "t" * 40)
+    made = app.openapi_schema
+    assert made is not None
+    problem = made["components"]["schemas"]["Problem"]
+    assert app.openapi() is made
+    assert made["components"]["schemas"]["Problem"] is problem
+
+
 def test_every_route_is_described() -> None:
     """docs/api.md names every route of the API, and none that does not exist."""
     paths = make_app(None, "t" * 40).openapi()["paths"]

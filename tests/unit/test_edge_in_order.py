@@ -1,10 +1,20 @@
 """The order in which many are retried."""
 
+from collections.abc import Iterable
+
+import msgspec
 import pytest
 
-from pipelines.ids import execution_id, to_text
-from sinks.record.history import Waits
+from pipelines.ids import execution_id, from_text, to_text
+from pipelines.views import ExecutionRow
+from sinks.record.history import History
+from streams.edge import shapes
 from streams.edge.in_order import in_order
+from streams.edge.live import Live
+from streams.edge.reads import Reads
+from streams.engine.events import Moved
+from streams.engine.records import Execution, State
+from streams.settings import Settings
 
 
 def named(task: str, again: int = 0, run: str = "r") -> str:
@@ -12,30 +22,59 @@ def named(task: str, again: int = 0, run: str = "r") -> str:
     return to_text(execution_id(task, run, again))
 
 
-def waits(task: str, *upstream: str, again: int = 0, run: str = "r") -> Waits:
-    """What an execution waits for."""
-    return Waits(named(task, again, run), task, run, again, upstream)
+def moved(task: str, *upstream: str, again: int = 0, run: str = "r") -> Moved:
+    """The end of an execution that waited for others."""
+    waited = tuple((from_text(one), "", "failed") for one in upstream)
+    which = execution_id(task, run, again)
+    return Moved("failed", 1, Execution(which, task, run, "external", State.FAILED, again=again, upstream=waited))
+
+
+def rows_of(steps: Iterable[Moved]) -> dict[str, ExecutionRow]:
+    """As lists show them, by id."""
+    return {row.execution: row for row in map(shapes.row, steps)}
+
+
+def ordered(*steps: Moved) -> list[str]:
+    """The tasks, in the order in which they are retried."""
+    waits = {to_text(one.execution.id): [to_text(u) for u, *_ in one.execution.upstream] for one in steps}
+    rows = rows_of(steps)
+    return [rows[one].task for one in in_order(rows, waits)]
 
 
 @pytest.mark.parametrize("again", [0, 2])
 def test_each_comes_after_what_it_waits_for(again: int) -> None:
     """However they were found, and by whichever of its retries an upstream is named."""
-    known = [waits("a", again=again), waits("b", named("a"), again=again), waits("c", named("b", again), again=again)]
-    a, b, c = (one.execution for one in known)
+    a, b = moved("a", again=again), moved("b", named("a"), again=again)
+    c = moved("c", named("b", again), again=again)
     for given in ([a, b, c], [c, b, a], [b, c, a]):
-        assert in_order(given, known) == [a, b, c]
+        assert ordered(*given) == ["a", "b", "c"]
 
 
 def test_the_same_task_of_another_run_comes_first() -> None:
     """Who waits for its own yesterday does not wait for itself."""
-    today, yesterday = waits("t", named("t", run="1"), run="2"), waits("t", run="1")
-    found = in_order([today.execution, yesterday.execution], [today, yesterday])
-    assert found == [yesterday.execution, today.execution]
+    rows = rows_of([moved("t", run="2"), moved("t", run="1")])
+    today, yesterday = rows
+    assert in_order(rows, {today: [yesterday]}) == [yesterday, today]
 
 
-def test_who_is_not_known_and_who_waits_for_each_other_keep_their_places() -> None:
-    """The scheduler decides on them; nobody is left out."""
-    ring = [waits("a", named("b")), waits("b", named("a"))]
-    ids = [one.execution for one in ring]
-    assert in_order(ids, ring) == ids
-    assert in_order([named("x"), named("y")], []) == [named("x"), named("y")]
+def test_those_who_wait_for_each_other_disturb_nobody() -> None:
+    """One of a ring goes first, all others have their order; who waits for nothing known keeps its place."""
+    x, y = moved("x", named("y")), moved("y", named("x"))
+    assert ordered(moved("b", named("a")), moved("a"), x, y, moved("z", named("?"))) == ["a", "b", "y", "x", "z"]
+
+
+def test_a_chain_may_be_long() -> None:
+    """As long as many can be retried at once."""
+    chain = [moved(str(n), *([named(str(n - 1))] if n else [])) for n in range(10_000)]
+    assert ordered(*reversed(chain)) == [str(n) for n in range(10_000)]
+
+
+async def test_what_history_does_not_know_yet_has_its_order() -> None:
+    """What the live tail has heard of needs no ClickHouse: here is none."""
+    settings = Settings(clickhouse="http://127.0.0.1:9")
+    live = Live(settings)
+    steps = [moved("b", named("a")), moved("a")]
+    for step in steps:
+        live.recent.add(step.execution.id, msgspec.msgpack.encode(step))
+    found = await Reads(History(settings), live).after_upstream(rows_of(steps))
+    assert found == [named("a"), named("b")]

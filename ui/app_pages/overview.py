@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from pipelines.requests import ExecutionFilter
-from pipelines.views import ExecutionRow, MinuteView, OverviewView, PoolView
+from pipelines.views import MinuteView, OverviewView, PoolView
 from ui.parts import actions, api, charts, clock, figures, formats, header, places, states
 from ui.parts.answers import ask, guarded
 from ui.parts.pools import pool_table
@@ -14,8 +14,7 @@ from ui.parts.table import WRONG, Table
 
 _OPENING = "_opening"
 FAILURES = Table("failures", WRONG)
-SHOWN_FAILURES, READ_FAILURES = 5, 50
-"""The API's order is that of creation: among so many, those that ended last are found here."""
+SHOWN_FAILURES = 5
 STEPS = {
     "1h": timedelta(minutes=1),
     "6h": timedelta(minutes=5),
@@ -29,7 +28,8 @@ def show_overview(head: header.Header) -> None:
     span = head.span or "24h"
     start = header.start(span, clock.now())
     answer = ask(f"overview {span}", api.overview, start)
-    failed = ask(f"failures {span}", api.client().executions, badly_ended(start), limit=READ_FAILURES)
+    bad, listed = badly_ended(start), api.client().executions
+    failed = ask(f"failures {span}", listed, bad, order="changed", limit=SHOWN_FAILURES)
     header.freshness(head, answer, failed)
     if not (view := answer.value):
         return
@@ -43,7 +43,7 @@ def show_overview(head: header.Header) -> None:
         figures.state_counts(f"ended in {span}", view.ended, states.ENDED, span)
         if failed.value and failed.value.items:
             st.subheader("Latest failures", anchor=False)
-            FAILURES.draw(latest(failed.value.items), select=False)
+            FAILURES.draw(failed.value.items, select=False)
         middle(view, span)
         pool_table(view.pools)
 
@@ -51,11 +51,6 @@ def show_overview(head: header.Header) -> None:
 def badly_ended(since: datetime) -> ExecutionFilter:
     """What failed or was lost in the range."""
     return ExecutionFilter(state=("failed", "lost"), since=since)
-
-
-def latest(rows: Sequence[ExecutionRow]) -> list[ExecutionRow]:
-    """Those that ended last."""
-    return sorted(rows, key=lambda row: row.updated_at, reverse=True)[:SHOWN_FAILURES]
 
 
 def top(view: OverviewView, span: str) -> None:

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from pipelines.model import Delivery
 from pipelines.requests import BulkRequest
 from pipelines.views import CHANGEABLE, BulkAnswer, Verb
 from ui.cli.asking import Yes, confirm
@@ -20,8 +19,6 @@ from ui.client import Client
 from ui.parts import formats
 
 Text = Annotated[str, Parameter(show_default=False)]
-
-TWICE = "the lost one may have run: this at_most_once task may now run a second time"
 
 
 def cancel(*ids: str, reason: Text = "", yes: Yes = False, which: Filter = NO_FILTER, common: Common = PLAIN) -> None:
@@ -63,10 +60,10 @@ def retry(
     with connected() as client:
         if len(ids) == 1:
             with guessing(client, ids[0], run_or_task):
-                old = ask_first(client.execution, ids[0])
+                ask_first(client.execution, ids[0])
                 accepted = client.retry(ids[0])
-            if old and old.state == "lost" and old.delivery is Delivery.AT_MOST_ONCE:
-                notes.print(TWICE, soft_wrap=True)
+            if accepted.detail:
+                notes.print(safe(accepted.detail), soft_wrap=True)
             return report(client, accepted, common, wait=wait)
         wanted = _request(client, ids, which, "retry", yes=yes)
         return _shown(client, wanted, client.retry_many(wanted), common, "has ended")

@@ -69,6 +69,7 @@ SPARE = ("changed", "pool", "run")
 FIRST: dict[Order, str] = {
     "newest": "the last created first",
     "oldest": "the first created first",
+    "changed": "the last changed first",
     "priority": "the highest priority first",
     "waited": "the longest wait first",
 }

@@ -134,17 +134,20 @@ def _carry_out(request: Request, wanted: BulkRequest) -> None:
         return
     if request.after:
         request.after()
-    tell(_report(request.verb, answer), ok=not answer.refused)
+    tell(report(request.verb, answer), ok=not (request.ids and answer.refused))
     st.rerun()
 
 
-def _report(verb: Verb, answer: BulkAnswer) -> str:
-    done = f"{answer.accepted:,} {DONE[verb]}."
-    if not answer.refused:
-        return done
-    first = answer.refused[0]
-    why = f"{formats.plain(formats.short_id(first.execution))}: {formats.plain(first.detail)}"
-    return f"{done} {len(answer.refused):,} refused, the first {why}"
+def report(verb: Verb, answer: BulkAnswer) -> str:
+    """What was done, what was not and why, and what to know of it; Markdown."""
+    said = [f"{answer.accepted:,} {DONE[verb]}."]
+    if answer.refused:
+        first = answer.refused[0]
+        why = f"{formats.plain(formats.short_id(first.execution))}: {formats.plain(first.detail)}"
+        said.append(f"{len(answer.refused):,} refused, the first {why}.")
+    if answer.detail:
+        said.append(formats.plain(answer.detail))
+    return " ".join(said)
 
 
 def tell(message: str, *, ok: bool = True) -> None:

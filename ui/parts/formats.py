@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from pipelines import durations
+from pipelines.events import EXECUTION_NAME
 from pipelines.model import Delivery
 from pipelines.views import StateName
 
@@ -92,7 +93,7 @@ def short_id(execution: str) -> str:
 
 def may_be_id(name: str) -> bool:
     """Whether an execution could have this id, or one that ends so."""
-    return re.fullmatch(r"[0-9a-f-]{8,36}", name.strip().lower()) is not None
+    return EXECUTION_NAME.fullmatch(name.strip().lower()) is not None
 
 
 def run(name: str) -> str:

@@ -5,26 +5,27 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
-from pipelines.events import AnyEvent, CancelEvent, RetryEvent
+from pipelines.events import CancelEvent, RetryEvent
 from pipelines.ids import from_text, to_text
 from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
 from pipelines.views import CHANGEABLE, BulkAnswer, ExecutionRow, RefusalView, StateName
 from streams.edge import forbidden
 from streams.edge.context import Context, Here
+from streams.edge.orders import may_run_twice, renewed
 from streams.edge.problems import ProblemError
 from streams.engine.rejections import retried_already
 
 router = APIRouter(tags=["orders"])
 
 UNMATCHED = "nothing matches the filter, which sees what lists show: what came within the last second may be missing"
-TWICE = "{} of them were lost and may have run: these at_most_once tasks may now run a second time"
 
 
 @router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
 async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     """Stop many executions; a filter means those that have not ended."""
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["cancel"], forbidden.cancelling)
-    return await _send(here, {one: CancelEvent(execution=one, reason=wanted.reason) for one in chosen}, refused)
+    await here.orders.send([CancelEvent(execution=one, reason=wanted.reason) for one in chosen])
+    return _answer({one: one for one in chosen}, refused)
 
 
 @router.post("/v1/executions/retry", status_code=HTTPStatus.ACCEPTED)
@@ -34,23 +35,22 @@ async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     Each is sent after those of them that it waits for, so that it waits for their new executions.
     """
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], lambda row: _retrying(here, row))
-    successors = await here.orders.retried(chosen)
-    refused += [RefusalView(execution=old, detail=retried_already(new)) for old, new in successors.items()]
-    ordered = await here.reads.after_upstream([one for one in chosen if one not in successors])
-    answer = await _send(here, {one: RetryEvent(execution=one) for one in ordered}, refused)
-    lost = sum(chosen[one].state == "lost" for one in ordered)
-    return answer.model_copy(update={"detail": TWICE.format(lost)}) if lost else answer
+    new = {one: renewed(row) for one, row in chosen.items()}
+    known = await here.reads.rows([from_text(one) for one in new.values()])
+    left = {one: row for one, row in chosen.items() if from_text(new[one]) not in known}
+    refused += [RefusalView(execution=one, detail=retried_already(new[one])) for one in chosen if one not in left]
+    ordered = await here.reads.after_upstream(left)
+    await here.orders.send([RetryEvent(execution=one) for one in ordered])
+    return _answer({one: new[one] for one in ordered}, refused, may_run_twice(left.values()))
 
 
 def _retrying(here: Context, row: ExecutionRow) -> str | None:
     return forbidden.retrying(here.reads, from_text(row.execution))
 
 
-async def _send(here: Context, events: dict[str, AnyEvent], refused: list[RefusalView]) -> BulkAnswer:
-    accepted = await here.orders.many(list(events.values()))
-    named = {old: one.execution or old for old, one in zip(events, accepted, strict=True)}
-    detail = None if named or refused else UNMATCHED
-    return BulkAnswer(accepted=len(named), executions=named, refused=tuple(refused), detail=detail)
+def _answer(named: dict[str, str], refused: Sequence[RefusalView], detail: str | None = None) -> BulkAnswer:
+    told = detail if named or refused else UNMATCHED
+    return BulkAnswer(accepted=len(named), executions=named, refused=tuple(refused), detail=told)
 
 
 async def _chosen(

@@ -13,7 +13,7 @@ from pipelines.events import CreateEvent, SubmitEvent
 from pipelines.ids import execution_id, from_text, home_of, to_text
 from pipelines.model import Delivery, ExternalTask, PipelineModel, ShellTask, SleepTask
 from pipelines.requests import BulkRequest, ExecutionFilter
-from streams.edge.routes.bulk import TWICE, UNMATCHED
+from streams.edge.routes.bulk import UNMATCHED
 from streams.engine import commands as c
 from tests.integration.edge.listing import until
 from ui.client import ApiError, ApiUnavailableError, Client
@@ -388,17 +388,24 @@ def test_no_edge_is_unavailable() -> None:
         nowhere.health()
 
 
-def test_whoever_retries_many_is_told_what_may_run_twice(system: Any, client: Client, name: str) -> None:
+def test_whoever_retries_is_told_what_may_run_twice(system: Any, client: Client, name: str) -> None:
     """A lost one of a task that is never to start twice is retried, since somebody asked for it."""
-    task = ShellTask(id=f"{name}.a", command="true", delivery=Delivery.AT_MOST_ONCE)
-    which = from_text(client.submit(task).execution or "")
+    tasks = [ShellTask(id=f"{name}.{n}", command="true", delivery=Delivery.AT_MOST_ONCE) for n in range(4)]
+    made = [from_text(client.submit(task).execution or "") for task in tasks]
     worker = f"{name}-00000000"
-    played = [c.Assign(which, 1, worker, 0, 1), c.WorkerLost(worker, round(time.time() * 1000))]
+    played = [c.Assign(which, 1, worker, 0, 1) for which in made]
+    played.append(c.WorkerLost(worker, round(time.time() * 1000)))
     producer = KafkaProducer(bootstrap_servers=system.settings.kafka)
-    home = home_of(which, system.settings.task_partitions)
+    home = home_of(made[0], system.settings.task_partitions)
     producer.send(system.topics.tasks, msgspec.msgpack.encode(played), partition=home)
     producer.close()
     lost = ExecutionFilter(pipeline=name, state=("lost",))
-    until(client, lost, 1)
-    answer = client.retry_many(BulkRequest(filter=lost, expected=1))
-    assert (answer.accepted, answer.detail) == (1, TWICE.format(1))
+    ids = until(client, lost, 4)
+    one, many = client.retry_many(BulkRequest(ids=ids[:1])), client.retry_many(BulkRequest(ids=ids[1:3]))
+    assert (
+        one.detail
+        == client.retry(ids[3]).detail
+        == "a lost one may have run: this at_most_once task may now run a second time"
+    )
+    assert many.detail == "2 lost ones may have run: these at_most_once tasks may now run a second time"
+    assert client.cancel(one.executions[ids[0]]).detail is None

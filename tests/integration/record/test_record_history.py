@@ -90,7 +90,7 @@ async def test_how_long_it_waits_goes_on(store: Any, history: History, play: Any
     assert view.waited_ms >= 60_000
 
 
-@pytest.mark.parametrize("order", ["newest", "oldest", "priority", "waited"])
+@pytest.mark.parametrize("order", ["newest", "oldest", "changed", "priority", "waited"])
 async def test_pages_hold_every_execution_once(store: Any, history: History, play: Any, order: Any) -> None:
     """Page by page one meets all that match, none twice, in the order that was asked for, by name within it."""
     for n in range(23):
@@ -106,6 +106,7 @@ async def test_pages_hold_every_execution_once(store: Any, history: History, pla
     key = {
         "newest": lambda r: (-r.created_at.timestamp(), r.task),
         "oldest": lambda r: (r.created_at.timestamp(), r.task),
+        "changed": lambda r: (-r.updated_at.timestamp(), r.task),
         "priority": lambda r: (-r.priority, r.created_at, r.task),
         "waited": lambda r: (-r.waited_ms, r.task),
     }[order]
