@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     token_file: Path | None = Field(None, description="The API's token; none: api-token in `home`.")
 
     # how wide
-    task_partitions: int = Field(2, ge=1, le=4096)
+    task_partitions: int = Field(1, ge=1, le=4096)
     ready_partitions: int = Field(1, ge=1, le=256)
     submit_partitions: int = Field(1, ge=1, le=4096)
     event_partitions: int = Field(1, ge=1, le=256)

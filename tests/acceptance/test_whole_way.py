@@ -147,6 +147,19 @@ def test_i5_a_critical_task_overtakes_a_backlog(up: tuple[Whole, Client]) -> Non
     assert len(between) <= 2 * SLOTS
 
 
+def test_i5_of_one_batch_the_critical_ones_go_first_into_free_slots(up: tuple[Whole, Client]) -> None:
+    """Nothing else runs or waits: the low ones, which stand first in the batch, find slots only behind the others."""
+    _, client = up
+
+    def submit(name: str, priority: int) -> SubmitEvent:
+        return SubmitEvent(task=FunctionTask(id=name, function="witnessed", payload=0.05, priority=priority), run="batch")
+
+    lows, highs = [f"least-{n}" for n in range(10)], [f"most-{n}" for n in range(10)]
+    client.send([submit(name, 1) for name in lows] + [submit(name, 9) for name in highs])
+    started = {name: _ended(client, to_text(execution_id(name, "batch"))).started_at for name in lows + highs}
+    assert max(started[name] for name in highs) <= min(started[name] for name in lows)
+
+
 def test_what_a_task_says_can_be_read_while_it_runs(up: tuple[Whole, Client]) -> None:
     """Output is streamed: a line is there before the task has ended."""
     system, client = up
