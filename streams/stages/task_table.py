@@ -22,7 +22,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from streams.engine.records import ON_WORKER, Execution, Mark, State, TaskDef
+from streams.engine.records import ON_WORKER, TERMINAL, Execution, Mark, State, TaskDef
 from streams.engine.view import Watchers
 from streams.engine.weight import weigh
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
@@ -31,7 +31,7 @@ from streams.stages.watches import Watches
 from streams.state.partition import Change, Changes, Derive, Partition
 
 CACHE = 50_000
-"""Records kept decoded."""
+"""Records kept decoded, of those that have not ended: of the others hardly any is asked for again."""
 
 CACHE_BODIES = 20_000
 SMALL = 4_096
@@ -331,6 +331,9 @@ class TaskTable:
         self._absent.clear()
         self._far.clear()
         self._unmarked.clear()
+        for execution, record in self._dirty.items():
+            if record.state in TERMINAL:
+                del self._cache[execution]
         self._dirty.clear()
         self._dirty_weight = 0
         self._overlay.clear()

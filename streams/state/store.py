@@ -11,7 +11,17 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
 
 from streams.state.partition import NO_MARKER, Change, Derive, StateError
 from streams.state.write_buffer import WriteBuffer
@@ -35,7 +45,13 @@ NO_OFFSET = -1
 """The offset of a store that holds nothing yet."""
 
 CACHE_BYTES = 128 * 1024 * 1024
-MEMTABLE_BYTES = 16 * 1024 * 1024
+MEMTABLE_BYTES = 64 * 1024 * 1024
+"""Keys are hashes: each memtable that is written is merged with all of the level below, so few and large ones cost less."""
+
+MEMTABLES_BYTES = 4 * MEMTABLE_BYTES
+BLOB_BYTES = 512
+"""Values from this size on stand in files of their own, which no merge copies; their keys alone are merged."""
+
 BUFFER_BYTES = 8 * 1024 * 1024
 BUFFER_SECONDS = 10.0
 """What is not on disk yet, at the most: it has to be read again from the changelog after a kill."""
@@ -83,6 +99,12 @@ def _shared_cache() -> Cache:
     return Cache(CACHE_BYTES)
 
 
+@cache
+def _shared_memtables() -> WriteBufferManager:
+    """What bounds all memtables of this process."""
+    return WriteBufferManager(MEMTABLES_BYTES, allow_stall=False)
+
+
 def _options() -> Options:
     blocks = BlockBasedOptions()
     blocks.set_block_cache(_shared_cache())
@@ -93,9 +115,14 @@ def _options() -> Options:
     options.set_block_based_table_factory(blocks)
     options.set_write_buffer_size(MEMTABLE_BYTES)
     options.set_max_write_buffer_number(3)
+    options.set_write_buffer_manager(_shared_memtables())
     options.set_memtable_whole_key_filtering(True)  # most keys that are asked for are new: a filter knows that quickest
     options.set_memtable_prefix_bloom_ratio(0.05)
     options.set_compression_type(DBCompressionType.lz4())
+    options.set_enable_blob_files(True)
+    options.set_min_blob_size(BLOB_BYTES)
+    options.set_blob_compression_type(DBCompressionType.lz4())
+    options.set_enable_blob_gc(True)
     options.set_max_open_files(512)
     options.set_keep_log_file_num(2)
     # lines of keys that come and go leave tombstones behind: compact where they gather
