@@ -194,7 +194,8 @@ class OverviewView(Model):
 class DeadLetterView(Model):
     """What was refused, and why: at the place of its event, or as a command.
 
-    A message of ours holds many commands: `index` is the refused one's place in it.
+    A message of ours holds many commands: `index` is the refused one's place in it. Whoever ordered it finds it by
+    `ordered_at`, which the order's answer has as well, with the execution, or with the pipeline and the run.
     """
 
     at: AwareDatetime
@@ -206,13 +207,18 @@ class DeadLetterView(Model):
     first_bytes: str
     execution: str | None = None
     index: int = 0
+    ordered_at: AwareDatetime | None = None
+    pipeline: str | None = None
+    run: str | None = None
 
 
 class Accepted(Model):
-    """A command is durable. `state` and `existing` are known where the caller waited for the first decision.
+    """A command is durable. `decided`: the caller waited for the first decision, and there was one in time.
 
-    `existing`: the task was executed in this run before; nothing was executed now, and `state` is of what was there.
-    `created_at` is the moment of this order: an execution that it made has the very same one.
+    `state` and `existing` are known only then. `existing`: the task was executed in this run before; nothing was
+    executed now, and `state` is of what was there. `retry_of`: what is executed again, as `execution`. `ordered_at` is
+    the moment of this order, which its dead letter has too; `created_at` is the same, where it executes a task or a
+    pipeline: an execution that it made has the very same one.
     `detail`: what to know of a lost one that is retried.
     """
 
@@ -224,7 +230,10 @@ class Accepted(Model):
     state: StateName | None = None
     existing: bool | None = None
     created_at: AwareDatetime | None = None
+    ordered_at: AwareDatetime | None = None
+    retry_of: str | None = None
     detail: str | None = None
+    decided: bool = False
 
     @property
     def made(self) -> tuple[str, ...]:

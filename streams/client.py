@@ -15,14 +15,14 @@ from msgspec import Raw
 
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
-from streams.engine.commands import Execute, TaskCommand
+from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
 from streams.envelope import pack
 from streams.settings import Settings
 from streams.topics import ENVELOPE_BYTES, GATHER, MESSAGE_LIMIT, Topics
 from streams.translate import submission, to_command
 
-Placed = tuple[int, TaskCommand]
+Placed = tuple[int, Order]
 """A command and its home partition."""
 
 NOT_STARTED = "the client is not started; use `async with KafkaClient(settings)`"

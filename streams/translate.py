@@ -40,8 +40,8 @@ from streams.engine.commands import (
     Execute,
     ExecutePipeline,
     Finish,
+    Order,
     Retry,
-    TaskCommand,
 )
 from streams.engine.records import RetryPolicy, Rule, TaskDef
 from streams.engine.rejections import named
@@ -59,7 +59,7 @@ _encode = msgspec.json.Encoder().encode
 
 def to_command(  # noqa: PLR0911  (one return a kind of event reads best)
     event: AnyEvent, at: int, partitions: int, fresh_run: str
-) -> tuple[int, TaskCommand]:
+) -> tuple[int, Order]:
     """The command that carries out `event`, and the partition of headrace.tasks on which it belongs.
 
     `at` is the time of submission in epoch milliseconds; `fresh_run` names the run where an `execute` names none.
@@ -98,7 +98,7 @@ def submission(event: SubmitEvent, at: int, partitions: int) -> tuple[int, Execu
     return home_of(command.id, partitions), command
 
 
-def _execute(event: ExecuteEvent, at: int, partitions: int, fresh_run: str) -> tuple[int, TaskCommand]:
+def _execute(event: ExecuteEvent, at: int, partitions: int, fresh_run: str) -> tuple[int, Order]:
     run = fresh_run if event.run is None else event.run
     priority = -1 if event.priority is None else event.priority
     payload = _json(event.payload, PAYLOAD_LIMIT, "the payload")
@@ -111,7 +111,7 @@ def _execute(event: ExecuteEvent, at: int, partitions: int, fresh_run: str) -> t
     return home_of(which, partitions), Execute(which, task, run, at, _due(event), priority, payload, lone)
 
 
-def _create(event: CreateEvent, at: int, partitions: int) -> tuple[int, TaskCommand]:
+def _create(event: CreateEvent, at: int, partitions: int) -> tuple[int, Order]:
     if event.pipeline is not None:
         return home_of_task(event.pipeline.id, partitions), _create_pipeline(event.pipeline, at)
     if event.task is None:

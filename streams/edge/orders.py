@@ -53,8 +53,8 @@ class Orders:
         """Make all durable, or none if one cannot be translated; nobody waits for decisions."""
         await self._client.send(self._translate(events))
 
-    async def one(self, event: AnyEvent, wait: float) -> tuple[Accepted, bool]:
-        """Make one durable and wait up to `wait` seconds. Returns whether it was decided; raises if it was refused."""
+    async def one(self, event: AnyEvent, wait: float) -> Accepted:
+        """Make one durable and wait up to `wait` seconds for the decision; raises if it was refused."""
         [placed] = self._translate([event])
         command = placed[1]
         old = await self._standing(command)
@@ -64,14 +64,15 @@ class Orders:
         await self._refuse_second_retry(command, accepted)
         if not wait:
             await self._client.send([placed])
-            return accepted, False
+            return accepted
         decision = await self._decision(placed, accepted, wait)
         if isinstance(decision, Refused):
             raise await self._refusal(command, decision)
         if decision is None:
-            return accepted, False
+            return accepted
         existing = decision.what == KNOWN or self._existing(accepted)
-        return accepted.model_copy(update={"state": decision.state, "existing": existing}), True
+        known = {"state": decision.state, "existing": existing, "decided": True}
+        return accepted.model_copy(update=known)
 
     async def _standing(self, command: c.TaskCommand) -> dict[bytes, ExecutionRow]:
         """The execution that an order is about, as far as it is known here; only a retry cannot do without."""
@@ -137,7 +138,7 @@ class Orders:
         made = _made(accepted)
         return _all_earlier(accepted, self._reads.heard(made)) if made else None
 
-    async def _accepted(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> Accepted:
+    async def _accepted(self, command: c.Order, old: Mapping[bytes, ExecutionRow]) -> Accepted:
         """What is known of the outcome before the scheduler has decided."""
         known: dict[str, Any] = {}
         match command:
@@ -147,15 +148,17 @@ class Orders:
                 tasks = await self._reads.pipeline_tasks(pipeline)
                 known = {"executions": {task: to_text(execution_id(task, run)) for task in tasks}}
                 known |= {"pipeline": pipeline, "run": run, "created_at": moment(at)}
-            case c.Retry(id=which) if which in old:
-                known = {"execution": renewed(old[which]), "detail": may_run_twice([old[which]])}
+            case c.Retry(id=which):
+                known = {"retry_of": to_text(which)}
+                if row := old.get(which):
+                    known |= {"execution": renewed(row), "detail": may_run_twice([row])}
             case c.Cancel(id=which) | c.Finish(id=which):
                 known = {"execution": to_text(which)}
             case c.CreateTask(task=TaskDef(id=task)) | c.DeleteTask(task=task):
                 known = {"task": task}
             case c.CreatePipeline(id=pipeline):
                 known = {"pipeline": pipeline}
-        return Accepted(**known)
+        return Accepted(ordered_at=moment(command.at), **known)
 
     async def _refusal(self, command: c.TaskCommand, refused: Refused) -> ProblemError:
         """404 where that which the command is about is unknown, 409 where its state forbids it."""

@@ -156,7 +156,9 @@ def task(created: TaskCreated) -> TaskView:
 def letter(refused: Refused) -> DeadLetterView:
     """A dead letter."""
     fields = msgspec.structs.asdict(refused)
-    return DeadLetterView(**fields | {"at": moment(refused.at), "execution": refused.execution or None})
+    ordered_at = None if refused.ordered_at is None else moment(refused.ordered_at)
+    fields |= {"at": moment(refused.at), "execution": refused.execution or None, "ordered_at": ordered_at}
+    return DeadLetterView(**fields)
 
 
 def pipeline(made: PipelineCreated) -> PipelineView:

@@ -190,25 +190,11 @@ class Sweep(_Message, frozen=True, tag="sw"):
     at: int
 
 
+Order = CreateTask | CreatePipeline | DeleteTask | Execute | ExecutePipeline | Cancel | Retry | Finish
+"""What callers want, and at which moment (`at`)."""
+
 TaskCommand = (
-    CreateTask
-    | CreatePipeline
-    | DeleteTask
-    | Execute
-    | ExecutePipeline
-    | Cancel
-    | Retry
-    | Finish
-    | Assign
-    | Started
-    | Finished
-    | WorkerLost
-    | Watch
-    | Unwatch
-    | UpstreamFinished
-    | Tell
-    | Wake
-    | Sweep
+    Order | Assign | Started | Finished | WorkerLost | Watch | Unwatch | UpstreamFinished | Tell | Wake | Sweep
 )
 
 OF_EXECUTION = frozenset({Execute, Cancel, Retry, Finish, Assign, Started, Finished, UpstreamFinished, Tell, Wake})

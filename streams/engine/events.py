@@ -149,3 +149,6 @@ class Refused(Struct, frozen=True):
     first_bytes: str  # up to 2 KiB, as text with escapes
     execution: str = ""
     index: int = 0  # which command of the message, from 0
+    ordered_at: int | None = None  # the moment that the order itself names; none: it is no order
+    pipeline: str | None = None
+    run: str | None = None

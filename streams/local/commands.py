@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import cyclopts
 from cyclopts import Parameter
 
-from streams.settings import settings
+from streams.settings import Settings, settings
 
 RESTART = (
     "Workers run, and they read their folder (HEADRACE_PIPELINES_DIR) when they start: "
@@ -75,18 +75,27 @@ def load(folder: Path | None = None, /) -> None:
     up_runs = holder(here.home)
     its = up_runs.pipelines if up_runs else None
     check_folder(folder, "the command names") if folder else check_pipelines(settings())
-    named = "pipelines_dir" in settings().model_fields_set
-    folder = folder or (here.pipelines_dir if named or its is None else its)
+    folder = folder or _unnamed(here, its)
     with mapped(), api_there(print) as client:
         registry = load_folder(folder)
         make_known(client, registry, folder, print)
         if not (registry.errors or registry.events()):
             sys.exit(f"headrace load: no *.py file in {folder} defines a task or a pipeline; name the folder of yours")
-        if registry.functions and its and its != folder.expanduser().absolute():
-            sys.stdout.write(ELSEWHERE.format(its=its, folder=folder))
-        elif registry.functions and client.workers():
-            sys.stdout.write(RESTART)
+        if registry.functions:
+            sys.stdout.write(_remark(folder, its, any_workers=bool(client.workers())))
     sys.exit(1 if registry.errors else 0)
+
+
+def _unnamed(here: Settings, its: Path | None) -> Path:
+    """The folder that is meant where none is named: that of the settings, or that which the running `up` has."""
+    return here.pipelines_dir if its is None or "pipelines_dir" in settings().model_fields_set else its
+
+
+def _remark(folder: Path, its: Path | None, *, any_workers: bool) -> str:
+    """What to know before functions of a folder are executed; `its`: that which the running `up` has."""
+    if its and its.resolve() != folder.expanduser().resolve():
+        return ELSEWHERE.format(its=its, folder=folder)
+    return RESTART if any_workers else ""
 
 
 def register(app: cyclopts.App) -> None:

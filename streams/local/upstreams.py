@@ -11,7 +11,7 @@ from ui.client import Client
 def unknown_in_folder(client: Client, registry: Registry) -> Iterator[str]:
     """A line for each upstream task that neither the folder defines nor the system knows."""
     own = {task.id: task for task in _defined(registry)}
-    for waiting, why in unknown_upstreams(client, [(task.model, "") for task in own.values()]):
+    for waiting, why in unknown_upstreams(client, [(task.model, None) for task in own.values()]):
         yield f"{own[waiting].place}: {why}"
 
 

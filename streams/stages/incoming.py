@@ -1,7 +1,7 @@
 """What a stage reads and what it sends, apart from how Kafka moves it."""
 
 from collections.abc import Container
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from streams.engine.events import Refused
 from streams.state.partition import Changes
@@ -86,8 +86,11 @@ class Logic(Protocol):
 
 
 def letter(
-    reason: str, stage: str, log: tuple[str, int], message: Incoming, *, execution: str = "", index: int = 0
+    reason: str, stage: str, log: tuple[str, int], message: Incoming, *, index: int = 0, **about: Any
 ) -> Refused:
-    """A dead letter about a message of `log`, a topic and its partition, or about the command at `index` in it."""
+    """A dead letter about a message of `log`, a topic and its partition, or about the command at `index` in it.
+
+    `about`: fields by which whoever ordered it finds it.
+    """
     first = message.value[:FIRST_BYTES].decode("utf-8", "backslashreplace")
-    return Refused(reason, stage, *log, message.offset, message.at, first, execution, index)
+    return Refused(reason, stage, *log, message.offset, message.at, first, index=index, **about)

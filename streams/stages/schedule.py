@@ -8,13 +8,15 @@ import msgspec
 from pipelines.ids import to_text
 from streams.engine import commands as c
 from streams.engine.follow import Outbox, handle, undelivered
+from streams.engine.records import LATEST
+from streams.engine.rejections import Rejection
 from streams.engine.step import ROOM, position_of
 from streams.engine.step import Partition as Home
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages.clock import LogClock
 from streams.stages.ends import NEVER
-from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
+from streams.stages.incoming import FIRST_BYTES, WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
 from streams.stages.readable import readable
 from streams.stages.task_table import TaskTable
 from streams.state.partition import Changes, Partition
@@ -148,7 +150,19 @@ class Schedule:
             log, place, shown = (self._topics.tasks, self._number), index, message._replace(value=readable(command))
             if came := getattr(command, "came", None):
                 log, place, shown = (self._topics.submit, came[0]), 0, shown._replace(offset=came[1])
-            execution = to_text(rejection.execution) if rejection.execution else ""
-            refused = letter(rejection.reason, "schedule", log, shown, execution=execution, index=place)
+            refused = letter(rejection.reason, "schedule", log, shown, index=place, **_about(rejection, command))
             self._letters.append(msgspec.json.encode(refused))
         self._out.letters.clear()
+
+
+def _about(rejection: Rejection, command: c.TaskCommand) -> dict[str, Any]:
+    """By what whoever ordered it finds its dead letter: the order's moment, and an execution or a pipeline's run.
+
+    Who writes envelopes may err: what no order of ours can name is left out, or cut.
+    """
+    about: dict[str, Any] = {"execution": to_text(rejection.execution) if rejection.execution else ""}
+    if isinstance(command, c.Order) and 0 <= command.at <= LATEST:
+        about["ordered_at"] = command.at
+    if isinstance(command, c.ExecutePipeline):
+        about |= {"pipeline": command.pipeline[:FIRST_BYTES], "run": command.run[:FIRST_BYTES]}
+    return about

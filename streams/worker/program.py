@@ -74,7 +74,7 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 async def _feed(pipe: asyncio.StreamWriter | None, data: bytes) -> None:
-    if pipe is None:
+    if pipe is None or pipe.is_closing():  # it has ended already
         return
     with contextlib.suppress(ConnectionError):  # it does not read its input, which is its own affair
         pipe.write(data)

@@ -15,7 +15,7 @@ from pipelines.ids import execution_id
 from streams.engine import commands as c
 from streams.engine import decide
 from streams.engine.events import Refused
-from streams.engine.records import TaskDef
+from streams.engine.records import LATEST, TaskDef
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages import schedule
@@ -274,6 +274,23 @@ def test_what_somebody_did_wrong_is_a_dead_letter_that_names_the_execution() -> 
     assert letter.reason == "no such execution, or it ended too long ago"
     assert letter.execution == "00000000-0000-0000-0000-000000000000"
     assert json.loads(letter.first_bytes) == {"command": "Cancel", "id": letter.execution, "at": 1}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (c.Retry(bytes(16), 5), (5, None, None)),
+        (c.ExecutePipeline("p", "r", 5), (5, "p", "r")),
+        (c.Retry(bytes(16), LATEST + 1), (None, None, None)),
+    ],
+    ids=["retry", "pipeline", "no time"],
+)
+def test_a_dead_letter_names_its_order(command: c.TaskCommand, told: tuple[object, ...]) -> None:
+    """By the order's moment, which whoever ordered knows, and a pipeline's run; a moment that is none is left out."""
+    rig = Rig()
+    rig.take(message(0, command))
+    (letter,) = rig.letters()
+    assert (letter.ordered_at, letter.pipeline, letter.run) == told
 
 
 def test_two_dead_letters_never_share_a_place() -> None:

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from pipelines.requests import BulkRequest
 from pipelines.views import CHANGEABLE, BulkAnswer, Verb
+from ui.cli.accepted import report
 from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json
 from ui.cli.documents import read_json
@@ -14,7 +15,7 @@ from ui.cli.exits import Exit, UsageError, mapped
 from ui.cli.guess import ask_first, guessing, run_or_task, unknown_names
 from ui.cli.listing import NO_FILTER, Filter
 from ui.cli.looks import console, notes, safe
-from ui.cli.waiting import report
+from ui.cli.waiting import follow
 from ui.client import Client
 from ui.parts import formats
 
@@ -36,7 +37,7 @@ def cancel(*ids: str, reason: Text = "", yes: Yes = False, which: Filter = NO_FI
             with guessing(client, ids[0], run_or_task):
                 ask_first(client.execution, ids[0])
                 accepted = client.cancel(ids[0], reason=reason)
-            return report(client, accepted, common, wait=False)
+            return report(accepted, common)
         wanted = _request(client, ids, which, "cancel", reason=reason, yes=yes)
         return _shown(client, wanted, client.cancel_many(wanted), common, "has not ended")
 
@@ -62,9 +63,7 @@ def retry(
             with guessing(client, ids[0], run_or_task):
                 ask_first(client.execution, ids[0])
                 accepted = client.retry(ids[0])
-            if accepted.detail:
-                notes.print(safe(accepted.detail), soft_wrap=True)
-            return report(client, accepted, common, wait=wait)
+            return follow(client, accepted, common) if wait else report(accepted, common)
         wanted = _request(client, ids, which, "retry", yes=yes)
         return _shown(client, wanted, client.retry_many(wanted), common, "has ended")
 
@@ -94,7 +93,7 @@ def finish(
     with connected() as client:
         ask_first(client.execution, execution)
         accepted = client.finish(execution, outcome=outcome, result=value, error=error, attempt=attempt)
-        report(client, accepted, common, wait=False)
+        report(accepted, common)
 
 
 def _request(
@@ -127,7 +126,7 @@ def _shown(client: Client, wanted: BulkRequest, answer: BulkAnswer, common: Comm
             notes.print(safe(answer.detail), soft_wrap=True)
     if not answer.accepted and not answer.refused:
         notes.print(f"no execution that {standing} matches: nothing was changed")
-        for hint in unknown_names(client, wanted.filter) if wanted.filter else ():
+        for hint in unknown_names(client, wanted.filter) if wanted.filter and not common.json else ():
             notes.print(safe(hint), soft_wrap=True)
     if answer.refused and wanted.ids:
         sys.exit(Exit.FAILED)

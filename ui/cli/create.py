@@ -4,10 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ui.cli.common import PLAIN, Common, connected, print_json
+from ui.cli.accepted import report_all
+from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import events_of
 from ui.cli.exits import mapped
-from ui.cli.looks import console, safe
 from ui.cli.upstreams import warn_of_unknown
 
 
@@ -21,10 +21,5 @@ def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, com
     with mapped():
         events = events_of(file, "create")
     with connected() as client:
-        accepted = client.send(events)
+        report_all(client.send(events), common)
         warn_of_unknown(client, events)
-    if common.json:
-        return print_json(accepted)
-    for one in accepted:
-        console.print(safe(one.task or one.pipeline), soft_wrap=True)
-    return None

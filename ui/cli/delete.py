@@ -1,5 +1,7 @@
 """`headrace delete TASK`, or all tasks of a pipeline."""
 
+from http import HTTPStatus
+
 from pipelines.command import command
 from pipelines.events import DeleteEvent
 from pipelines.faults import shown
@@ -7,7 +9,7 @@ from pipelines.views import Accepted, Problem
 from ui.cli.asking import Yes, confirm
 from ui.cli.common import PLAIN, Common, connected, print_json, undecided
 from ui.cli.exits import UsageError, mapped
-from ui.cli.guess import NOT_FOUND, ask_first, guessing, nearly_pipeline, pipeline_or_nearly_task
+from ui.cli.guess import ask_first, guessing, nearly_pipeline, pipeline_or_nearly_task
 from ui.cli.looks import notes, safe
 from ui.client import ApiError, Client
 from ui.parts import formats
@@ -32,7 +34,7 @@ def delete(
     if common.json:
         return print_json(ordered)
     if isinstance(ordered, Accepted):
-        return notes.print(safe(f"deleted {task}"))
+        return notes.print(safe(f"deleted {task}")) if ordered.decided else undecided(f"ordered the deletion of {task}")
     return undecided(f"ordered the deletion of {formats.number_of(len(ordered), 'task')} of {pipeline}")
 
 
@@ -46,7 +48,7 @@ def _one(client: Client, task: str) -> Accepted:
 def _kept(client: Client, task: str) -> None:
     """Raise ApiError where there is no such task, or no longer."""
     if client.task(task).deleted:
-        raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=f"no task {shown(task)}"))
+        raise ApiError(Problem(title="Not Found", status=HTTPStatus.NOT_FOUND, detail=f"no task {shown(task)}"))
 
 
 def _whole(client: Client, pipeline: str, *, yes: bool) -> tuple[Accepted, ...]:
@@ -54,7 +56,9 @@ def _whole(client: Client, pipeline: str, *, yes: bool) -> tuple[Accepted, ...]:
     with guessing(client, pipeline, nearly_pipeline):
         tasks = [one for one in client.pipeline(pipeline).tasks if not client.task(one).deleted]
         if not tasks:
-            raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=f"no pipeline {shown(pipeline)}"))
+            raise ApiError(
+                Problem(title="Not Found", status=HTTPStatus.NOT_FOUND, detail=f"no pipeline {shown(pipeline)}")
+            )
     if not yes:
         confirm(f"Delete {pipeline} with its {formats.number_of(len(tasks), 'task')}?")
     return client.send(DeleteEvent(task=one) for one in tasks)

@@ -1,5 +1,6 @@
 """`headrace execute`: what was created before."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -8,12 +9,13 @@ from pipelines.command import command
 from pipelines.faults import shown
 from pipelines.listed import listed
 from pipelines.views import Problem, TaskView
+from ui.cli.accepted import report
 from ui.cli.common import PLAIN, Common, connected
 from ui.cli.documents import read_json
 from ui.cli.exits import UsageError, mapped
-from ui.cli.guess import NOT_FOUND, ask_first, guessing, kept_or_nearly_same
+from ui.cli.guess import ask_first, guessing, kept_or_nearly_same
 from ui.cli.times import due
-from ui.cli.waiting import report, report_all
+from ui.cli.waiting import follow, follow_all
 from ui.client import ApiError, ApiUnavailableError, Client, found
 
 
@@ -51,9 +53,9 @@ def execute(
         with guessing(client, name or pipeline or "", kept_or_nearly_same):
             whole = _pipeline_meant(client, name, pipeline, run)
             made = client.run_pipeline(whole, **said) if whole else client.execute(name or "", **said)
-        if whole and wait:
-            return report_all(client, [made], common, wait=True)
-        return report(client, made, common, wait=wait)
+        if not wait:
+            return report(made, common)
+        return follow_all(client, [made], common) if whole else follow(client, made, common)
 
 
 def _pipeline_meant(client: Client, name: str | None, pipeline: str | None, run: str | None) -> str | None:
@@ -75,7 +77,7 @@ def _pipeline_meant(client: Client, name: str | None, pipeline: str | None, run:
     detail = (
         f"there is no task or pipeline {shown(name)}: create it first (`{command('create FILE')}`), or submit it whole"
     )
-    raise ApiError(Problem(title="Not Found", status=NOT_FOUND, detail=detail))
+    raise ApiError(Problem(title="Not Found", status=HTTPStatus.NOT_FOUND, detail=detail))
 
 
 def _refuse_without_run(task: TaskView, run: str | None) -> None:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TypeVar
 
 from pipelines.command import command
@@ -12,8 +13,6 @@ from ui.cli.exits import Exit, stop
 from ui.client import ApiError, ApiUnavailableError, Client, found, tasks_kept
 
 T = TypeVar("T")
-
-NOT_FOUND = 404
 
 
 def ask_first(look: Callable[[str], T], name: str) -> T | None:
@@ -36,7 +35,7 @@ def guessing(client: Client, name: str, guess: Callable[[Client, str], str]) -> 
     try:
         yield
     except ApiError as error:
-        if error.status == NOT_FOUND and (meant := _guess(client, name, guess)):
+        if error.status == HTTPStatus.NOT_FOUND and (meant := _guess(client, name, guess)):
             stop(f"{error}{meant}", Exit.NOT_FOUND)
         raise
 

@@ -11,12 +11,13 @@ from pipelines.command import command as typed
 from pipelines.events import ExecuteEvent, SubmitEvent
 from pipelines.faults import nearest, shown
 from pipelines.model import AnyTask, Delivery, KindName, Task, Trigger
+from ui.cli.accepted import report, report_all
 from ui.cli.common import PLAIN, Common, connected, undecided
 from ui.cli.documents import events_of, read_file, read_json
 from ui.cli.exits import UsageError, mapped
 from ui.cli.times import due
 from ui.cli.upstreams import warn_of_unknown
-from ui.cli.waiting import report, report_all
+from ui.cli.waiting import follow, follow_all
 
 Many = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -92,8 +93,11 @@ def submit(kind: str, name: str, own: dict[str, Any], options: Options, common: 
         event = SubmitEvent(task=task, run=options.run, at=due(options.at))
     with connected() as client:
         accepted = client.submit(event.task, run=event.run, at=event.at)
+        if not options.wait:
+            report(accepted, common)
         warn_of_unknown(client, [event])
-        report(client, accepted, common, wait=options.wait)
+        if options.wait:
+            follow(client, accepted, common)
 
 
 @app.command(help=_help("A command for `sh -c`, in the sandbox", "submit shell 'echo hi'"))
@@ -211,8 +215,11 @@ def document(
         events = events_of(file, "submit")
     with connected() as client:
         accepted = client.send(events)
+        if not wait:
+            report_all(accepted, common)
         warn_of_unknown(client, events)
         told = SubmitEvent | ExecuteEvent if wait else SubmitEvent
         if not common.json and not all(isinstance(one, told) for one in events):
             undecided("sent")
-        report_all(client, accepted, common, wait=wait)
+        if wait:
+            follow_all(client, accepted, common)

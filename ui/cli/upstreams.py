@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from pipelines.events import AnyEvent, CreateEvent, SubmitEvent
 from pipelines.faults import nearest, shown
@@ -10,17 +11,23 @@ from pipelines.model import AnyTask
 from ui.cli.looks import notes, safe
 from ui.client import ApiError, ApiUnavailableError, Client, found, tasks_kept
 
-Placed = tuple[AnyTask, str]
-"""A task and the name of its run; empty where it has none."""
+Placed = tuple[AnyTask, str | None]
+"""A task and the name of its run, empty for the one without a name; none: it is defined, and in no run yet."""
+
+LOOKS = 50
+"""So many are asked for one by one, and no more: somebody waits for the answer."""
 
 
 def unknown_upstreams(client: Client, tasks: Sequence[Placed]) -> Iterator[tuple[str, str]]:
     """Who waits for a task that is none of these, nor kept, nor executed in that run; and that in a sentence."""
     own = {task.id for task, _ in tasks}
-    waits = [(task.id, other) for task, run in tasks for other in _upstream(task, run) if other[0] not in own]
-    unknown = {other for other in {other for _, other in waits} if not _is_known(client, *other)}
+    waits = [(task.id, *other) for task, run in tasks for other in _upstream(task, run) if other[0] not in own]
+    names = dict.fromkeys(name for _, name, _ in waits)
+    gone = {name for name in islice(names, LOOKS) if not _is_kept(client, name)}
+    places = dict.fromkeys((name, run) for _, name, run in waits if name in gone)
+    unknown = {place for place in islice(places, LOOKS) if not _was_executed(client, *place)}
     kept = tasks_kept(client) if unknown else []
-    for waiting, name in dict.fromkeys((waiting, other[0]) for waiting, other in waits if other in unknown):
+    for waiting, name in dict.fromkeys((waiting, name) for waiting, name, run in waits if (name, run) in unknown):
         meant = nearest(name, [*(own - {waiting}), *kept])
         yield waiting, f"task {shown(waiting)} waits for {shown(name)}, and there is no such task yet{meant}"
 
@@ -37,16 +44,19 @@ def _tasks(event: AnyEvent) -> list[Placed]:
         return [(event.task, event.run or "")]
     if isinstance(event, CreateEvent):
         tasks = event.pipeline.tasks if event.pipeline else (event.task,)
-        return [(task, "") for task in tasks if task]
+        return [(task, None) for task in tasks if task]
     return []
 
 
-def _upstream(task: AnyTask, run: str) -> list[tuple[str, str]]:
+def _upstream(task: AnyTask, run: str | None) -> list[tuple[str, str | None]]:
     """Each by name and run."""
     return [(one, run) if isinstance(one, str) else (one.task, one.run) for one in task.upstream]
 
 
-def _is_known(client: Client, name: str, run: str) -> bool:
+def _is_kept(client: Client, name: str) -> bool:
     task = found(client.task, name)
-    kept = task is not None and not task.deleted
-    return kept or found(client.execution, to_text(execution_id(name, run))) is not None
+    return task is not None and not task.deleted
+
+
+def _was_executed(client: Client, name: str, run: str | None) -> bool:
+    return run is not None and found(client.execution, to_text(execution_id(name, run))) is not None

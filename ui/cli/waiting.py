@@ -1,37 +1,37 @@
-"""What follows an order: the id at once, or with `--wait` how it ended."""
+"""What `--wait` does: it follows what was ordered, and tells how that ended."""
 
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from rich.json import JSON
 from rich.padding import Padding
 from rich.text import Text
 
 from pipelines.command import command
+from pipelines.ids import execution_id, to_text
 from pipelines.views import TERMINAL_STATES, Accepted, DeadLetterView, ExecutionView, Problem
+from ui.cli.accepted import remark
 from ui.cli.common import Common, print_json
 from ui.cli.exits import Exit
 from ui.cli.looks import console, notes, safe, state
-from ui.client import ApiError, Client
+from ui.client import ApiError, Client, found
 from ui.parts import formats
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-CONFLICT, NOT_FOUND = 409, 404
 VISIBLE_WITHIN = 30.0
-"""Seconds in which an accepted execution must be seen."""
-CLOCKS = timedelta(seconds=1)
-"""By how much the clocks of the API, which says when something was ordered, and of Kafka may differ."""
+"""Seconds in which what was accepted must be seen."""
+LETTERS = 1000
+"""As many dead letters as the API has at hand."""
 
 
-class RefusedError(ApiError):
-    """What the scheduler said of an order, after it was accepted."""
+class NothingMadeError(ApiError):
+    """An order that was accepted made nothing that could be waited for; `what` became of it, and why."""
 
-    def __init__(self, letter: DeadLetterView) -> None:
-        super().__init__(Problem(title="Conflict", status=CONFLICT, detail=letter.reason))
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(Problem(title=what, status=HTTPStatus.CONFLICT, detail=why))
 
 
 class Waited(ExecutionView):
@@ -40,77 +40,87 @@ class Waited(ExecutionView):
     existing: bool = False
 
 
-def report(client: Client, accepted: Accepted, common: Common, *, wait: bool) -> None:
-    """Print the id, or wait and print the outcome; ends the process with 1 where that is no success."""
-    if accepted.existing and not common.json:
-        notes.print(_was_there(accepted), soft_wrap=True)
-    if accepted.execution is not None and wait:
-        first = seen(client, accepted.execution, accepted.created_at)
-        _show_outcome(_waited(client, accepted, first), common)
-    elif common.json:
-        print_json(accepted)
-    else:
-        console.print(safe(accepted.execution or accepted.run or accepted.pipeline or accepted.task), soft_wrap=True)
-        if accepted.state:
-            notes.print(state(accepted.state))
-        if accepted.execution is None and accepted.run:
-            line = command(f"list --run {shlex.quote(accepted.run)}")
-            notes.print(Text.assemble("a run of the pipeline; follow it: ", safe(line)), soft_wrap=True)
+def follow(client: Client, accepted: Accepted, common: Common) -> None:
+    """Wait for the one execution that was ordered, and print how it ended; ends the process where that is no success.
+
+    Raises ApiError where there will be none.
+    """
+    if not common.json:
+        remark(accepted)
+    [seen] = _made(client, accepted, _patience())
+    _show_outcome(_waited(client, accepted, seen), common)
 
 
-def report_all(client: Client, accepted: Sequence[Accepted], common: Common, *, wait: bool) -> None:
-    """The same for many; a pipeline's run counts as its executions."""
-    if not wait:
-        if common.json:
-            return print_json(accepted)
-        for one in accepted:
-            report(client, one, common, wait=False)
-        return None
-    if unknown := next((one for one in accepted if not one.made and not _defines(one)), None):
-        listed = command(f"list --run {shlex.quote(unknown.run)}" if unknown.run else "list")
-        ways = f"`{listed}`, or `{command('dead-letters')}` if it was refused"
-        notes.print(safe(f"The edge does not know yet what was made; see {ways}"), soft_wrap=True)
-        sys.exit(Exit.UNAVAILABLE)
-    first = [(order, view) for order in accepted for one in order.made if (view := _seen_or_told(client, order, one))]
-    views = [_waited(client, order, view) for order, view in first]
+def follow_all(client: Client, accepted: Sequence[Accepted], common: Common) -> None:
+    """The same for many; a pipeline's run counts as its executions, and a definition as nothing."""
+    until = _patience()
+    orders = [(one, _made_or_told(client, one, until)) for one in accepted if not _defines(one)]
+    views = [_waited(client, one, seen) for one, made in orders for seen in made]
     if common.json:
         print_json(views)
     else:
         _show_outcomes(views)
-    if len(views) < sum(len(one.made) for one in accepted) or any(view.state != "succeeded" for view in views):
+    if not all(made for _, made in orders) or any(view.state != "succeeded" for view in views):
         sys.exit(Exit.FAILED)
-    return None
 
 
 def _defines(accepted: Accepted) -> bool:
-    """Whether it was about a definition, of which nothing is to be waited for."""
-    return not accepted.run and bool(accepted.task or accepted.pipeline)
+    """Whether it was about a definition: it names no execution, and makes none."""
+    return not (accepted.execution or accepted.created_at or accepted.retry_of)
 
 
-def _seen_or_told(client: Client, accepted: Accepted, execution: str) -> ExecutionView | None:
-    """The execution; none: the scheduler refused the order, which is said at once, however long others take."""
+def _made_or_told(client: Client, accepted: Accepted, until: float) -> list[ExecutionView]:
+    """What an order made. Nothing is a failure of that order alone, and said at once, however long others take."""
     try:
-        return seen(client, execution, accepted.created_at)
-    except RefusedError as refusal:
-        notes.print(Text.assemble(("✕ refused", "red"), "  ", safe(str(refusal))), soft_wrap=True)
-        return None
+        return _made(client, accepted, until)
+    except NothingMadeError as error:
+        notes.print(Text.assemble((f"✕ {error.problem.title}", "red"), "  ", safe(str(error))), soft_wrap=True)
+        return []
 
 
-def _was_there(accepted: Accepted) -> Text:
-    """That nothing was executed, and how to execute something."""
-    what = accepted.task or f"the pipeline {accepted.pipeline}"
-    run = f"the run {accepted.run}" if accepted.run else "the run without a name"
-    ways = ["name another --run"]
-    if accepted.execution:
-        ways.append("submit it under another --id")
-    if accepted.execution and accepted.state in TERMINAL_STATES:
-        ways.append(f"`{command(f'retry {formats.short_id(accepted.execution)}')}`")
-    said = f"nothing was executed: {what} was there in {run} before; for a new execution"
-    return safe(f"{said} {', or '.join(ways)}")
+def _made(client: Client, accepted: Accepted, until: float) -> list[ExecutionView]:
+    """The executions that an order made, once all can be seen.
+
+    Raises NothingMadeError where it was refused, or not seen `until` then (monotonic seconds).
+    """
+    pauses = _pauses()
+    while not (views := _visible(client, accepted)):
+        if refusal := _refusal(client, accepted):
+            raise NothingMadeError("refused", refusal.reason)
+        if time.monotonic() > until:
+            what = accepted.execution or accepted.retry_of or f"the run {accepted.run} of {accepted.pipeline}"
+            ways = f"see `{command('list')}` and `{command('dead-letters')}`"
+            raise NothingMadeError("unknown", f"nothing is seen of {what} after {VISIBLE_WITHIN:g} s: {ways}")
+        time.sleep(next(pauses))
+    return views
 
 
-def _waited(client: Client, accepted: Accepted, first: ExecutionView) -> Waited:
-    view = outcome(client, first)
+def _visible(client: Client, accepted: Accepted) -> list[ExecutionView]:
+    """What an order made; nothing, where not all of it can be seen."""
+    views = []
+    for execution in accepted.made or _of_pipeline(client, accepted):
+        if (view := found(client.execution, execution)) is None:
+            return []
+        views.append(view)
+    return views
+
+
+def _of_pipeline(client: Client, accepted: Accepted) -> tuple[str, ...]:
+    """The executions of a run whose pipeline was not known yet when it was ordered; none: it still is not."""
+    pipeline = found(client.pipeline, accepted.pipeline) if accepted.pipeline else None
+    return tuple(to_text(execution_id(task, accepted.run or "")) for task in pipeline.tasks) if pipeline else ()
+
+
+def _refusal(client: Client, accepted: Accepted) -> DeadLetterView | None:
+    """What the scheduler said against this very order, and not against another one about the same."""
+    letters = client.dead_letters(limit=LETTERS, execution=accepted.retry_of or accepted.execution)
+    mine = (one for one in letters if one.ordered_at == accepted.ordered_at)
+    run = (accepted.pipeline, accepted.run)
+    return next((one for one in mine if accepted.pipeline is None or (one.pipeline, one.run) == run), None)
+
+
+def _waited(client: Client, accepted: Accepted, seen: ExecutionView) -> Waited:
+    view = outcome(client, seen)
     return Waited(**dict(view), existing=accepted.created_at not in {None, view.created_at})
 
 
@@ -155,33 +165,20 @@ def _effort(view: ExecutionView) -> str:
     return f" in {formats.duration(view.ran_ms)}" if view.ran_ms is not None else ""
 
 
-def seen(client: Client, execution: str, ordered: datetime | None) -> ExecutionView:
-    """An execution that was just accepted, once it can be seen.
-
-    Raises RefusedError where there will be none: what was `ordered` then (none: at any time) was refused.
-    """
-    began = time.monotonic()
-    pauses = _pauses()
-    while True:
-        try:
-            return client.execution(execution)
-        except ApiError as error:
-            if error.status != NOT_FOUND or time.monotonic() - began > VISIBLE_WITHIN:
-                raise
-        for letter in client.dead_letters(limit=1, execution=execution):
-            if ordered is None or letter.at >= ordered - CLOCKS:
-                raise RefusedError(letter)
-        time.sleep(next(pauses))
-
-
 def outcome(client: Client, view: ExecutionView) -> ExecutionView:
-    """The execution once it has ended; waits as long as that takes."""
+    """The execution once it has ended, be it long ago; waits as long as that takes."""
     pauses = _pauses()
     with notes.status(f"waiting for {view.execution}") if notes.is_terminal else nullcontext():
         while view.state not in TERMINAL_STATES:
-            time.sleep(next(pauses))
             view = client.execution(view.execution)
+            if view.state not in TERMINAL_STATES:
+                time.sleep(next(pauses))
     return view
+
+
+def _patience() -> float:
+    """Until when what was ordered just now must be seen, monotonic seconds."""
+    return time.monotonic() + VISIBLE_WITHIN
 
 
 def _pauses() -> Iterator[float]:

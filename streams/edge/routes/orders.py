@@ -125,6 +125,6 @@ async def _found(here: Context, execution: str) -> str:
 
 
 async def _order(here: Context, event: AnyEvent, wait: float, response: Response) -> Accepted:
-    accepted, decided = await here.orders.one(event, wait)
-    response.status_code = HTTPStatus.OK if decided else HTTPStatus.ACCEPTED
+    accepted = await here.orders.one(event, wait)
+    response.status_code = HTTPStatus.OK if accepted.decided else HTTPStatus.ACCEPTED
     return accepted

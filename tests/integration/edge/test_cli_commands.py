@@ -12,7 +12,7 @@ from pipelines.model import ExternalTask, PipelineModel, SleepTask, UpstreamRef
 from pipelines.requests import BulkRequest, ExecutionFilter
 from streams.local.lockfile import only_one
 from tests.integration.edge.listing import until
-from ui.cli.waiting import VISIBLE_WITHIN
+from ui.cli.upstreams import LOOKS, unknown_upstreams
 from ui.client import ApiError, Client
 
 
@@ -109,10 +109,12 @@ def test_the_folder_of_the_running_system_is_loaded(system: Any, tmp_path: Any, 
         assert unnamed.startswith(f"Loaded from {tmp_path}/its: ")
         named = system.run("load", HEADRACE_PIPELINES_DIR=str(tmp_path / "mine")).stdout
         given = system.run("load", str(tmp_path / "mine")).stdout
+        (tmp_path / "link").symlink_to(tmp_path / "its")
+        same = [system.run("load", str(tmp_path / one)).stdout for one in ("link", "mine/../its")]
     for said in (named, given):
         assert said.startswith(f"Loaded from {tmp_path}/mine: ")
         assert f"The worker here reads {tmp_path}/its and knows no function of {tmp_path}/mine" in said
-    assert "The worker here reads" not in unnamed
+    assert not [said for said in (unnamed, *same) if "The worker here reads" in said]
 
 
 def test_a_folder_that_defines_nothing_is_a_failure(system: Any, tmp_path: Any) -> None:
@@ -155,6 +157,32 @@ def test_an_upstream_task_that_nobody_knows_is_warned_of_in_orders(system: Any, 
     ):
         assert (done.returncode, say in " ".join(done.stderr.split()), "Warning" in done.stdout) == (0, True, False)
     assert "Warning" not in system.run(*words[:3], f"{name}-c", *words[4:], "--upstream", name).stderr
+
+
+def test_what_was_only_executed_is_unknown_to_a_definition(system: Any, client: Client, name: str) -> None:
+    """Nobody knows in which run it will be executed."""
+    client.submit(ExternalTask(id=name))
+    task = {"id": f"{name}-b", "kind": "external", "upstream": [name]}
+    done = system.run("create", "-", stdin=json.dumps(task))
+    assert (done.stdout, f"waits for '{name}'" in done.stderr) == (f"{name}-b\n", True)
+
+
+class Counting(Client):
+    """A client that counts what it asks."""
+
+    asked = 0
+
+    def _ask(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked += 1
+        return super()._ask(*args, **kwargs)
+
+
+def test_few_questions_are_asked_about_many_upstream_tasks(system: Any, name: str) -> None:
+    """Each name once, and only the first ones run by run."""
+    task = ExternalTask(id=name, upstream=(f"{name}-none",))
+    with Counting(system.settings.edge_url, system.token) as client:
+        [(waiting, _)] = unknown_upstreams(client, [(task, f"r{number}") for number in range(5 * LOOKS)])
+        assert (waiting, client.asked <= LOOKS + 3) == (name, True)
 
 
 def test_a_task_with_upstream_tasks_wants_a_run(system: Any, client: Client, name: str) -> None:
@@ -594,25 +622,12 @@ def test_a_filter_means_what_can_be_changed(system: Any, client: Client, name: s
     for which in (["--task", "nosuch"], ["--pipeline", name, "--state", "succeeded"]):
         nothing = system.run("cancel", *which)
         assert (nothing.returncode, "no execution that has not ended matches" in nothing.stderr) == (0, True)
+    assert "no task 'nosuch'" in system.run("cancel", "--task", "nosuch").stderr
+    assert "no task 'nosuch'" not in system.run("cancel", "--task", "nosuch", "-o", "json").stderr
     done = system.run("cancel", "--pipeline", name, "--yes", "-o", "json")
     assert (done.returncode, json.loads(done.stdout)["accepted"]) == (0, 2)
     every = BulkRequest(filter=ExecutionFilter(pipeline=name), expected=3)
     assert client.cancel_many(every).refused == ()
-
-
-def test_what_was_refused_is_said_at_once(system: Any, name: str) -> None:
-    """Whoever waits hears it before the others end, why, and that it is no success; JSON has what there is."""
-    nap = {"id": name, "kind": "sleep", "seconds": 1}
-    events = [nap, {"type": "execute", "task": f"{name}-none", "run": "r"}, {"type": "delete", "task": f"{name}-none"}]
-    began = time.monotonic()
-    done = system.run("submit", "--file", "-", "--wait", stdin=json.dumps(events))
-    assert time.monotonic() - began < VISIBLE_WITHIN
-    told, refused, ended = done.stderr.splitlines()
-    assert (done.returncode, told.startswith("sent; what of it cannot be carried out")) == (1, True)
-    assert refused == f"✕ refused  task '{name}-none' does not exist: create it first, or submit it whole"
-    assert ended.startswith("✓ succeeded")
-    done = system.run("submit", "--file", "-", "--wait", "-o", "json", stdin=json.dumps(events))
-    assert (done.returncode, [one["task"] for one in json.loads(done.stdout)]) == (1, [name])
 
 
 def test_what_was_retried_already_is_counted(system: Any, client: Client, name: str) -> None:

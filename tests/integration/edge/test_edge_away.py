@@ -1,6 +1,8 @@
 """What the edge and the doctor say while ClickHouse is away: orders are taken, and the standstill has a name."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -112,6 +114,24 @@ def test_an_absent_clickhouse_is_named_and_stops_no_order(alone: Settings) -> No
     assert check.status == "warn"
     assert "the history falls behind" in check.detail
     assert "by itself" in check.mend
+
+
+def test_what_nobody_has_decided_is_not_said_to_be_done(kafka: str, tmp_path: Path) -> None:
+    """With no scheduler a deletion is only ordered, and where a refusal will stand is said."""
+    with apart(kafka, tmp_path) as settings:
+        with up(settings, "edge", "scheduler"), client_of(settings) as client:
+            assert client.create_task(ExternalTask(id="t"), wait=30).decided
+        line = [sys.executable, "-m", "headrace", "delete", "t"]
+        with up(settings, "edge"):
+            done = subprocess.run(
+                line,
+                env={**os.environ, **environment(settings)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            )
+    assert done.stderr.split(";")[0] == "ordered the deletion of t"
 
 
 def test_a_folder_is_loaded_without_a_history(alone: Settings, tmp_path: Path) -> None:
