@@ -61,7 +61,6 @@ def running(settings: Settings, say: Callable[[str], None], supervisor: Supervis
 
     Raises SetupError, and SettingsError for a setting that cannot be.
     """
-    preflight.check_pipelines(settings)
     preflight.check_home(settings.home)
     with only_one(settings.home, settings.pipelines_dir):
         preflight.check_disk(settings.home)

@@ -1,7 +1,7 @@
 """What a person sees of `headrace up`: live on a terminal, plain lines elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 from rich.console import Console, Group, RenderableType
@@ -17,6 +17,9 @@ from ui.cli.looks import safe, state, table
 
 NUMBERS = ("Int", "Float", "Decimal")
 """Parts of the names of ClickHouse's types of numbers."""
+
+LISTED_WITHIN = timedelta(seconds=1)
+"""A list may be behind by so much: what it calls running ran then for sure, and no time that is shown ever shrinks."""
 
 ROLE_LOOKS = {
     "ready": ("✓", "green"),
@@ -53,16 +56,16 @@ class Screen:
             self._live.start()
 
     def close(self) -> None:
-        """End the part that moves; what it showed last stays."""
+        """End the part that moves; what it showed last stays, but for roles that would seem to start for ever."""
         if self._live.is_started:
             self._live.stop()
-            self.console.print(self._picture())
+            self.console.print(self._picture([child for child in self.children if child.state != "starting"]))
         self._nodes, self._rows, self._title = [], {}, ""
 
     def redraw(self) -> None:
         """Show the present state of the roles and the run."""
         if self._live.is_started:
-            self._live.update(self._picture(), refresh=True)
+            self._live.update(self._picture(self.children), refresh=True)
         elif not self.console.is_terminal:
             self._tell()
 
@@ -89,23 +92,16 @@ class Screen:
         """What becomes of a role that came up, the supervisor says, until it is stopped."""
         return self._told.get(child.role.name) != "ready" or child.state == "stopped"
 
-    def _picture(self) -> RenderableType:
+    def _picture(self, roles: Sequence[Child]) -> RenderableType:
         parts: list[RenderableType] = []
-        if not self._nodes or any(child.state != "ready" for child in self.children):
-            parts.append(self._roles())
+        if not self._nodes or any(child.state != "ready" for child in roles):
+            parts.append(_roles(roles))
         if self._nodes:
             parts += [Text(f"\n{self._title}", "bold"), self._run()]
         return Group(*parts)
 
-    def _roles(self) -> Text:
-        line = Text(" ")
-        for child in self.children:
-            icon, style = ROLE_LOOKS[child.state]
-            line.append(f" {icon} {child.role.name} ", style)
-        return line
-
     def _run(self) -> Table:
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) - LISTED_WITHIN
         rows = [row for node in self._nodes if (row := self._rows.get(node.task))]
         start = min((row.created_at for row in rows), default=now)
         end = max((row.finished_at or now for row in rows), default=now) if all(map(ended, rows)) else now
@@ -129,6 +125,14 @@ class Screen:
             bar(row, start, now),
             Text(took(row, now), "dim"),
         )
+
+
+def _roles(roles: Sequence[Child]) -> Text:
+    line = Text(" ")
+    for child in roles:
+        icon, style = ROLE_LOOKS[child.state]
+        line.append(f" {icon} {child.role.name} ", style)
+    return line
 
 
 def _word(row: ExecutionRow) -> str:

@@ -66,8 +66,8 @@ def bar(row: ExecutionRow, start: datetime, now: datetime, width: int = WIDTH) -
 
 
 def took(row: ExecutionRow | None, now: datetime) -> str:
-    """How long an execution ran, or runs so far."""
-    if row is None or row.started_at is None:
+    """How long an execution ran, or has run by `now`; that may be before it started."""
+    if row is None or row.started_at is None or (row.finished_at or now) < row.started_at:
         return ""
     return formats.duration(((row.finished_at or now) - row.started_at).total_seconds() * 1000)
 

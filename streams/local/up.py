@@ -47,6 +47,10 @@ def up(settings: Settings, *, once: bool = False) -> int:
 
 
 def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
+    preflight.check_pipelines(settings)
+    registry = load_folder(settings.pipelines_dir)
+    if once and EXAMPLE not in registry.pipelines:
+        raise SetupError(f"--once runs the example {EXAMPLE!r}, which is not in {settings.pipelines_dir}")
     if settings.isolation == "sandbox":
         bring_command("bwrap")
     supervisor = Supervisor(screen.say, screen.redraw)
@@ -59,7 +63,6 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
                 supervisor.wait(dashboard)
                 webbrowser.open(_dashboard(settings))  # the person sees the example run on it
             screen.close()
-            registry = load_folder(settings.pipelines_dir)
             good = show_example(settings, registry, screen, supervisor)
             supervisor.wait(dashboard)
             if not once:

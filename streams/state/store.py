@@ -46,7 +46,7 @@ NO_OFFSET = -1
 
 CACHE_BYTES = 128 * 1024 * 1024
 MEMTABLE_BYTES = 64 * 1024 * 1024
-"""Keys are hashes: each memtable that is written is merged with all of the level below, so few and large ones cost less."""
+"""Keys are hashes: each memtable is merged with all of the level below, so few and large ones cost less."""
 
 MEMTABLES_BYTES = 4 * MEMTABLE_BYTES
 BLOB_BYTES = 512

@@ -136,6 +136,15 @@ def test_nothing_is_left_when_up_is_killed(env: dict[str, str]) -> None:
         nothing_is_left(env)
 
 
+def test_once_without_the_example_is_one_clear_line(env: dict[str, str], tmp_path: Path) -> None:
+    """A folder of one's own has nothing that it could run: nothing is started."""
+    env = {**env, "HEADRACE_PIPELINES_DIR": str(tmp_path)}
+    done = subprocess.run(command("up", "--once"), cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"headrace up: --once runs the example 'weather', which is not in {tmp_path}\n"
+    assert not Path(env["HEADRACE_HOME"]).exists()
+
+
 def test_a_taken_port_is_one_clear_line(env: dict[str, str]) -> None:
     """Before anything is started, the port, who has it and the setting to change are named."""
     with socket.socket() as listener:

@@ -152,7 +152,9 @@ def test_i5_of_one_batch_the_critical_ones_go_first_into_free_slots(up: tuple[Wh
     _, client = up
 
     def submit(name: str, priority: int) -> SubmitEvent:
-        return SubmitEvent(task=FunctionTask(id=name, function="witnessed", payload=0.05, priority=priority), run="batch")
+        return SubmitEvent(
+            task=FunctionTask(id=name, function="witnessed", payload=0.05, priority=priority), run="batch"
+        )
 
     lows, highs = [f"least-{n}" for n in range(10)], [f"most-{n}" for n in range(10)]
     client.send([submit(name, 1) for name in lows] + [submit(name, 9) for name in highs])

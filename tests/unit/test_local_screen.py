@@ -43,7 +43,7 @@ def test_the_tree_of_the_example_fits_into_80_columns() -> None:
     pipeline = load_folder(EXAMPLES).pipelines["weather"].model()
     screen.follow(pipeline, "r")
     screen.show({task.id: a_try(task.id) for task in pipeline.tasks})
-    console.print(screen._picture())
+    console.print(screen._picture(()))
     assert "…" not in text(console)
     assert text(console).count("try 2") == text(console).count("59.9 s") == len(pipeline.tasks)
 

@@ -58,7 +58,7 @@ def test_times_and_ends() -> None:
     """Seconds to a tenth, minutes and seconds above one; an unknown execution has not ended."""
     assert took(row(started_at=at(0), finished_at=at(4.24)), at(9)) == "4.2 s"
     assert took(row(started_at=at(0)), at(192)) == "3m 12s"
-    assert took(None, at(0)) == took(row(), at(0)) == ""
+    assert took(None, at(0)) == took(row(), at(0)) == took(row(started_at=at(1)), at(0)) == ""
     assert ended(row(state="failed"))
     assert not ended(row())
     assert not ended(None)

@@ -92,8 +92,9 @@ class HttpKind:
             raise KindError(f"the name {host!r:.200} cannot be resolved: {error}") from None
         addresses = [str(entry[4][0]) for entry in found]
         if not self._private and (bad := [a for a in addresses if not is_public(a)]):
+            named = host if host == bad[0] else f"{host:.200} is at {bad[0]}, which"
             raise KindError(
-                f"{host:.200} is at {bad[0]}, which is private; such addresses are closed to tasks "
+                f"{named} is private; such addresses are closed to tasks "
                 "unless an administrator sets HEADRACE_HTTP_PRIVATE=true"
             )
         return addresses[0]
