@@ -123,6 +123,7 @@ def _options() -> Options:
     options.set_min_blob_size(BLOB_BYTES)
     options.set_blob_compression_type(DBCompressionType.lz4())
     options.set_enable_blob_gc(True)
+    options.set_blob_gc_age_cutoff(0.05)  # bodies end in the order in which they came: old files empty by themselves
     options.set_max_open_files(512)
     options.set_keep_log_file_num(2)
     # lines of keys that come and go leave tombstones behind: compact where they gather
