@@ -20,8 +20,8 @@ from streams.local.errors import SetupError
 from streams.settings import Settings
 from ui.cli.exits import Exit, mapped, stop
 
-WARM_UP = 2_000
-"""Executions before the measured ones, so that connections, caches and processes are warm."""
+WARM_UP = 20_000
+"""Executions before the measured ones: connections, caches, processes and Kafka's compiled code are warm then."""
 
 SECONDS = 10
 """How long a load at a share of the throughput lasts."""
