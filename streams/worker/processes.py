@@ -159,7 +159,6 @@ class Processes:
         return "no process for functions could be started: it died while it loaded the pipeline files (see the log)"
 
     def _give(self, process: Process, job: Job, seconds: float) -> None:
-        self._starved_at = 0.0
         process.give(job, seconds)
         if self._timer is None:
             self._arm()
@@ -318,7 +317,9 @@ class Processes:
         if now - self._last_memory > 10 * TICK:
             self._last_memory = now
             self._check_memory()
-        if self._starved_at and now - self._starved_at > TICK:
+        if not self._floor.waiting():  # no sooner: where one found room others may still wait
+            self._starved_at = 0.0
+        elif self._starved_at and now - self._starved_at > TICK:
             self._grow()
         if self._starved_at or any(p.jobs or not p.ready for p in self._all):
             self._arm()

@@ -243,6 +243,21 @@ async def test_more_processes_start_only_when_work_waits(build: Callable[..., Ho
     assert len(house.processes._all) == 3
 
 
+@pytest.mark.parametrize("seconds", [0.001, 0.01])
+async def test_a_line_that_does_not_end_has_all_slots_at_work(build: Callable[..., House], seconds: float) -> None:
+    """Jobs that end before another process would be started leave others waiting all the same."""
+    house = build(slots=3)
+    await house.result("tick")
+    runner = runner_of(house, Pace(3, 0.02))
+    jobs = [house.job("nap", seconds) for _ in range(round(3 / seconds))]
+    for job in jobs:
+        runner.take(job)
+    runner.pump()
+    await house.until(lambda: house.processes.busy() == 3)
+    assert len(house.floor.ends) < len(jobs)
+    runner.kill(None)
+
+
 async def test_a_critical_job_overtakes_inside_a_process(build: Callable[..., House], tmp_path: Path) -> None:
     """What a process holds is ordered there too, also what arrives while it works."""
     house = build()
