@@ -44,13 +44,13 @@ FROM
     SELECT toStartOfMinute(created_at) AS minute, true AS is_new, '' AS state, false AS late,
         CAST(NULL, 'Nullable(UInt64)') AS waited_ms, CAST(NULL, 'Nullable(UInt64)') AS ran_ms
     FROM {main}.executions
-    WHERE created_at >= {first:DateTime('UTC')} AND created_at < {end:DateTime('UTC')}
+    WHERE created_at >= {first:DateTime64(3, 'UTC')} AND created_at < {end:DateTime64(3, 'UTC')}
         AND minute IN {minutes:Array(DateTime('UTC'))}
     UNION ALL
     SELECT toStartOfMinute(assumeNotNull(finished_at)) AS minute, false, state, late, waited_ms, ran_ms
     FROM {main}.executions
     WHERE state IN ('succeeded', 'failed', 'lost', 'cancelled', 'skipped', 'upstream_failed')
-        AND finished_at >= {first:DateTime('UTC')} AND finished_at < {end:DateTime('UTC')}
+        AND finished_at >= {first:DateTime64(3, 'UTC')} AND finished_at < {end:DateTime64(3, 'UTC')}
         AND minute IN {minutes:Array(DateTime('UTC'))}
     UNION ALL
     SELECT arrayJoin({minutes:Array(DateTime('UTC'))}) AS minute, false, '', false, NULL, NULL

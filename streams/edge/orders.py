@@ -29,6 +29,8 @@ LOOK_AFTER = 0.25
 
 Of a wait below twice this, half goes by first: the other half is left for that look."""
 
+NOTHING_NEW: Mapping[str, Sequence[str]] = {}
+
 KNOWN = "known"
 """What was "decided" on a repetition."""
 
@@ -45,7 +47,8 @@ class Orders:
         """Make all durable, as `send` does, and say what is known of them."""
         placed = self._translate(events)
         old = await self._reads.rows([each.id for _, each in placed if isinstance(each, c.Retry)])
-        accepted = [await self._accepted(command, old) for _, command in placed]
+        new = {each.id: [task.id for task in each.tasks] for _, each in placed if isinstance(each, c.CreatePipeline)}
+        accepted = [await self._accepted(command, old, new) for _, command in placed]
         await self._client.send(placed)
         return accepted
 
@@ -138,14 +141,16 @@ class Orders:
         made = _made(accepted)
         return _all_earlier(accepted, self._reads.heard(made)) if made else None
 
-    async def _accepted(self, command: c.Order, old: Mapping[bytes, ExecutionRow]) -> Accepted:
-        """What is known of the outcome before the scheduler has decided."""
+    async def _accepted(
+        self, command: c.Order, old: Mapping[bytes, ExecutionRow], new: Mapping[str, Sequence[str]] = NOTHING_NEW
+    ) -> Accepted:
+        """What is known of the outcome before the scheduler has decided; `new`: tasks of pipelines made beside it."""
         known: dict[str, Any] = {}
         match command:
             case c.Execute(id=which, task=task, run=run, at=at):
                 known = {"execution": to_text(which), "task": task, "run": run, "created_at": moment(at)}
             case c.ExecutePipeline(pipeline=pipeline, run=run, at=at):
-                tasks = await self._reads.pipeline_tasks(pipeline)
+                tasks = new.get(pipeline) or await self._reads.pipeline_tasks(pipeline)
                 known = {"executions": {task: to_text(execution_id(task, run)) for task in tasks}}
                 known |= {"pipeline": pipeline, "run": run, "created_at": moment(at)}
             case c.Retry(id=which):

@@ -10,6 +10,7 @@ from streams.local.errors import SetupError
 from streams.local.ports import listens
 from streams.settings import Settings
 from streams.topics import layout
+from ui.parts import formats
 
 CLUSTER = 3
 """From so many copies on, a write is safe on two of them before it is acknowledged."""
@@ -47,7 +48,7 @@ def partitions_of(client: KafkaAdminClient) -> dict[str, int]:
 def differences(settings: Settings, have: dict[str, int]) -> list[str]:
     """One line for each topic whose partitions are not what the settings say."""
     return [
-        f"topic {name!r} has {have[name]} partitions, but the settings want {want}"
+        f"topic {name!r} has {formats.number_of(have[name], 'partition')}, but the settings want {want}"
         for name, (want, _) in layout(settings).items()
         if name in have and have[name] != want
     ]

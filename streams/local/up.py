@@ -48,8 +48,7 @@ def up(settings: Settings, *, once: bool = False) -> int:
 
 def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
     preflight.check_pipelines(settings)
-    registry = load_folder(settings.pipelines_dir)
-    if once and EXAMPLE not in registry.pipelines:
+    if once and EXAMPLE not in load_folder(settings.pipelines_dir).pipelines:
         raise SetupError(f"--once runs the example {EXAMPLE!r}, which is not in {settings.pipelines_dir}")
     if settings.isolation == "sandbox":
         bring_command("bwrap")
@@ -63,6 +62,7 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
                 supervisor.wait(dashboard)
                 webbrowser.open(_dashboard(settings))  # the person sees the example run on it
             screen.close()
+            registry = load_folder(settings.pipelines_dir)
             good = show_example(settings, registry, screen, supervisor)
             supervisor.wait(dashboard)
             if not once:

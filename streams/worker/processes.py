@@ -317,8 +317,8 @@ class Processes:
         if now - self._last_memory > 10 * TICK:
             self._last_memory = now
             self._check_memory()
-        if not self._floor.waiting():  # no sooner: where one found room others may still wait
-            self._starved_at = 0.0
+        if not self._floor.waiting() or any(p.open and not p.jobs for p in self._all):
+            self._starved_at = 0.0  # no sooner: where one found room others may still wait
         elif self._starved_at and now - self._starved_at > TICK:
             self._grow()
         if self._starved_at or any(p.jobs or not p.ready for p in self._all):

@@ -65,6 +65,7 @@ def client(home: Path, hook: str) -> Iterator[Client]:
         "HEADRACE_EDGE_PORT": str(edge),
         "HEADRACE_DASHBOARD_PORT": str(dashboard),
         "HEADRACE_HTTP_PRIVATE": "true",
+        "HEADRACE_TASK_PARTITIONS": "2",
         "WEATHER_NOTIFY": hook,
     }
     words = [sys.executable, "-m", "headrace", "up"]

@@ -130,7 +130,7 @@ def test_a_topic_with_other_partitions_is_refused(kafka: str) -> None:
     settings = settings_for(kafka)
     ensure_topics(settings)
     try:
-        with pytest.raises(SetupError, match=r"tasks' has 2 partitions, but the settings want 7"):
+        with pytest.raises(SetupError, match=r"tasks' has 1 partition, but the settings want 7"):
             ensure_topics(settings.model_copy(update={"task_partitions": 7}))
     finally:
         forget(settings)

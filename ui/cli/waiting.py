@@ -52,9 +52,13 @@ def follow(client: Client, accepted: Accepted, common: Common) -> None:
 
 
 def follow_all(client: Client, accepted: Sequence[Accepted], common: Common) -> None:
-    """The same for many; a pipeline's run counts as its executions, and a definition as nothing."""
+    """The same for many: a pipeline's run counts as its executions, and what makes none as nothing."""
     until = _patience()
-    orders = [(one, _made_or_told(client, one, until)) for one in accepted if not _defines(one)]
+    makers = [one for one in accepted if one.created_at or one.retry_of]
+    if not common.json:
+        for one in makers:
+            remark(one)
+    orders = [(one, _made_or_told(client, one, until)) for one in makers]
     views = [_waited(client, one, seen) for one, made in orders for seen in made]
     if common.json:
         print_json(views)
@@ -62,11 +66,6 @@ def follow_all(client: Client, accepted: Sequence[Accepted], common: Common) -> 
         _show_outcomes(views)
     if not all(made for _, made in orders) or any(view.state != "succeeded" for view in views):
         sys.exit(Exit.FAILED)
-
-
-def _defines(accepted: Accepted) -> bool:
-    """Whether it was about a definition: it names no execution, and makes none."""
-    return not (accepted.execution or accepted.created_at or accepted.retry_of)
 
 
 def _made_or_told(client: Client, accepted: Accepted, until: float) -> list[ExecutionView]:

@@ -96,6 +96,16 @@ async def test_what_happens_is_in_the_tables(bus: Any, ask: Asked, recorder: Rec
     assert recorder.trouble is None
 
 
+async def test_what_ends_in_the_last_second_of_a_minute_is_counted_in_it(
+    bus: Any, ask: Asked, recorder: Recorder, play: Any
+) -> None:
+    """ClickHouse takes `< 20:00:00` for "up to 19:59:59" where it compares milliseconds with whole seconds."""
+    at = play.now - play.now % 60_000 - 950
+    await bus.events(*play.whole("p.a", created_at=at, due_at=at, ready_at=at))
+    await until(lambda: ask.number("SELECT sum(succeeded) FROM {main}.minutes"))
+    assert recorder.trouble is None
+
+
 async def test_a_step_is_visible_after_the_next_flush_but_one(
     bus: Any, ask: Asked, recorder: Recorder, play: Any
 ) -> None:
