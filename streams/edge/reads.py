@@ -85,9 +85,12 @@ class Reads:
         view = self._fresh(execution, await self._past(execution))
         if view is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
-        waits_for = [from_text(u.execution) for u in view.upstream if u.state is None]
-        known = {to_text(one): row for one, row in (await self.rows(waits_for)).items()}
-        view = view.model_copy(update={"upstream": tuple(_told(u, known.get(u.execution)) for u in view.upstream)})
+        untold = [from_text(u.execution) for u in (*view.upstream, *view.downstream) if u.state is None]
+        known = {to_text(one): row for one, row in (await self.rows(untold)).items()}
+        sides = {"upstream": view.upstream, "downstream": view.downstream}
+        view = view.model_copy(
+            update={side: tuple(_told(u, known.get(u.execution)) for u in those) for side, those in sides.items()}
+        )
         record = self._live.recent.record(execution)
         return view.model_copy(update={"why": why(view, self._live.board, now_ms(), record=record, upstream=known)})
 
