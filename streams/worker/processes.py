@@ -146,9 +146,11 @@ class Processes:
         return True
 
     def send(self) -> None:
-        """Send all that was placed."""
+        """Send all that was placed: now it shows whether anyone still waits for a process."""
         for process in self._all:
             process.send()
+        if self._starved_at and any(p.open and not p.jobs for p in self._all):
+            self._starved_at = 0.0
 
     def hopeless(self) -> str:
         """Why no process can be had; empty: there is hope."""
@@ -317,8 +319,8 @@ class Processes:
         if now - self._last_memory > 10 * TICK:
             self._last_memory = now
             self._check_memory()
-        if not self._floor.waiting() or any(p.open and not p.jobs for p in self._all):
-            self._starved_at = 0.0  # no sooner: where one found room others may still wait
+        if not self._floor.waiting():
+            self._starved_at = 0.0  # an idle process may be one that gets its next job in a moment
         elif self._starved_at and now - self._starved_at > TICK:
             self._grow()
         if self._starved_at or any(p.jobs or not p.ready for p in self._all):

@@ -249,12 +249,14 @@ async def test_a_line_that_does_not_end_has_all_slots_at_work(build: Callable[..
     house = build(slots=3)
     await house.result("tick")
     runner = runner_of(house, Pace(3, 0.02))
-    jobs = [house.job("nap", seconds) for _ in range(round(3 / seconds))]
-    for job in jobs:
-        runner.take(job)
-    runner.pump()
-    await house.until(lambda: house.processes.busy() == 3)
-    assert len(house.floor.ends) < len(jobs)
+
+    def all_at_work() -> bool:
+        for _ in range(100 - runner.waiting()):
+            runner.take(house.job("nap", seconds))
+        runner.pump()
+        return house.processes.busy() == 3
+
+    await house.until(all_at_work)
     runner.kill(None)
 
 
