@@ -132,10 +132,20 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._consumer.pause(*self._consumer.assignment())
         else:
             self._consumer.resume(*self._consumer.paused())
-        arrived = await self._consumer.getmany(timeout_ms=round(MOMENT * 1000), max_records=100)
-        for partition, messages in arrived.items():
+        for partition, messages in (await self._arrived()).items():
             for message in messages:
                 await self._open(self._lines[partition], message)
+
+    async def _arrived(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """What has come, or comes in a moment.
+
+        A consumer that was put out of its group looks at no timeout until it has an assignment again, and for that it
+        waits for our listener, which waits for whoever takes: so taking gives up here. It holds no messages then.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * MOMENT):
+                return await self._consumer.getmany(timeout_ms=round(MOMENT * 1000), max_records=100)  # type: ignore[no-any-return]
+        return {}
 
     async def _open(self, line: Line, message: ConsumerRecord) -> None:
         """Start the deliveries of one message; a message that cannot be read is a dead letter."""

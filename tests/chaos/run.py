@@ -111,7 +111,7 @@ def _standstills(settings: Settings, strikes: list[Strike], found: Evidence) -> 
         losses = figures.losses(those, found)
         seconds[f"known_lost{which}_s"] = [loss.known for loss in losses]
         seconds[f"redispatch{which}_s"] = [loss.dispatched for loss in losses if loss.dispatched is not None]
-    for what in ("restart", "join", "leave"):
+    for what in ("restart", "join", "leave", "cut"):
         seconds[f"longest_gap_after_{what}_s"] = figures.gaps(strikes, found, what)
     return {name: figures.spread(those) for name, those in seconds.items() if those}
 

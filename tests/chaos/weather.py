@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tests.apps.clickhouse_server import Server
-from tests.chaos import clocks, disks, poison
+from tests.chaos import clocks, disks, networks, poison
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Hunt, hunt, rolling, visits, wait
 from tests.chaos.figures import rate
@@ -16,6 +16,9 @@ from tests.chaos.stage import Pace, Stage, note
 from tests.chaos.system import System, system
 
 Say = Callable[[str], None]
+
+NOTIFIER_SESSION = 6.0
+"""Seconds after which the notifier of an edge that hangs is no member of its group any more."""
 
 
 class Weather(NamedTuple):
@@ -40,7 +43,7 @@ def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     paces = {
         "scheduler": Pace(("kill",) * 12 + ("pause",), (0.5, 5.0), session, rest=(2 * lease, 3 * lease)),
         "worker": Pace(("kill",) * 12 + ("pause",), (0.5, 7.0), lease),
-        "edge": Pace(("kill", "pause"), (20.0, 60.0), 2.0),
+        "edge": Pace(("kill", "pause"), (20.0, 60.0), NOTIFIER_SESSION),
         "kafka": Pace(("kill", "pause"), (40.0, 100.0), 2.0),
     }
     return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role, pace in paces.items()}
@@ -124,6 +127,7 @@ WEATHERS: dict[str, Weather] = {
     "joins": Weather(joins),
     "storm": Weather(storm),
     "clocks": Weather(clocks.jumps, timed=False),
+    "networks": Weather(networks.cuts),
     "clickhouse": Weather(absence, beside_a_server, _rates),
     "disks": Weather(disks.full, disks.on_small_disks, disks.what_was_answered),
     "poison": Weather(poison.half_of_it, figures=poison.compared),

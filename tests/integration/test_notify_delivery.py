@@ -405,6 +405,22 @@ async def test_i8_kill_9_of_a_notifier_loses_nothing(system: System, receiver: R
     assert sum(n - 1 for n in times.values()) <= 400 * 0.03
 
 
+async def test_i8_a_notifier_that_was_put_out_of_its_group_goes_on(system: System, receiver: Receiver) -> None:
+    """It hung for longer than its session, with deliveries to commit: it joins again, and what came is delivered."""
+    async with system.notifier():
+        await system.send(system.notification(receiver.address))
+        await until_committed(system, 1)
+        for _ in range(40):
+            await system.send(system.notification(receiver.address))
+        await asyncio.sleep(0.01)
+        time.sleep(8)  # noqa: ASYNC251  (nothing moves in this process, as when it is stopped)
+        for _ in range(5):
+            await system.send(system.notification(receiver.address))
+            await asyncio.sleep(0.05)
+        await until_committed(system, 46)
+    assert len(set(receiver.titles())) == 46
+
+
 async def test_two_notifiers_share_and_hand_over(system: System, receiver: Receiver) -> None:
     """When one of two leaves in the middle the other goes on; all arrive, hardly any twice."""
     async with system.notifier():
