@@ -49,6 +49,12 @@ def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role, pace in paces.items()}
 
 
+def zombies(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """One process of each role stands still for a minute or so, again and again, and goes on as if nothing had been."""
+    pace = Pace(("pause",), (5.0, 15.0), 30.0)
+    return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role in ("scheduler", "worker", "edge")}
+
+
 def restarts(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     """A rolling restart without end: each scheduler and each worker in turn is asked to end, and started again."""
     return {"all": rolling(stage, ("scheduler", "worker"), (4.0, 6.0), Random(seed))}
@@ -123,6 +129,7 @@ def _rates(stage: Stage, found: Evidence) -> dict[str, Any]:
 
 WEATHERS: dict[str, Weather] = {
     "kills": Weather(kills),
+    "zombies": Weather(zombies),
     "restarts": Weather(restarts),
     "joins": Weather(joins),
     "storm": Weather(storm),
