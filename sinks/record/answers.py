@@ -46,17 +46,23 @@ def execution_fields(row: Row, now: datetime) -> Row:
     fields["execution"] = str(row["execution"])
     for name in ("pipeline", "worker", "reason", "error"):
         fields[name] = row[name] or None
-    if row["state"] in _WAITS and row["ready_at"]:
-        fields["waited_ms"] = _since(row["ready_at"], now)
-    if row["state"] == "running" and row["started_at"]:
-        fields["ran_ms"] = _since(row["started_at"], now)
-    return fields
+    return fields | _so_far(row, now)
 
 
-def attempt(row: Row) -> AttemptView:
-    """One try."""
+def attempt(row: Row, now: datetime) -> AttemptView:
+    """One try; its wait and its run so far, while they last."""
     fields = {name: row[name] for name in AttemptView.model_fields}
-    return AttemptView(**{**fields, "worker": row["worker"] or None, "error": row["error"] or None})
+    fields |= {"worker": row["worker"] or None, "error": row["error"] or None}
+    return AttemptView(**fields | _so_far(row, now))
+
+
+def _so_far(row: Row, now: datetime) -> Row:
+    """What lasts still: the wait, or the run."""
+    if row["state"] in _WAITS and row["ready_at"]:
+        return {"waited_ms": _since(row["ready_at"], now)}
+    if row["state"] == "running" and row["started_at"]:
+        return {"ran_ms": _since(row["started_at"], now)}
+    return {}
 
 
 def event(row: Row) -> EventView:

@@ -87,7 +87,7 @@ class History:
         rows = await self._rows(_ONE, **known)
         if not rows:
             return None
-        row = rows[0]
+        row, now = rows[0], datetime.now(UTC)
         known["created"] = row["created_at"]
         attempts, made, upstream, downstream, again = await asyncio.gather(
             self._of(known, "SELECT * FROM {main}.attempts", "ORDER BY attempt"),
@@ -97,7 +97,7 @@ class History:
             self._states([UUID(bytes=execution_id(row["task"], row["run"], row["again"] + 1))]),
         )
         return ExecutionView(
-            **answers.execution_fields(row, datetime.now(UTC)),
+            **answers.execution_fields(row, now),
             trigger=row["trigger"],
             delivery=Delivery.of(row["at_most_once"]),
             upstream=tuple(
@@ -105,7 +105,7 @@ class History:
                 for u in row["upstream"]
             ),
             downstream=downstream,
-            attempts=tuple(map(answers.attempt, attempts)),
+            attempts=tuple(answers.attempt(one, now) for one in attempts),
             call=answers.value(made[0]["call"]) if made else None,
             payload=answers.value(made[0]["payload"]) if made else None,
             result=answers.value(row["result"]),

@@ -173,7 +173,7 @@ def execution_row(partition: int, position: int, move: Moved) -> Row:
         record.ready_at or None,
         record.dispatched_at or None,
         record.started_at or None,
-        record.finished_at or None,
+        ended_at(move) or None,
         record.retry_at or None,
         move.at,
         record.max_latency or None,
@@ -220,6 +220,11 @@ def state_of_try(move: Moved) -> str:
     if move.what != "retrying":
         return move.execution.state
     return State.LOST if move.lost else State.FAILED
+
+
+def ended_at(move: Moved) -> int:
+    """When the execution ended, or its newest attempt did; 0: it did not, or it was lost and goes on: nobody knows."""
+    return 0 if move.lost else move.execution.finished_at
 
 
 def error_of_try(move: Moved) -> str:

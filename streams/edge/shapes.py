@@ -19,7 +19,7 @@ from pipelines.views import (
     TaskView,
     UpstreamView,
 )
-from sinks.record.rows import error_of_try, is_try, state_of_try
+from sinks.record.rows import ended_at, error_of_try, is_try, state_of_try
 from streams.edge.board import maybe, moment, now_ms
 from streams.engine.events import Moved, PipelineCreated, Refused, TaskCreated
 from streams.engine.records import Execution, State, TaskDef
@@ -50,10 +50,10 @@ def row(moved: Moved) -> ExecutionRow:
         ready_at=maybe(record.ready_at),
         dispatched_at=maybe(record.dispatched_at),
         started_at=maybe(record.started_at),
-        finished_at=maybe(record.finished_at),
+        finished_at=maybe(ended_at(moved)),
         updated_at=moment(moved.at),
         waited_ms=waited(record),
-        ran_ms=ran(record),
+        ran_ms=ran(moved),
         max_latency_ms=record.max_latency or None,
         reason=record.reason or None,
         error=record.error or None,
@@ -105,17 +105,17 @@ def attempts(steps: Iterable[Moved]) -> tuple[AttemptView, ...]:
 
 
 def _attempt(move: Moved) -> AttemptView:
-    record, state = move.execution, state_of_try(move)
+    record = move.execution
     return AttemptView(
         attempt=record.attempt,
-        state=cast("StateName", str(state)),
+        state=cast("StateName", str(state_of_try(move))),
         worker=record.worker or None,
         ready_at=maybe(record.ready_at),
         dispatched_at=maybe(record.dispatched_at),
         started_at=maybe(record.started_at),
         finished_at=maybe(record.finished_at),
         waited_ms=waited(record),
-        ran_ms=None if state == State.LOST else ran(record),
+        ran_ms=ran(move),
         error=error_of_try(move) or None,
     )
 
@@ -177,9 +177,10 @@ def waited(record: Execution) -> int | None:
     return max(until - record.ready_at, 0) if until and record.ready_at else None
 
 
-def ran(record: Execution) -> int | None:
+def ran(move: Moved) -> int | None:
     """Milliseconds that the newest attempt ran, so far while it runs; none where it never started or was lost."""
-    if record.state == State.LOST:
+    record = move.execution
+    if state_of_try(move) == State.LOST:
         return None
     until = now_ms() if record.state == State.RUNNING else record.finished_at
     return max(until - record.started_at, 0) if until and record.started_at else None

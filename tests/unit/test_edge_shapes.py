@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from pipelines.ids import execution_id
 from streams.edge import shapes
 from streams.engine.events import Moved
@@ -33,3 +35,11 @@ def test_what_is_lost_has_no_duration() -> None:
     assert (view.ran_ms, [one.ran_ms for one in view.attempts]) == (None, [15, None])
     assert view.delivery == "at_most_once"
     assert shapes.execution(steps[:1]).delivery == "at_least_once"
+
+
+def test_what_is_tried_again_after_a_loss_has_no_duration_either() -> None:
+    """Nor an end; its attempt says when the loss was found."""
+    step = replace(moved("retrying", 3, "retrying", attempt=1, started_at=10, finished_at=9_000), lost=True)
+    view = shapes.execution([step])
+    assert (view.ran_ms, view.finished_at) == (None, None)
+    assert [(one.state, one.ran_ms, one.finished_at is None) for one in view.attempts] == [("lost", None, False)]
