@@ -36,7 +36,7 @@ FLUSH_SECONDS = 0.25
 BUSY_SECONDS = 0.7
 """The same while much comes: fewer and larger flushes cost less, and rows are still there within a second."""
 
-PATIENT_SECONDS = 1.5
+PATIENT_SECONDS = 5.0
 """The same beside the embedded engine, much or little: nobody can ask it without `fresh` being called first."""
 
 FRESH_PATIENCE = 2.0
