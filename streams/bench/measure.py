@@ -18,6 +18,10 @@ SHORTEST, LONGEST = 0.1, 2.0
 SHARE = 2
 """After a look that took long the pause may be so many times as long: what seems to be left is a guess at first."""
 
+GLANCE = 0.25
+"""Seconds between two looks at the pools meanwhile, which cost little: once no worker has anything to do any more, the
+rest of a pause would count as work."""
+
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
 
@@ -49,7 +53,7 @@ def wait_for_rows(
     Raises MeasurementError where none arrives for `patience` seconds.
     """
     begun = seen_at = time.monotonic()
-    seen = -1
+    seen, pools = -1, Pools(client)
     while True:
         asked = time.monotonic()
         rows, distinct = rows_of(client, runs, which)
@@ -65,7 +69,27 @@ def wait_for_rows(
                 f"{patience:.0f} s; `{command('doctor')}` says what is wrong"
             )
         left = (now - begun) * (count - distinct) / max(distinct, 1)
-        time.sleep(max(SHORTEST, min(left / 2, max(LONGEST, SHARE * (now - asked)))))
+        pools.rest(max(SHORTEST, min(left / 2, max(LONGEST, SHARE * (now - asked)))))
+
+
+class Pools:
+    """Pauses that end early where workers had something to do and have nothing more."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._was_busy = False
+
+    def rest(self, seconds: float) -> None:
+        """For so long at most."""
+        until = time.monotonic() + seconds
+        time.sleep(min(seconds, SHORTEST))
+        while (left := until - time.monotonic()) > 0 and not self._idle():
+            time.sleep(min(left, GLANCE))
+
+    def _idle(self) -> bool:
+        busy = any(sum(pool.waiting) or any(worker.held for worker in pool.workers) for pool in self._client.pools())
+        self._was_busy |= busy
+        return self._was_busy and not busy
 
 
 def rows_of(client: Client, runs: list[str], which: str = ENDED) -> tuple[int, int]:
