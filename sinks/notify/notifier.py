@@ -31,6 +31,9 @@ from streams.envelope import notifications
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics
 
+SESSION = 6.0
+"""Seconds after a crash until another one takes over: the least that brokers accept."""
+
 WINDOW = 10_000
 """Deliveries in hand at once; while there are more, no further messages are taken."""
 
@@ -82,7 +85,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            session_timeout_ms=6_000,  # the least that brokers accept: how long after a crash another takes over
+            session_timeout_ms=round(SESSION * 1000),
             heartbeat_interval_ms=2_000,
             max_partition_fetch_bytes=MESSAGE_LIMIT,
         )
@@ -141,6 +144,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
         A consumer that was put out of its group looks at no timeout until it has an assignment again, and for that it
         waits for our listener, which waits for whoever takes: so taking gives up here. It holds no messages then.
+        (aiokafka goes on to count it as somebody who takes, and no longer leaves the group where nobody does.)
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2 * MOMENT):

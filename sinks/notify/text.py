@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipelines.ids import to_text
 from streams.engine.events import Notification
-from streams.engine.records import Execution, Rule, State
+from streams.engine.records import Execution, Rule
 
 TITLE_LIMIT = 250
 BODY_LIMIT = 10_000
@@ -51,7 +51,7 @@ class Text:
 def compose(notification: Notification) -> Text:
     """The text of a notification: the rule's templates, or the standard text where it has none or they fail."""
     values = values_of(notification)
-    standard = _standard(values)
+    standard = _standard(values, lost=notification.lost)
     try:
         title = _render(notification.rule.title, values) or standard.title
         body = _render(notification.rule.body, values) or standard.body
@@ -93,9 +93,7 @@ def values_of(notification: Notification) -> dict[str, str | int | float]:
         "started_at": _time(execution.started_at),
         "finished_at": _time(execution.finished_at),
         "waited": _seconds(execution.ready_at, execution.started_at or notification.at),
-        "ran": 0.0
-        if execution.state == State.LOST
-        else _seconds(execution.started_at, execution.finished_at or notification.at),
+        "ran": 0.0 if notification.lost else _seconds(execution.started_at, execution.finished_at or notification.at),
         "max_latency": execution.max_latency / 1000,
     }
 
@@ -106,11 +104,11 @@ def names() -> tuple[str, ...]:
     return tuple(values_of(Notification("", 0, Rule((), ()), Execution(bytes(16), "", "", "", ""))))
 
 
-def _standard(values: Mapping[str, str | int | float]) -> Text:
+def _standard(values: Mapping[str, str | int | float], *, lost: bool) -> Text:
     """The standard text: what happened in the title, the facts that are known line by line."""
     facts = ("error", "reason", "run", "execution", "attempt", "worker", "started_at", "finished_at", "at")
     known = {name: name.replace("_", " ") for name in facts if values[name]}
-    if values["state"] == State.LOST and "finished_at" in known:
+    if lost and "finished_at" in known:
         known["finished_at"] = "found lost at"
     body = "\n".join(f"{label}: {values[name]}" for name, label in known.items())
     verb = _VERBS.get(str(values["happening"]), str(values["happening"]))

@@ -28,9 +28,9 @@ _NAMES = {
     "events": "execution version at what state task created_at attempt worker reason error call payload "
     "partition position",
     "executions": "execution task pipeline run kind state version attempt failures losses priority pool queue owner "
-    "worker late created_at due_at ready_at dispatched_at started_at finished_at retry_at updated_at max_latency_ms "
-    "timeout_ms execution_timeout_ms at_most_once trigger upstream reason error result result_cut again retry_of "
-    "partition position",
+    "worker late created_at due_at ready_at dispatched_at started_at finished_at retry_at updated_at ran_ms "
+    "max_latency_ms timeout_ms execution_timeout_ms at_most_once trigger upstream reason error result result_cut "
+    "again retry_of partition position",
     "attempts": "execution attempt version task created_at state worker ready_at dispatched_at started_at finished_at "
     "error returned partition position",
     "tasks": "task pipeline kind priority pool queue owner trigger upstream retries timeout_ms execution_timeout_ms "
@@ -120,10 +120,14 @@ def is_try(move: Moved) -> bool:
 
     What ends an execution while it waits for its next attempt says nothing of the last one.
     """
-    record = move.execution
-    if not record.dispatched_at:
+    if not move.execution.dispatched_at:
         return move.what == "returned"
-    return not (record.retry_at > record.finished_at and move.what in ENDS)
+    return not _ended_between(move)
+
+
+def _ended_between(move: Moved) -> bool:
+    """Whether it ended an execution that waited for its next attempt."""
+    return move.what in ENDS and move.execution.retry_at > move.execution.finished_at
 
 
 def event_row(partition: int, position: int, move: Moved) -> Row:
@@ -173,9 +177,10 @@ def execution_row(partition: int, position: int, move: Moved) -> Row:
         record.ready_at or None,
         record.dispatched_at or None,
         record.started_at or None,
-        ended_at(move) or None,
+        record.finished_at or None,
         record.retry_at or None,
         move.at,
+        ran_ms(move),
         record.max_latency or None,
         record.timeout or None,
         record.execution_timeout or None,
@@ -217,14 +222,21 @@ def attempt_row(partition: int, position: int, move: Moved) -> Row:
 
 def state_of_try(move: Moved) -> str:
     """How the attempt stands or ended: it stays failed, or lost with its worker, while the next one is awaited."""
-    if move.what != "retrying":
-        return move.execution.state
-    return State.LOST if move.lost else State.FAILED
+    if move.lost:
+        return State.LOST
+    return State.FAILED if move.what == "retrying" else move.execution.state
 
 
-def ended_at(move: Moved) -> int:
-    """When the execution ended, or its newest attempt did; 0: it did not, or it was lost and goes on: nobody knows."""
-    return 0 if move.lost else move.execution.finished_at
+def ran_ms(move: Moved) -> int | None:
+    """Milliseconds that the newest attempt ran; none: it has not ended, or nobody saw when it did.
+
+    Where an execution ended while it waited for its next attempt, its own end is not the last one's.
+    """
+    record = move.execution
+    began, ended = record.started_at, record.finished_at
+    if not 0 < began <= ended or state_of_try(move) == State.LOST or _ended_between(move):
+        return None
+    return ended - began
 
 
 def error_of_try(move: Moved) -> str:

@@ -73,7 +73,7 @@ def wait_for_rows(
 
 
 class Pools:
-    """Pauses that end early where workers had something to do and have nothing more."""
+    """Pauses, of which one ends early where workers had something to do and have nothing more."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -87,9 +87,10 @@ class Pools:
             time.sleep(min(left, GLANCE))
 
     def _idle(self) -> bool:
-        busy = any(sum(pool.waiting) or any(worker.held for worker in pool.workers) for pool in self._client.pools())
-        self._was_busy |= busy
-        return self._was_busy and not busy
+        worked = [pool for pool in self._client.pools() if pool.workers]  # what waits for nobody is not work
+        busy = any(sum(pool.waiting) or any(worker.held for worker in pool.workers) for pool in worked)
+        over, self._was_busy = self._was_busy and not busy, busy
+        return over
 
 
 def rows_of(client: Client, runs: list[str], which: str = ENDED) -> tuple[int, int]:

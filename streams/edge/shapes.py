@@ -19,7 +19,7 @@ from pipelines.views import (
     TaskView,
     UpstreamView,
 )
-from sinks.record.rows import ended_at, error_of_try, is_try, state_of_try
+from sinks.record.rows import error_of_try, is_try, ran_ms, state_of_try
 from streams.edge.board import maybe, moment, now_ms
 from streams.engine.events import Moved, PipelineCreated, Refused, TaskCreated
 from streams.engine.records import Execution, State, TaskDef
@@ -50,7 +50,7 @@ def row(moved: Moved) -> ExecutionRow:
         ready_at=maybe(record.ready_at),
         dispatched_at=maybe(record.dispatched_at),
         started_at=maybe(record.started_at),
-        finished_at=maybe(ended_at(moved)),
+        finished_at=maybe(record.finished_at),
         updated_at=moment(moved.at),
         waited_ms=waited(record),
         ran_ms=ran(moved),
@@ -180,10 +180,9 @@ def waited(record: Execution) -> int | None:
 def ran(move: Moved) -> int | None:
     """Milliseconds that the newest attempt ran, so far while it runs; none where it never started or was lost."""
     record = move.execution
-    if state_of_try(move) == State.LOST:
-        return None
-    until = now_ms() if record.state == State.RUNNING else record.finished_at
-    return max(until - record.started_at, 0) if until and record.started_at else None
+    if record.state == State.RUNNING and record.started_at:
+        return max(now_ms() - record.started_at, 0)
+    return ran_ms(move)
 
 
 def value(encoded: bytes) -> JsonValue:

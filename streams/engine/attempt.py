@@ -109,10 +109,10 @@ def lose(step: Step, record: Execution, why: str) -> None:
     gone: dict[str, Any] = {"losses": losses, "error": why, "lane": -1}
     if record.at_most_once:
         reason = f"{why}, and nobody can know whether it ran; it may not run twice"
-        step.move(record, "lost", **ended(State.LOST, step.now, reason), **gone)
+        step.move(record, "lost", lost=True, **ended(State.LOST, step.now, reason), **gone)
     elif losses >= LOSS_LIMIT:
         reason = f"{why}, the {losses}th that it took down"
-        step.move(record, "failed", **ended(State.FAILED, step.now, reason), **gone)
+        step.move(record, "failed", lost=True, **ended(State.FAILED, step.now, reason), **gone)
     else:
         _retry_at(step, record, step.now + LOSS_DELAY, finished_at=step.now, lost=True, **gone)
 

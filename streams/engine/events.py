@@ -48,7 +48,7 @@ class Moved(_Event, frozen=True, tag="mv"):
     payload: bytes = b""  # with `created` only: the payload in force, JSON or empty
     task_def: TaskDef | None = None  # unused; it must stay, since `call` stands behind it in the array
     call: bytes = b""  # with `created` only
-    lost: bool = False  # with `retrying` only: the attempt went with its worker, and did not fail
+    lost: bool = False  # the attempt went with its worker, and did not fail itself
 
 
 class Forgotten(_Event, frozen=True, tag="fo"):
@@ -135,6 +135,7 @@ class Notification(Struct, frozen=True, array_like=True, gc=False):
     at: int
     rule: Rule
     execution: Execution
+    lost: bool = False  # as in Moved
 
 
 class Refused(Struct, frozen=True):

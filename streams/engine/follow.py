@@ -143,7 +143,7 @@ def _notifications(event: e.Moved) -> Iterator[e.Notification]:
     happening = HAPPENINGS.get(record.state if event.what == "created" else event.what)
     for rule in record.notify if happening else ():
         if happening in rule.on:
-            yield e.Notification(happening, event.at, rule, event.execution)
+            yield e.Notification(happening, event.at, rule, record, event.lost)
 
 
 def _watch_others(out: Outbox, partition: Partition, record: Execution) -> None:

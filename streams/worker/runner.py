@@ -127,7 +127,7 @@ class Runner:
         if self.lease.holds(time.monotonic()):
             while (job := self._line.head()) and self._start(job):
                 self._line.pop()
-            self._processes.send()
+        self._processes.send()
         self._reports.wake()
 
     def _start(self, job: Job) -> bool:

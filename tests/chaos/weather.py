@@ -7,6 +7,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from sinks.notify import notifier
 from tests.apps.clickhouse_server import Server
 from tests.chaos import clocks, disks, networks, poison
 from tests.chaos.evidence import Evidence
@@ -16,9 +17,6 @@ from tests.chaos.stage import Pace, Stage, note
 from tests.chaos.system import System, system
 
 Say = Callable[[str], None]
-
-NOTIFIER_SESSION = 6.0
-"""Seconds after which the notifier of an edge that hangs is no member of its group any more."""
 
 
 class Weather(NamedTuple):
@@ -43,7 +41,7 @@ def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     paces = {
         "scheduler": Pace(("kill",) * 12 + ("pause",), (0.5, 5.0), session, rest=(2 * lease, 3 * lease)),
         "worker": Pace(("kill",) * 12 + ("pause",), (0.5, 7.0), lease),
-        "edge": Pace(("kill", "pause"), (20.0, 60.0), NOTIFIER_SESSION),
+        "edge": Pace(("kill", "pause"), (20.0, 60.0), notifier.SESSION),
         "kafka": Pace(("kill", "pause"), (40.0, 100.0), 2.0),
     }
     return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role, pace in paces.items()}

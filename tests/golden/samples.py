@@ -137,5 +137,5 @@ SAMPLES = (
     e.WatchEnded(ID, OTHER),
     e.Swept((b"d" + ID, b"gw-1"), T),
     e.LogLine(ID, 2, 5, T, "log", "info", "a line", "w-1"),
-    e.Notification("failed", T, RULE, EXECUTION),
+    e.Notification("failed", T, RULE, EXECUTION, lost=True),
 )

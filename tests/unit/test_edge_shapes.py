@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from pipelines.ids import execution_id
@@ -37,9 +38,20 @@ def test_what_is_lost_has_no_duration() -> None:
     assert shapes.execution(steps[:1]).delivery == "at_least_once"
 
 
-def test_what_is_tried_again_after_a_loss_has_no_duration_either() -> None:
-    """Nor an end; its attempt says when the loss was found."""
-    step = replace(moved("retrying", 3, "retrying", attempt=1, started_at=10, finished_at=9_000), lost=True)
+@pytest.mark.parametrize("ends", ["retrying", "failed"])
+def test_what_went_with_its_worker_has_no_duration_either(ends: str) -> None:
+    """Be it tried again, or once too often."""
+    step = replace(moved(ends, 3, ends, attempt=1, started_at=10, finished_at=9_000), lost=True)
     view = shapes.execution([step])
-    assert (view.ran_ms, view.finished_at) == (None, None)
-    assert [(one.state, one.ran_ms, one.finished_at is None) for one in view.attempts] == [("lost", None, False)]
+    assert view.ran_ms is None
+    assert [(one.state, one.ran_ms) for one in view.attempts] == [("lost", None)]
+
+
+def test_what_ends_between_two_attempts_has_no_duration() -> None:
+    """It was cancelled long after its attempt had failed, which keeps its own."""
+    steps = [
+        moved("retrying", 3, "retrying", attempt=1, started_at=10, finished_at=25, retry_at=9_000),
+        moved("cancelled", 6, "cancelled", attempt=1, started_at=10, finished_at=5_000, retry_at=9_000),
+    ]
+    view = shapes.execution(steps)
+    assert (view.ran_ms, [one.ran_ms for one in view.attempts]) == (None, [15])

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sinks.notify.text import _FILTERS, BODY_LIMIT, TITLE_LIMIT, check_template, compose, names
 from streams.engine.events import Notification
@@ -38,7 +39,7 @@ def test_the_standard_text_says_what_happened() -> None:
 
 def test_what_was_lost_has_no_duration() -> None:
     """When it ended nobody knows, only when it was found lost."""
-    text = compose(notification("{{ ran }}", state="lost"))
+    text = compose(replace(notification("{{ ran }}"), lost=True))
     assert text.title == "0.0"
     assert "found lost at: 2023-11-14 22:13:24" in text.body
     assert "finished at" not in text.body

@@ -243,6 +243,25 @@ async def test_more_processes_start_only_when_work_waits(build: Callable[..., Ho
     assert len(house.processes._all) == 3
 
 
+@pytest.mark.parametrize("given_out", [False, True])
+async def test_only_who_is_idle_when_all_is_given_out_makes_others_needless(
+    build: Callable[..., House], *, given_out: bool
+) -> None:
+    """A process between two jobs has none for a moment; one that is left over has none for want of them."""
+    house = build()
+    await house.result("tick")
+    house.floor.line = 5
+    await house.place(house.job("nap", 0.05), expected=0.0015)
+    assert not house.processes.place(house.job("tick"), 0.0015, wake=True)
+    await house.until(lambda: not house.processes.busy())
+    if given_out:
+        house.processes.send()
+        await asyncio.sleep(2 * PATIENCE)
+        assert len(house.processes._all) == 1
+    else:
+        await house.until(lambda: len(house.processes._all) == 2)
+
+
 @pytest.mark.parametrize("seconds", [0.001, 0.01])
 async def test_a_line_that_does_not_end_has_all_slots_at_work(build: Callable[..., House], seconds: float) -> None:
     """Jobs that end before another process would be started leave others waiting all the same."""
