@@ -320,7 +320,7 @@ class Processes:
             self._last_memory = now
             self._check_memory()
         if not self._floor.waiting():
-            self._starved_at = 0.0  # an idle process may be one that gets its next job in a moment
+            self._starved_at = 0.0  # only `send` knows who is idle: here one may be about to get its next job
         elif self._starved_at and now - self._starved_at > TICK:
             self._grow()
         if self._starved_at or any(p.jobs or not p.ready for p in self._all):

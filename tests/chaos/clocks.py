@@ -7,7 +7,7 @@ from random import Random
 from streams.local.errors import SetupError
 from streams.local.supervisor import Child
 from tests.chaos.faults import Hunt, kill, until_up, wait
-from tests.chaos.stage import Stage, note
+from tests.chaos.stage import OURS, Stage, note
 
 LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 JUMPS = ("+3600", "+0", "-3600", "+0")
@@ -15,8 +15,6 @@ JUMPS = ("+3600", "+0", "-3600", "+0")
 
 STAYS = 8.0, 14.0
 """Seconds between two jumps."""
-
-ROLES = ("scheduler", "worker", "edge")
 
 
 def jumps(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
@@ -26,7 +24,7 @@ def jumps(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
 
 def _hunt(stage: Stage, chance: Random) -> Hunt:
     while True:
-        for role in ROLES:
+        for role in OURS:
             victim = chance.choice(stage.system.of(role))
             clock = stage.system.settings.home / f"{victim.role.name}.clock"
             yield from _with_own_clock(stage, role, victim, clock)

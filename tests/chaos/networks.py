@@ -12,9 +12,8 @@ from random import Random
 from streams.local.errors import SetupError
 from streams.local.supervisor import Child
 from tests.chaos.faults import Hunt, kill, until_up, wait
-from tests.chaos.stage import Stage, note
+from tests.chaos.stage import OURS, Stage, note
 
-ROLES = ("scheduler", "worker", "edge")
 LASTS = (1.0, 4.0), (7.0, 12.0), (15.0, 25.0)
 """Seconds: shorter than a lease, longer, and so long that connections have given up."""
 
@@ -33,7 +32,7 @@ def cuts(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
 
 
 def _hunt(stage: Stage, chance: Random) -> Hunt:
-    victims = [(role, child) for role in ROLES for child in stage.system.of(role)]
+    victims = [(role, child) for role in OURS for child in stage.system.of(role)]
     for group, (role, child) in enumerate(victims, GROUP):
         yield from _in_its_group(stage, role, child, group)
     yield from until_up([child for _, child in victims])
@@ -71,7 +70,7 @@ def _rules(table: str, port: str, group: int) -> str:
             chain lost {{
                 type filter hook output priority 0
                 meta skgid {group} tcp dport {port} ct mark set {group}
-                ct mark {group} counter drop
+                ct mark {group} drop
             }}
         }}
     """

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from tests.chaos.system import System
 
+OURS = ("scheduler", "worker", "edge")
+"""The roles whose processes are not Kafka's."""
+
 COUNTED = ("scheduler", "worker")
 """The roles of which so and so many kills are wanted."""
 

@@ -13,7 +13,7 @@ from tests.chaos import clocks, disks, networks, poison
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Hunt, hunt, rolling, visits, wait
 from tests.chaos.figures import rate
-from tests.chaos.stage import Pace, Stage, note
+from tests.chaos.stage import OURS, Pace, Stage, note
 from tests.chaos.system import System, system
 
 Say = Callable[[str], None]
@@ -50,7 +50,7 @@ def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
 def zombies(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     """One process of each role stands still for a minute or so, again and again, and goes on as if nothing had been."""
     pace = Pace(("pause",), (5.0, 15.0), 30.0)
-    return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role in ("scheduler", "worker", "edge")}
+    return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role in OURS}
 
 
 def restarts(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
