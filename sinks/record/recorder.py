@@ -19,12 +19,13 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.record import metrics
+from sinks.record.batch import Batch
 from sinks.record.client import ClickHouseAwayError, Names, is_embedded, open_client
+from sinks.record.columns import UnreadableRowsError
 from sinks.record.errors import shortened
 from sinks.record.feed import IDLE_MS, LOOK_MS, Feed
 from sinks.record.rollup import RollUp
-from sinks.record.rows import Batch
-from sinks.record.tables import Insert, Tables, UnreadableRowsError, inserts
+from sinks.record.tables import Insert, Tables, inserts
 from streams.collector import settle, undisturbed
 from streams.engine.events import Refused
 from streams.settings import Settings
@@ -202,9 +203,9 @@ class Recorder:
 
 def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
     """Put messages into the tables; returns dead letters for those that cannot be read, by us or by ClickHouse."""
-    with undisturbed():  # rows are gone when it ends: the collector walks over what is alive then
-        rows, letters = _rows(topics, messages)
     try:
+        with undisturbed():  # all but the columns is gone when it ends: the collector walks over what is alive then
+            rows, letters = _rows(topics, messages)
         tables.write(rows)
     except UnreadableRowsError as error:
         if len(messages) == 1:
@@ -212,7 +213,7 @@ def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) ->
         half = len(messages) // 2
         return write(tables, topics, messages[:half]) + write(tables, topics, messages[half:])
     for one in rows:
-        metrics.ROWS.labels(one.table).inc(one.rows)
+        metrics.ROWS.labels(one.table).inc(one.rows.num_rows)
     return letters
 
 

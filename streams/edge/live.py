@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from pipelines.ids import from_text
 from streams.edge.board import Board
@@ -48,8 +48,7 @@ class _Step(Struct, array_like=True, tag="mv"):
     execution: _Head
 
 
-_items = msgspec.msgpack.Decoder(list[Raw]).decode
-_item = msgspec.msgpack.Decoder(_Step | TaskCreated | TaskDeleted | PipelineCreated).decode
+_heads = msgspec.msgpack.Decoder(list[_Step | TaskCreated | TaskDeleted | PipelineCreated]).decode
 _refused = msgspec.json.Decoder(Refused).decode
 
 
@@ -157,23 +156,23 @@ class Live:
             self.waiters.refused_by_name(refused)
 
     def _events(self, record: ConsumerRecord) -> None:
-        for raw in _items(record.value):
-            packed = bytes(raw)
-            event = _item(packed)
-            if isinstance(event, _Step):
-                self._step(event, packed)
-            else:
-                self._definition(event)
+        heads = _heads(record.value)
+        steps = [(index, head.execution.id) for index, head in enumerate(heads) if isinstance(head, _Step)]
+        self.recent.add(record.value, steps)
+        if self.waiters or len(steps) < len(heads):
+            for head in heads:
+                self._decided(head)
 
-    def _step(self, step: _Step, packed: bytes) -> None:
-        execution = step.execution
-        self.recent.add(execution.id, packed)
-        if not self.waiters:
-            return
-        decided = Decided(step.what, execution.state)
+    def _decided(self, head: _Step | TaskCreated | TaskDeleted | PipelineCreated) -> None:
+        """Tell those who wait for it."""
+        if not isinstance(head, _Step):
+            return self._definition(head)
+        execution = head.execution
+        decided = Decided(head.what, execution.state)
         self.waiters.decided(execution.id, decided)
-        if step.what == "created" and "." in execution.task:
+        if head.what == "created" and "." in execution.task:
             self.waiters.decided(run_key(execution.task.partition(".")[0], execution.run), decided)
+        return None
 
     def _definition(self, event: TaskCreated | TaskDeleted | PipelineCreated) -> None:
         if isinstance(event, PipelineCreated):

@@ -1,42 +1,54 @@
-"""The last steps of recent executions, so that a reader sees what has happened before ClickHouse does."""
+"""The last steps of executions, so that a reader sees what has happened before ClickHouse does."""
 
-from collections import OrderedDict
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
 from streams.engine.events import Moved
 from streams.engine.records import Execution
 
-_decode = msgspec.msgpack.Decoder(Moved).decode
+LIMIT = 64 * 1024 * 1024
+"""Bytes of messages that are kept."""
+
+_items = lru_cache(maxsize=8)(msgspec.msgpack.Decoder(list[msgspec.Raw]).decode)
+"""The packed events of a message; whoever asks for one of them soon asks for its neighbours."""
+
+_moved = msgspec.msgpack.Decoder(Moved).decode
+
+Place = tuple[bytes, int]
+"""A message, and the index of an event in it."""
 
 
 class Recent:
-    """Steps (packed `Moved` events) by execution, within `limit` bytes; the longest untouched ones leave first."""
+    """Messages as they came, within `limit` bytes, and where in them the steps of each execution are.
 
-    def __init__(self, limit: int = 64 * 1024 * 1024) -> None:
+    A step is taken out of its message when somebody asks for it: hardly any ever is. The oldest messages leave first.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._size = 0
-        self._steps: OrderedDict[bytes, list[bytes]] = OrderedDict()
+        self._messages: deque[tuple[bytes, list[bytes]]] = deque()
+        self._places: dict[bytes, list[Place]] = {}
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._places)
 
-    def add(self, execution: bytes, step: bytes) -> None:
-        """Remember a step that has just arrived."""
-        steps = self._steps.get(execution)
-        if steps is None:
-            self._steps[execution] = [step]
-        else:
-            steps.append(step)
-            self._steps.move_to_end(execution)
-        self._size += len(step)
+    def add(self, message: bytes, steps: Sequence[tuple[int, bytes]]) -> None:
+        """Remember a message of events: the index of each step in it, and the execution that took it."""
+        for index, execution in steps:
+            self._places.setdefault(execution, []).append((message, index))
+        self._messages.append((message, [execution for _, execution in steps]))
+        self._size += len(message)
         while self._size > self._limit:
-            _, gone = self._steps.popitem(last=False)
-            self._size -= sum(map(len, gone))
+            self._forget(*self._messages.popleft())
 
     def steps(self, execution: bytes) -> list[Moved]:
         """What is remembered of an execution, oldest first, each step once."""
-        moved = {m.execution.version: m for m in map(_decode, self._steps.get(execution, ()))}
+        moves = [_moved(_items(message)[index]) for message, index in self._places.get(execution, ())]
+        moved = {move.execution.version: move for move in moves}
         return [moved[version] for version in sorted(moved)]
 
     def last(self, execution: bytes) -> Moved | None:
@@ -51,4 +63,13 @@ class Recent:
 
     def ending_with(self, tail: bytes) -> list[bytes]:
         """The executions whose id ends with `tail`."""
-        return [execution for execution in self._steps if execution.endswith(tail)]
+        return [execution for execution in self._places if execution.endswith(tail)]
+
+    def _forget(self, message: bytes, executions: list[bytes]) -> None:
+        """Its steps are the first of their executions."""
+        self._size -= len(message)
+        for execution in executions:
+            places = self._places[execution]
+            del places[0]
+            if not places:
+                del self._places[execution]

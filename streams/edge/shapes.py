@@ -19,7 +19,7 @@ from pipelines.views import (
     TaskView,
     UpstreamView,
 )
-from sinks.record.rows import error_of_try, is_try, ran_ms, state_of_try
+from sinks.record.attempts import error_of_try, is_try, ran_ms, state_of_try
 from streams.edge.board import maybe, moment, now_ms
 from streams.engine.events import Moved, PipelineCreated, Refused, TaskCreated
 from streams.engine.records import Execution, State, TaskDef

@@ -7,15 +7,17 @@ from pipelines.ids import execution_id
 from streams.edge.board import Board
 from streams.edge.recent import Recent
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
-from streams.engine.events import Moved, Refused
+from streams.engine.events import Moved, Refused, TaskDeleted
 from streams.engine.records import Execution
 
 ONE, OTHER = execution_id("t", "1"), execution_id("t", "2")
 
 
-def step(execution: bytes, version: int, state: str = "waiting") -> bytes:
-    """A packed step."""
-    return msgspec.msgpack.encode(Moved("ready", version, Execution(execution, "t", "r", "shell", state, version)))
+def message(*steps: tuple[bytes, int]) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Steps of executions, by version, as a message and what is in it; first something that is no step."""
+    moves = [Moved("ready", at, Execution(which, "t", "r", "shell", "waiting", at)) for which, at in steps]
+    packed = msgspec.msgpack.encode([TaskDeleted("t", 1), *moves])
+    return packed, [(index, which) for index, (which, _) in enumerate(steps, 1)]
 
 
 def refused(reason: str) -> Refused:
@@ -26,20 +28,22 @@ def refused(reason: str) -> Refused:
 def test_steps_are_kept_in_order_and_once() -> None:
     """A repeated step, or one that comes late, changes nothing of what is shown."""
     recent = Recent()
-    for version in (1, 3, 2, 3):
-        recent.add(ONE, step(ONE, version))
+    for versions in ((1, 3), (2,), (3,)):
+        recent.add(*message(*((ONE, version) for version in versions)))
     assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2, 3]
     assert recent.record(OTHER) is None
 
 
-def test_the_longest_untouched_leave_first() -> None:
-    """Memory is bounded by bytes, and an execution that goes on is kept."""
-    recent = Recent(limit=len(step(ONE, 1)) * 3)
-    for execution, version in ((ONE, 1), (OTHER, 1), (ONE, 2), (execution_id("t", "3"), 1)):
-        recent.add(execution, step(execution, version))
+def test_the_oldest_messages_leave_first() -> None:
+    """Memory is bounded by bytes: of an execution that goes on the newest steps are kept."""
+    first, later = message((ONE, 1), (OTHER, 1)), message((ONE, 2))
+    recent = Recent(limit=len(first[0]) + len(later[0]))
+    for one in (first, later, message((ONE, 3))):
+        recent.add(*one)
     assert recent.steps(OTHER) == []
-    assert len(recent.steps(ONE)) == 2
+    assert [moved.execution.version for moved in recent.steps(ONE)] == [2, 3]
     assert recent.ending_with(ONE[-6:]) == [ONE]
+    assert len(recent) == 1
 
 
 async def test_a_waiter_hears_what_it_asked_for() -> None:

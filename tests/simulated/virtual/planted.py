@@ -1,7 +1,7 @@
 """Bugs on purpose, to show that each is found. They exist only here: each replaces a real part while it is planted."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from sinks.notify.progress import Line as Progress
-from sinks.record.rows import Batch, Row
+from sinks.record.batch import Batch
+from sinks.record.columns import Source
 from streams.engine import attempt, decide, execute, trigger
 from streams.engine import commands as c
 from streams.engine.dispatch import Dispatcher
@@ -27,7 +28,7 @@ from streams.state.store import MARKER, Position, Store
 from streams.state.writer import Writer
 from tests.simulated.virtual import kafka
 from tests.simulated.virtual.broker import Broker, Record
-from tests.simulated.virtual.sinks import House
+from tests.simulated.virtual.sinks import House, TableRow
 
 batch, keep, letter, fenced_producer = Loop._batch, House.keep, Loop._letter, kafka.fenced_producer
 tables = Batch.tables
@@ -108,7 +109,7 @@ def nobody_silent(_self: Dispatcher, _now: int) -> list[c.Silent]:
     return []
 
 
-def keep_all(self: House, table: str, row: Row) -> None:
+def keep_all(self: House, table: str, row: TableRow) -> None:
     """A plain MergeTree: a repeated row is one more."""
     rows = self.tables[table]
     if table == "executions" and row in rows.values():
@@ -117,9 +118,9 @@ def keep_all(self: House, table: str, row: Row) -> None:
         keep(self, table, row)
 
 
-def forget_row(self: Batch) -> Iterator[tuple[str, list[Row]]]:
+def forget_row(self: Batch) -> Iterator[tuple[str, Collection[Source]]]:
     """Every fourth execution, by its id, gets no row."""
-    self._newest = {execution: step for execution, step in self._newest.items() if execution[0] % 4}
+    self._executions = {life: step for life, step in self._executions.items() if life[0][0] % 4}
     return tables(self)
 
 

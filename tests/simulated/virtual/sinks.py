@@ -7,15 +7,11 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
-
 from pipelines.ids import to_text
 from sinks.notify.addresses import Undelivered
 from sinks.notify.notifier import Notifier
 from sinks.record.client import ClickHouseAwayError
 from sinks.record.recorder import Recorder
-from sinks.record.rows import COLUMNS
-from sinks.record.rows import Row as TableRow
 from sinks.record.tables import Insert, Place, Tables
 from streams.engine.events import Notification
 from streams.settings import Settings
@@ -38,6 +34,7 @@ KEYS = {
 VERSION = {"executions": "version", "attempts": "version", "progress": "next_offset"}
 
 Key = tuple[Any, ...]
+TableRow = dict[str, Any]
 
 
 class DiedError(BaseException):
@@ -66,21 +63,19 @@ class House:
 
     def keep(self, table: str, row: TableRow) -> None:
         """A row replaces an older one of its key."""
-        columns = COLUMNS[table]
-        key = tuple(row[columns.index(name)] for name in KEYS[table])
-        newest = columns.index(VERSION.get(table, "position")) if "position" in columns or table in VERSION else 0
-        if key not in self.tables[table] or self.tables[table][key][newest] <= row[newest]:
+        key = tuple(row[name] for name in KEYS[table])
+        newest = VERSION.get(table, "position")
+        if key not in self.tables[table] or self.tables[table][key].get(newest, 0) <= row.get(newest, 0):
             self.tables[table][key] = row
 
     def rows(self) -> list[Row]:
         """The view `executions`."""
-        at = [COLUMNS["executions"].index(name) for name in ("execution", "state", "attempt")]
-        found = ([row[n] for n in at] for row in self.tables["executions"].values())
-        return [Row(to_text(bytes.fromhex(execution)), state, attempt) for execution, state, attempt in found]
+        found = self.tables["executions"].values()
+        return [Row(to_text(row["execution"]), row["state"], row["attempt"]) for row in found]
 
     def places(self) -> dict[Place, int]:
         """Where reading goes on."""
-        return {(str(row[0]), int(row[1])): int(row[2]) for row in self.tables["progress"].values()}
+        return {(row["topic"], row["partition"]): row["next_offset"] for row in self.tables["progress"].values()}
 
 
 class HouseTables(Tables):
@@ -94,9 +89,7 @@ class HouseTables(Tables):
         return self._house.places()
 
     def _insert(self, one: Insert) -> None:
-        width = len(COLUMNS[one.table])
-        values = msgspec.msgpack.decode(b"\xdd" + (one.rows * width).to_bytes(4, "big") + one.data)
-        self._house.insert(one.table, [tuple(values[n : n + width]) for n in range(0, len(values), width)])
+        self._house.insert(one.table, one.rows.to_pylist())
 
 
 async def run_recorder(settings: Settings, producer: Producer, house: House) -> None:

@@ -1,0 +1,263 @@
+"""What ClickHouse gets of each table, column by column: a name, a kind of value, and where its values come from.
+
+Columns and not rows: Arrow makes an array of all values of one in one go, and looks at their bounds as quickly;
+ClickHouse, which keeps columns itself, takes it as it is. A number that is too large or below zero, which ClickHouse
+would wrap around, is refused by its column's name.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sinks.record.attempts import error_of_try, ran_ms, state_of_try
+from streams.engine.events import TaskDeleted
+from streams.engine.records import LATEST, MOST_CRITICAL
+
+Get = Callable[[Any], Any]
+
+
+class UnreadableRowsError(Exception):
+    """A value has no place in its column; the same rows will be refused again."""
+
+
+class Source(NamedTuple):
+    """What a row is made of: a record, what was told of it (a step, a definition), and the place of that in Kafka."""
+
+    record: Any
+    told: Any = None
+    partition: int = 0
+    position: int = 0
+
+
+Kind = Callable[[Sequence[Any]], pa.Array]
+"""Makes an array of values. Raises ValueError where one does not fit."""
+
+
+def _of(type_: pa.DataType, made: Callable[[Sequence[Any]], list[Any]] | None = None) -> Kind:
+    return lambda values: pa.array(made(values) if made else values, type_)
+
+
+def _number(type_: pa.DataType, top: int, *, zero_is_none: bool = False) -> Kind:
+    def numbers(values: Sequence[int]) -> pa.Array:
+        try:
+            found = pa.array(values, pa.int64())
+            low, high = pc.min_max(found).as_py().values()
+        except OverflowError:
+            low, high = min(values), max(values)
+        if low < 0 or high > top:
+            raise ValueError(f"{low if low < 0 else high} does not fit: 0 to {top} do")
+        return (pc.if_else(pc.not_equal(found, 0), found, None) if zero_is_none else found).cast(type_)
+
+    return numbers
+
+
+def _utf8(values: Sequence[bytes]) -> list[bytes]:
+    """Bytes of others: what is no UTF-8 does not reach a column."""
+    return [v if v.isascii() else v.decode("utf-8", "replace").encode() for v in values]
+
+
+def _or_none(values: Sequence[bytes]) -> list[bytes | None]:
+    return [value or None for value in values]
+
+
+def _tuples(**types: pa.DataType) -> Kind:
+    return _of(pa.list_(pa.struct(list(types.items()))))
+
+
+SPAN = 2**63 - 1
+"""The largest number of 64 bits here."""
+
+ID, ID_OR_NONE = _of(pa.binary(16)), _of(pa.binary(16), _or_none)
+TEXT, TEXTS, BOOL, JSON = _of(pa.string()), _of(pa.list_(pa.string())), _of(pa.bool_()), _of(pa.binary(), _utf8)
+UPSTREAM = _tuples(execution=pa.binary(16), task=pa.string(), state=pa.string())
+UPSTREAM_TASKS = _tuples(task=pa.string(), run=pa.string())
+PRIORITY = _number(pa.uint8(), MOST_CRITICAL)
+SHORT, COUNT, LARGE = _number(pa.uint16(), 2**16 - 1), _number(pa.uint32(), 2**32 - 1), _number(pa.uint64(), SPAN)
+LIMIT = _number(pa.uint64(), SPAN, zero_is_none=True)
+LENGTH = _of(pa.uint64())
+MOMENT = _number(pa.timestamp("ms"), LATEST)
+MAYBE = _number(pa.timestamp("ms"), LATEST, zero_is_none=True)
+
+
+class Column(NamedTuple):
+    """`get` takes its value from that part of a row's source."""
+
+    kind: Kind
+    part: str
+    get: Get | None = None
+
+
+def _its(kind: Kind, name: str) -> Column:
+    """An attribute of the record."""
+    return Column(kind, "record", attrgetter(name))
+
+
+def _told(kind: Kind, get: Get) -> Column:
+    """Something that was told of it."""
+    return Column(kind, "told", get)
+
+
+_ONE, _POSITION = Column(SHORT, "partition"), Column(LARGE, "position")
+_PIPELINE = Column(TEXT, "record", lambda record: pipeline_of(record.task))
+
+EVENTS = {
+    "execution": _its(ID, "id"),
+    "version": _its(COUNT, "version"),
+    "at": _told(MOMENT, attrgetter("at")),
+    "what": _told(TEXT, attrgetter("what")),
+    "state": _its(TEXT, "state"),
+    "task": _its(TEXT, "task"),
+    "created_at": _its(MOMENT, "created_at"),
+    "attempt": _its(COUNT, "attempt"),
+    "worker": _its(TEXT, "worker"),
+    "reason": _its(TEXT, "reason"),
+    "error": _its(TEXT, "error"),
+    "call": _told(JSON, attrgetter("call")),
+    "payload": _told(JSON, attrgetter("payload")),
+    "partition": _ONE,
+    "position": _POSITION,
+}
+"""Transitions."""
+
+EXECUTIONS = {
+    "execution": _its(ID, "id"),
+    "task": _its(TEXT, "task"),
+    "pipeline": _PIPELINE,
+    "run": _its(TEXT, "run"),
+    "kind": _its(TEXT, "kind"),
+    "state": _its(TEXT, "state"),
+    "version": _its(COUNT, "version"),
+    "attempt": _its(COUNT, "attempt"),
+    "failures": _its(COUNT, "failures"),
+    "losses": _its(COUNT, "losses"),
+    "priority": _its(PRIORITY, "priority"),
+    "pool": _its(TEXT, "pool"),
+    "queue": _its(TEXT, "queue"),
+    "owner": _its(TEXT, "owner"),
+    "worker": _its(TEXT, "worker"),
+    "late": _its(BOOL, "late"),
+    "created_at": _its(MOMENT, "created_at"),
+    "due_at": _its(MAYBE, "due_at"),
+    "ready_at": _its(MAYBE, "ready_at"),
+    "dispatched_at": _its(MAYBE, "dispatched_at"),
+    "started_at": _its(MAYBE, "started_at"),
+    "finished_at": _its(MAYBE, "finished_at"),
+    "retry_at": _its(MAYBE, "retry_at"),
+    "updated_at": _told(MOMENT, attrgetter("at")),
+    "ran_ms": _told(LENGTH, ran_ms),
+    "max_latency_ms": _its(LIMIT, "max_latency"),
+    "timeout_ms": _its(LIMIT, "timeout"),
+    "execution_timeout_ms": _its(LIMIT, "execution_timeout"),
+    "at_most_once": _its(BOOL, "at_most_once"),
+    "trigger": _its(TEXT, "trigger"),
+    "upstream": _its(UPSTREAM, "upstream"),
+    "reason": _its(TEXT, "reason"),
+    "error": _its(TEXT, "error"),
+    "result": _told(JSON, attrgetter("result")),
+    "result_cut": _told(BOOL, attrgetter("cut")),
+    "again": _its(COUNT, "again"),
+    "retry_of": _its(ID_OR_NONE, "retry_of"),
+    "partition": _ONE,
+    "position": _POSITION,
+}
+"""Executions as of a step."""
+
+ATTEMPTS = {
+    "execution": _its(ID, "id"),
+    "attempt": _its(COUNT, "attempt"),
+    "version": _its(COUNT, "version"),
+    "task": _its(TEXT, "task"),
+    "created_at": _its(MOMENT, "created_at"),
+    "state": _told(TEXT, state_of_try),
+    "worker": _its(TEXT, "worker"),
+    "ready_at": _its(MAYBE, "ready_at"),
+    "dispatched_at": _its(MAYBE, "dispatched_at"),
+    "started_at": _its(MAYBE, "started_at"),
+    "finished_at": _its(MAYBE, "finished_at"),
+    "error": _told(TEXT, error_of_try),
+    "returned": _told(BOOL, lambda move: move.what == "returned"),
+    "partition": _ONE,
+    "position": _POSITION,
+}
+"""Newest attempts of executions as of a step."""
+
+TASKS = {
+    "task": _its(TEXT, "id"),
+    "pipeline": Column(TEXT, "record", lambda task: pipeline_of(task.id)),
+    "kind": _its(TEXT, "kind"),
+    "priority": _its(PRIORITY, "priority"),
+    "pool": _its(TEXT, "pool"),
+    "queue": _its(TEXT, "queue"),
+    "owner": _its(TEXT, "owner"),
+    "trigger": _its(TEXT, "trigger"),
+    "upstream": _its(UPSTREAM_TASKS, "upstream"),
+    "retries": _its(COUNT, "retry.limit"),
+    "timeout_ms": _its(LIMIT, "timeout"),
+    "execution_timeout_ms": _its(LIMIT, "execution_timeout"),
+    "max_latency_ms": _its(LIMIT, "max_latency"),
+    "at_most_once": _its(BOOL, "at_most_once"),
+    "description": _its(TEXT, "description"),
+    "call": _its(JSON, "call"),
+    "payload": _its(JSON, "payload"),
+    "created_at": _told(MOMENT, attrgetter("at")),
+    "deleted": _told(BOOL, lambda event: isinstance(event, TaskDeleted)),
+    "position": _POSITION,
+}
+"""Definitions; a deletion stands beside the definition."""
+
+PIPELINES = {
+    "pipeline": _its(TEXT, "id"),
+    "tasks": _its(TEXTS, "tasks"),
+    "description": _its(TEXT, "description"),
+    "created_at": _its(MOMENT, "at"),
+}
+
+LOGS = {
+    "execution": _its(ID, "execution"),
+    "attempt": _its(COUNT, "attempt"),
+    "seq": _its(LARGE, "seq"),
+    "at": _its(MOMENT, "at"),
+    "stream": _its(TEXT, "stream"),
+    "level": _its(TEXT, "level"),
+    "text": _its(TEXT, "text"),
+    "worker": _its(TEXT, "worker"),
+}
+"""Lines of output."""
+
+PROGRESS = {
+    "topic": Column(TEXT, "record", itemgetter(0)),
+    "partition": Column(SHORT, "record", itemgetter(1)),
+    "next_offset": Column(LARGE, "record", itemgetter(2)),
+}
+
+TABLES: dict[str, dict[str, Column]] = {
+    "events": EVENTS,
+    "executions": EXECUTIONS,
+    "attempts": ATTEMPTS,
+    "tasks": TASKS,
+    "pipelines": PIPELINES,
+    "logs": LOGS,
+    "progress": PROGRESS,
+}
+"""What is written of each table; the rest ClickHouse fills in by itself."""
+
+
+def arrow(table: str, sources: Collection[Source]) -> pa.Table:
+    """Rows of a table, one for each source, at least one. Raises UnreadableRowsError where a value has no place."""
+    parts = dict(zip(Source._fields, zip(*sources, strict=True), strict=True))
+    arrays = {}
+    for name, (kind, part, get) in TABLES[table].items():
+        try:
+            arrays[name] = kind(list(map(get, parts[part])) if get else parts[part])
+        except ValueError as error:
+            raise UnreadableRowsError(f"{table}: {name} {error}") from error
+    return pa.table(arrays)
+
+
+def pipeline_of(task: str) -> str:
+    """The pipeline that a task's id names; empty: none."""
+    first, dot, _ = task.partition(".")
+    return first if dot else ""
