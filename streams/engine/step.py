@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from pipelines.ids import home_of
 from streams.engine.apply import apply
@@ -140,12 +140,12 @@ class Step:
         return self._ended.popleft() if self._ended else None
 
     def _settled(self, record: Execution, *, entered: bool) -> Execution:
-        """With its timer set, and its place if it `entered` the line."""
-        wake_at = wake_time(record, self.partition.keep_finished)
+        """With its timer set, and its place if it `entered` the line. Changes the record, which nobody else knows yet."""
+        force_setattr(record, "wake_at", wake_time(record, self.partition.keep_finished))
         if entered:
             self._arrival += 1
-            return replace(record, wake_at=wake_at, arrival=self._arrival)
-        return record if wake_at == record.wake_at else replace(record, wake_at=wake_at)
+            force_setattr(record, "arrival", self._arrival)
+        return record
 
     def _end(self, record: Execution) -> None:
         """Others may wait for it; it waits for nobody any more."""
