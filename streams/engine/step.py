@@ -140,7 +140,7 @@ class Step:
         return self._ended.popleft() if self._ended else None
 
     def _settled(self, record: Execution, *, entered: bool) -> Execution:
-        """With its timer set, and its place if it `entered` the line. Changes the record, which nobody else knows yet."""
+        """With its timer set, and its place if it `entered` the line: in place, since nobody else knows it yet."""
         force_setattr(record, "wake_at", wake_time(record, self.partition.keep_finished))
         if entered:
             self._arrival += 1

@@ -1,8 +1,14 @@
 """Who waits for whom: one small key for each watcher, so that any number of them can wait for one execution."""
 
+from collections import OrderedDict
+
 from streams.engine.view import Watchers
 from streams.stages.overlay import Overlay
 from streams.state.partition import Partition
+
+FEW = 16
+LATELY = 50_000
+"""Watchers of one execution, and executions, that are remembered: most are told soon after they began to wait."""
 
 _LAST = b"\xff" * 17
 
@@ -13,34 +19,45 @@ class Watches:
     def __init__(self, partition: Partition, overlay: Overlay) -> None:
         self._partition, self._overlay = partition, overlay
         self._changed: dict[bytes, dict[bytes, bytes | None]] = {}
-        self._any = bool(partition.scan(b"h", b"i", 1))
+        self._known: OrderedDict[bytes, dict[bytes, bytes]] = OrderedDict()  # all of those who had none lately
+        self._some = bool(partition.scan(b"h", b"i", 1))
 
     def any(self, execution: bytes) -> bool:
         """Whether somebody waits for it."""
-        return self._any and self._overlay.get(b"h" + execution) is not None
+        return self._some and self._all(execution) != {}
 
     def of(self, execution: bytes, after: bytes, limit: int) -> Watchers:
         """Those who wait for it, in the order of their ids, from behind `after` on."""
         if not self.any(execution):
             return ()
-        own = {w: known_as for w, known_as in self._changed.get(execution, {}).items() if w > after}
-        start, prefix = b"h" + execution + (after + b"\0" if after else b"\0"), b"h" + execution
-        stored = self._partition.scan(start, prefix + _LAST, limit + len(own))
-        pairs = sorted({**{key[17:]: value for key, value in stored}, **own}.items())
-        return tuple((watcher, known_as) for watcher, known_as in pairs if known_as is not None)[:limit]
+        found: dict[bytes, bytes | None] = {**(self._all(execution) or {})}
+        if not found:
+            own = {w: known_as for w, known_as in self._changed.get(execution, {}).items() if w > after}
+            start, prefix = b"h" + execution + (after + b"\0" if after else b"\0"), b"h" + execution
+            stored = self._partition.scan(start, prefix + _LAST, limit + len(own))
+            found = {**{key[17:]: value for key, value in stored}, **own}
+        there = ((watcher, known_as) for watcher, known_as in found.items() if known_as is not None and watcher > after)
+        return tuple(sorted(there)[:limit])
 
     def add(self, execution: bytes, watcher: bytes, known_as: bytes) -> None:
         """Let somebody wait."""
-        self._any = True
-        if self._overlay.get(b"h" + execution + watcher) is None:
+        self._some = True
+        if not self._has(execution, watcher):
             self._count(execution, 1)
         self._set(execution, watcher, known_as)
+        if (known := self._known.get(execution)) is not None:
+            known[watcher] = known_as
+            if len(known) > FEW:
+                del self._known[execution]
 
     def remove(self, execution: bytes, watcher: bytes) -> None:
         """Let somebody wait no longer; who does not wait is no matter."""
-        if self._any and self._overlay.get(b"h" + execution + watcher) is not None:
-            self._count(execution, -1)
-            self._set(execution, watcher, None)
+        if not self._some or not self._has(execution, watcher):
+            return
+        self._count(execution, -1)
+        self._set(execution, watcher, None)
+        if known := self._known.get(execution):
+            del known[watcher]
 
     def remove_all(self, execution: bytes) -> None:
         """Let nobody wait for it any longer."""
@@ -51,10 +68,24 @@ class Watches:
         """The changes are durable."""
         self._changed.clear()
 
+    def _all(self, execution: bytes) -> dict[bytes, bytes] | None:
+        """All who wait for it; none: that is not known without looking for them."""
+        known = self._known.get(execution)
+        if known is None and self._overlay.get(b"h" + execution) is None:
+            known = self._known[execution] = {}
+            if len(self._known) > LATELY:
+                self._known.popitem(last=False)
+        return known
+
+    def _has(self, execution: bytes, watcher: bytes) -> bool:
+        known = self._all(execution)
+        return self._overlay.get(b"h" + execution + watcher) is not None if known is None else watcher in known
+
     def _set(self, execution: bytes, watcher: bytes, known_as: bytes | None) -> None:
         self._changed.setdefault(execution, {})[watcher] = known_as
         self._overlay.change(b"h" + execution + watcher, known_as)
 
     def _count(self, execution: bytes, change: int) -> None:
-        count = int.from_bytes(self._overlay.get(b"h" + execution) or b"", "big") + change
-        self._overlay.change(b"h" + execution, count.to_bytes(4, "big") if count else None)
+        known = self._known.get(execution)
+        stored = int.from_bytes(self._overlay.get(b"h" + execution) or b"", "big") if known is None else len(known)
+        self._overlay.change(b"h" + execution, (stored + change).to_bytes(4, "big") if stored + change else None)

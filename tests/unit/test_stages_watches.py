@@ -1,6 +1,7 @@
 """Who waits for whom, and what ends by itself, over a table and what has changed since its last save."""
 
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -22,9 +23,16 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.sampled_from([b"", *IDS]), st.integers(1, 4))
-def test_those_who_wait_are_known_in_order(steps: list[tuple[str, bytes, bytes]], after: bytes, limit: int) -> None:
-    """Whatever came, went and was committed; when nobody waits, nothing is left."""
+@given(STEPS, st.sampled_from([b"", *IDS]), st.integers(1, 4), st.sampled_from([(1, 1), (1, 9), (9, 1), (9, 9)]))
+def test_those_who_wait_are_known_in_order(
+    steps: list[tuple[str, bytes, bytes]], after: bytes, limit: int, remembered: tuple[int, int]
+) -> None:
+    """Whatever came, went and was committed, however much is remembered; when nobody waits, nothing is left."""
+    with patch.multiple("streams.stages.watches", FEW=remembered[0], LATELY=remembered[1]):
+        _play(steps, after, limit)
+
+
+def _play(steps: list[tuple[str, bytes, bytes]], after: bytes, limit: int) -> None:
     base = MemoryPartition()
     overlay = Overlay(base)
     watches, model = Watches(base, overlay), {}
