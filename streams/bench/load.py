@@ -27,7 +27,9 @@ PAYLOAD = 1_000
 OWNER = "bench"
 """Whose the tasks are, and how their names begin."""
 
-DISTINCT = 256
+DISTINCT = 4_096
+"""Payloads that are made: more than stand together in a block that is compressed as one."""
+
 CALL = b'{"function":"headrace.noop"}'
 
 TICK = 0.01

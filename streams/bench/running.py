@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import cycle
 
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, measure, usage
@@ -63,10 +64,10 @@ def measure_running(here: System, size: int, payload: int, *, restart: bool) -> 
 
 def _workerless(here: System, run: str, count: int, payload: int, sleep: int) -> Iterator[Placed]:
     """Executions of the kind `sleep` of so many milliseconds, or `external` ones (0)."""
-    noise = load.noise(payload)
+    payloads = cycle(load.noise(payload))  # by number: those that stand beside each other in a table, by id, differ
     kind, call = ("sleep", b'{"seconds":%g}' % (sleep / 1000)) if sleep else ("external", b"{}")
     for which, task in _named(run, count):
-        body = TaskDef(task, kind, call, noise[which[0] % load.DISTINCT], owner=load.OWNER, sleep=sleep)
+        body = TaskDef(task, kind, call, next(payloads), owner=load.OWNER, sleep=sleep)
         yield home_of(which, here.settings.task_partitions), Execute(which, task, run, load.now_ms(), task_def=body)
 
 
