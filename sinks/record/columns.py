@@ -59,21 +59,37 @@ def _utf8(values: Sequence[bytes]) -> list[bytes]:
     return [v if v.isascii() else v.decode("utf-8", "replace").encode() for v in values]
 
 
-def _or_none(values: Sequence[bytes]) -> list[bytes | None]:
-    return [value or None for value in values]
+def _hex(execution: bytes) -> str:
+    """An id as every version of ClickHouse reads it."""
+    if len(execution) != ID_BYTES:
+        raise ValueError(f"{execution.hex()} is no id: it has {len(execution)} bytes, and not {ID_BYTES}")
+    return execution.hex()
 
 
-def _tuples(**types: pa.DataType) -> Kind:
-    return _of(pa.list_(pa.struct(list(types.items()))))
+def _ids(values: Sequence[bytes]) -> list[str]:
+    return [_hex(value) for value in values]
 
 
+def _ids_or_none(values: Sequence[bytes]) -> list[str | None]:
+    return [_hex(value) if value else None for value in values]
+
+
+def _upstream(values: Sequence[tuple[tuple[bytes, str, str], ...]]) -> list[list[tuple[str, str, str]]]:
+    return [[(_hex(execution), task, state) for execution, task, state in those] for those in values]
+
+
+def _tuples(*names: str) -> pa.DataType:
+    return pa.list_(pa.struct([(name, pa.string()) for name in names]))
+
+
+ID_BYTES = 16
 SPAN = 2**63 - 1
-"""The largest number of 64 bits here."""
+"""The largest number of 64 bits that Arrow looks at as quickly as at any other; our own models end long before."""
 
-ID, ID_OR_NONE = _of(pa.binary(16)), _of(pa.binary(16), _or_none)
+ID, ID_OR_NONE = _of(pa.string(), _ids), _of(pa.string(), _ids_or_none)
 TEXT, TEXTS, BOOL, JSON = _of(pa.string()), _of(pa.list_(pa.string())), _of(pa.bool_()), _of(pa.binary(), _utf8)
-UPSTREAM = _tuples(execution=pa.binary(16), task=pa.string(), state=pa.string())
-UPSTREAM_TASKS = _tuples(task=pa.string(), run=pa.string())
+UPSTREAM = _of(_tuples("execution", "task", "state"), _upstream)
+UPSTREAM_TASKS = _of(_tuples("task", "run"))
 PRIORITY = _number(pa.uint8(), MOST_CRITICAL)
 SHORT, COUNT, LARGE = _number(pa.uint16(), 2**16 - 1), _number(pa.uint32(), 2**32 - 1), _number(pa.uint64(), SPAN)
 LIMIT = _number(pa.uint64(), SPAN, zero_is_none=True)
@@ -100,7 +116,7 @@ def _told(kind: Kind, get: Get) -> Column:
     return Column(kind, "told", get)
 
 
-_ONE, _POSITION = Column(SHORT, "partition"), Column(LARGE, "position")
+_PARTITION, _POSITION = Column(SHORT, "partition"), Column(LARGE, "position")
 _PIPELINE = Column(TEXT, "record", lambda record: pipeline_of(record.task))
 
 EVENTS = {
@@ -117,7 +133,7 @@ EVENTS = {
     "error": _its(TEXT, "error"),
     "call": _told(JSON, attrgetter("call")),
     "payload": _told(JSON, attrgetter("payload")),
-    "partition": _ONE,
+    "partition": _PARTITION,
     "position": _POSITION,
 }
 """Transitions."""
@@ -160,7 +176,7 @@ EXECUTIONS = {
     "result_cut": _told(BOOL, attrgetter("cut")),
     "again": _its(COUNT, "again"),
     "retry_of": _its(ID_OR_NONE, "retry_of"),
-    "partition": _ONE,
+    "partition": _PARTITION,
     "position": _POSITION,
 }
 """Executions as of a step."""
@@ -179,7 +195,7 @@ ATTEMPTS = {
     "finished_at": _its(MAYBE, "finished_at"),
     "error": _told(TEXT, error_of_try),
     "returned": _told(BOOL, lambda move: move.what == "returned"),
-    "partition": _ONE,
+    "partition": _PARTITION,
     "position": _POSITION,
 }
 """Newest attempts of executions as of a step."""

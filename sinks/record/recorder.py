@@ -58,6 +58,9 @@ COUNT_SHARE = 20
 
 FIRST_BYTES = 2048
 
+UNREADABLE = (msgspec.DecodeError, TypeError, UnreadableRowsError)
+"""Errors that are a message's own."""
+
 AWAY = (ClickHouseError, ClickHouseAwayError, OSError)
 """Errors that are ClickHouse's and not the batch's: the batch is written again."""
 
@@ -203,9 +206,9 @@ class Recorder:
 
 def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Refused]:
     """Put messages into the tables; returns dead letters for those that cannot be read, by us or by ClickHouse."""
+    with undisturbed():  # all but the columns is gone when it ends: the collector walks over what is alive then
+        rows, letters = _rows(topics, messages)
     try:
-        with undisturbed():  # all but the columns is gone when it ends: the collector walks over what is alive then
-            rows, letters = _rows(topics, messages)
         tables.write(rows)
     except UnreadableRowsError as error:
         if len(messages) == 1:
@@ -218,13 +221,25 @@ def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) ->
 
 
 def _rows(topics: Topics, messages: Sequence[ConsumerRecord]) -> tuple[list[Insert], list[Refused]]:
-    batch, letters = Batch(), []
+    """Rows, and dead letters for messages that can become none: these are looked for only where there are some."""
+    try:
+        return _together(topics, messages), []
+    except UNREADABLE:
+        good, letters = [], []
     for message in messages:
         try:
-            batch.add(message.topic == topics.logs, message.partition, message.offset, message.value)
-        except (msgspec.DecodeError, TypeError) as error:
+            _together(topics, [message])
+            good.append(message)
+        except UNREADABLE as error:
             letters.append(_letter(message, str(error)))
-    return inserts(batch), letters
+    return _together(topics, good), letters
+
+
+def _together(topics: Topics, messages: Sequence[ConsumerRecord]) -> list[Insert]:
+    batch = Batch()
+    for message in messages:
+        batch.add(message.topic == topics.logs, message.partition, message.offset, message.value)
+    return inserts(batch)
 
 
 def _letter(message: ConsumerRecord, reason: str) -> Refused:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
 
@@ -12,13 +11,28 @@ from streams.engine.records import Execution
 LIMIT = 64 * 1024 * 1024
 """Bytes of messages that are kept."""
 
-_items = lru_cache(maxsize=8)(msgspec.msgpack.Decoder(list[msgspec.Raw]).decode)
-"""The packed events of a message; whoever asks for one of them soon asks for its neighbours."""
-
+_items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _moved = msgspec.msgpack.Decoder(Moved).decode
 
-Place = tuple[bytes, int]
-"""A message, and the index of an event in it."""
+
+class _Message:
+    """A message of events: whoever asks for one of them soon asks for its neighbours."""
+
+    __slots__ = ("_items", "_packed", "executions")
+
+    def __init__(self, packed: bytes, executions: list[bytes]) -> None:
+        self._packed = packed
+        self._items: list[msgspec.Raw] | None = None  # parts of `_packed`
+        self.executions = executions
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def step(self, index: int) -> Moved:
+        """The event at a place."""
+        if self._items is None:
+            self._items = _items(self._packed)
+        return _moved(self._items[index])
 
 
 class Recent:
@@ -30,24 +44,25 @@ class Recent:
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._size = 0
-        self._messages: deque[tuple[bytes, list[bytes]]] = deque()
-        self._places: dict[bytes, list[Place]] = {}
+        self._messages: deque[_Message] = deque()
+        self._places: dict[bytes, list[tuple[_Message, int]]] = {}
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, message: bytes, steps: Sequence[tuple[int, bytes]]) -> None:
+    def add(self, packed: bytes, steps: Sequence[tuple[int, bytes]]) -> None:
         """Remember a message of events: the index of each step in it, and the execution that took it."""
+        message = _Message(packed, [execution for _, execution in steps])
         for index, execution in steps:
             self._places.setdefault(execution, []).append((message, index))
-        self._messages.append((message, [execution for _, execution in steps]))
+        self._messages.append(message)
         self._size += len(message)
         while self._size > self._limit:
-            self._forget(*self._messages.popleft())
+            self._forget(self._messages.popleft())
 
     def steps(self, execution: bytes) -> list[Moved]:
         """What is remembered of an execution, oldest first, each step once."""
-        moves = [_moved(_items(message)[index]) for message, index in self._places.get(execution, ())]
+        moves = [message.step(index) for message, index in self._places.get(execution, ())]
         moved = {move.execution.version: move for move in moves}
         return [moved[version] for version in sorted(moved)]
 
@@ -65,10 +80,10 @@ class Recent:
         """The executions whose id ends with `tail`."""
         return [execution for execution in self._places if execution.endswith(tail)]
 
-    def _forget(self, message: bytes, executions: list[bytes]) -> None:
+    def _forget(self, message: _Message) -> None:
         """Its steps are the first of their executions."""
         self._size -= len(message)
-        for execution in executions:
+        for execution in message.executions:
             places = self._places[execution]
             del places[0]
             if not places:

@@ -6,9 +6,11 @@ from streams.engine.view import Watchers
 from streams.stages.overlay import Overlay
 from streams.state.partition import Partition
 
-FEW = 16
+FEW = 4
+"""Watchers of one execution that are remembered; of one that has more none is."""
+
 LATELY = 50_000
-"""Watchers of one execution, and executions, that are remembered: most are told soon after they began to wait."""
+"""Executions whose watchers are remembered: some 20 MB, and 40 where each has as many as can be."""
 
 _LAST = b"\xff" * 17
 
@@ -19,18 +21,19 @@ class Watches:
     def __init__(self, partition: Partition, overlay: Overlay) -> None:
         self._partition, self._overlay = partition, overlay
         self._changed: dict[bytes, dict[bytes, bytes | None]] = {}
-        self._known: OrderedDict[bytes, dict[bytes, bytes]] = OrderedDict()  # all of those who had none lately
+        self._known: OrderedDict[bytes, dict[bytes, bytes]] = OrderedDict()  # all who wait for these
+        self._lonely: set[bytes] = set()  # looked for since the last save, and nobody waits for them
         self._some = bool(partition.scan(b"h", b"i", 1))
 
     def any(self, execution: bytes) -> bool:
         """Whether somebody waits for it."""
-        return self._some and self._all(execution) != {}
+        return self._some and (execution in self._known or not self._nobody(execution))
 
     def of(self, execution: bytes, after: bytes, limit: int) -> Watchers:
         """Those who wait for it, in the order of their ids, from behind `after` on."""
         if not self.any(execution):
             return ()
-        found: dict[bytes, bytes | None] = {**(self._all(execution) or {})}
+        found: dict[bytes, bytes | None] = {**self._known.get(execution, {})}
         if not found:
             own = {w: known_as for w, known_as in self._changed.get(execution, {}).items() if w > after}
             start, prefix = b"h" + execution + (after + b"\0" if after else b"\0"), b"h" + execution
@@ -42,6 +45,9 @@ class Watches:
     def add(self, execution: bytes, watcher: bytes, known_as: bytes) -> None:
         """Let somebody wait."""
         self._some = True
+        if execution not in self._known and self._nobody(execution):
+            self._lonely.remove(execution)
+            self._remember(execution)
         if not self._has(execution, watcher):
             self._count(execution, 1)
         self._set(execution, watcher, known_as)
@@ -58,6 +64,8 @@ class Watches:
         self._set(execution, watcher, None)
         if known := self._known.get(execution):
             del known[watcher]
+            if not known:
+                del self._known[execution]
 
     def remove_all(self, execution: bytes) -> None:
         """Let nobody wait for it any longer."""
@@ -67,18 +75,24 @@ class Watches:
     def saved(self) -> None:
         """The changes are durable."""
         self._changed.clear()
+        self._lonely.clear()
 
-    def _all(self, execution: bytes) -> dict[bytes, bytes] | None:
-        """All who wait for it; none: that is not known without looking for them."""
-        known = self._known.get(execution)
-        if known is None and self._overlay.get(b"h" + execution) is None:
-            known = self._known[execution] = {}
-            if len(self._known) > LATELY:
-                self._known.popitem(last=False)
-        return known
+    def _nobody(self, execution: bytes) -> bool:
+        """Whether nobody waits for one that is not remembered."""
+        if execution in self._lonely:
+            return True
+        if self._overlay.get(b"h" + execution) is not None:
+            return False
+        self._lonely.add(execution)
+        return True
+
+    def _remember(self, execution: bytes) -> None:
+        self._known[execution] = {}
+        if len(self._known) > LATELY:
+            self._known.popitem(last=False)
 
     def _has(self, execution: bytes, watcher: bytes) -> bool:
-        known = self._all(execution)
+        known = self._known.get(execution)
         return self._overlay.get(b"h" + execution + watcher) is not None if known is None else watcher in known
 
     def _set(self, execution: bytes, watcher: bytes, known_as: bytes | None) -> None:

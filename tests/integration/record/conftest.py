@@ -61,16 +61,24 @@ class Store:
 
     def take(self, events: list[Any], offset: int | None = None, logs: bool = False) -> list[Refused]:  # noqa: FBT001, FBT002  (one of two topics)
         """Record events as one message; without an offset, as the next one."""
+        return self.take_together(events, offset=offset, logs=logs)
+
+    def take_together(self, *messages: list[Any], offset: int | None = None, logs: bool = False) -> list[Refused]:
+        """Record messages of events in one flush."""
         topics = Topics.under(self.settings.namespace)
-        self.offset = self.offset + 1 if offset is None else offset
-        message = SimpleNamespace(
-            topic=topics.logs if logs else topics.events,
-            partition=0,
-            offset=self.offset,
-            value=msgspec.msgpack.encode(events),
-            timestamp=NOW,
-        )
-        return write(self.tables, topics, [message])
+        first = self.offset + 1 if offset is None else offset
+        self.offset = first + len(messages) - 1
+        came = [
+            SimpleNamespace(
+                topic=topics.logs if logs else topics.events,
+                partition=0,
+                offset=place,
+                value=msgspec.msgpack.encode(events),
+                timestamp=NOW,
+            )
+            for place, events in enumerate(messages, first)
+        ]
+        return write(self.tables, topics, came)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a question."""

@@ -151,14 +151,20 @@ def test_a_cancel_between_attempts_leaves_the_last_one_as_it_was(store: Any, pla
     assert store.ask("SELECT state FROM {main}.executions") == [("cancelled",)]
 
 
-def test_a_value_that_cannot_be_stored_is_a_dead_letter(store: Any, play: Any) -> None:
-    """A message with an impossible number is refused with its reason; the others of its batch are recorded."""
+@pytest.mark.parametrize("wrong", [{"priority": -3}, {"id": b"short"}, {"max_latency": -1}], ids=str)
+def test_a_value_that_cannot_be_stored_is_a_dead_letter(store: Any, play: Any, wrong: dict[str, Any]) -> None:
+    """Its message is refused whole and says why; the others that came with it are recorded."""
     bad = play.created("p.bad")
-    letters = store.take([replace(bad, execution=replace(bad.execution, priority=-3))])
-    assert len(letters) == 1
-    assert "priority -3 does not fit" in letters[0].reason
-    assert store.take(play.whole("p.a")) == []
-    assert store.ask("SELECT task FROM {main}.executions") == [("p.a",)]
+    bad = replace(bad, execution=replace(bad.execution, **wrong))
+    letters = store.take_together(play.whole("p.a"), [play.created("p.beside"), bad], play.whole("p.b"))
+    (value,) = wrong.values()
+    assert [letter.offset for letter in letters] == [store.offset - 1]
+    assert (value.hex() if isinstance(value, bytes) else f"{value} does not fit") in letters[0].reason
+    assert store.ask("SELECT task, state FROM {main}.executions ORDER BY task") == [
+        ("p.a", "succeeded"),
+        ("p.b", "succeeded"),
+    ]
+    assert store.ask("SELECT DISTINCT task FROM {main}.events ORDER BY task") == [("p.a",), ("p.b",)]
 
 
 def test_deleted_tasks_say_so(store: Any) -> None:
