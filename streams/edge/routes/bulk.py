@@ -22,9 +22,13 @@ UNMATCHED = "nothing matches the filter, which sees what lists show: what came w
 
 @router.post("/v1/executions/cancel", status_code=HTTPStatus.ACCEPTED)
 async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
-    """Stop many executions; a filter means those that have not ended."""
+    """Stop many executions; a filter means those that have not ended.
+
+    Each is sent before those of them that it waits for, whose end would be its own.
+    """
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["cancel"], forbidden.cancelling)
-    await here.orders.send([CancelEvent(execution=one, reason=wanted.reason) for one in chosen])
+    ordered = reversed(await here.reads.after_upstream(chosen))
+    await here.orders.send([CancelEvent(execution=one, reason=wanted.reason) for one in ordered])
     return _answer({one: one for one in chosen}, refused)
 
 

@@ -271,6 +271,18 @@ def test_a_pipeline_that_is_retried_waits_for_its_new_executions(client: Client,
         until(client, ExecutionFilter(pipeline=name, state=("running", "blocked")), 4)
 
 
+@pytest.mark.parametrize("by", ["filter", "ids"])
+def test_a_pipeline_is_cancelled_against_its_order(client: Client, name: str, by: str) -> None:
+    """Who waits is cancelled too: it does not end by the end of what it waits for, whatever order its rows come in."""
+    tasks = [ExternalTask(id=f"{name}.{n}", upstream=(f"{name}.{n - 1}",) if n else ()) for n in range(4)]
+    made = [one.execution or "" for one in client.send([SubmitEvent(task=task, run="r") for task in tasks])]
+    every = ExecutionFilter(pipeline=name)
+    until(client, every, 4)
+    wanted = BulkRequest(filter=every, expected=4) if by == "filter" else BulkRequest(ids=tuple(made))
+    assert list(client.cancel_many(wanted).executions) == (made if by == "ids" else until(client, every, 4))
+    until(client, ExecutionFilter(pipeline=name, state=("cancelled",)), 4)
+
+
 def test_all_that_match_are_cancelled_and_retried(client: Client, name: str) -> None:
     """The server resolves the filter, refuses when more match than were confirmed, and names the new executions."""
     client.send([SubmitEvent(task=ExternalTask(id=f"{name}.{n}")) for n in range(5)])
