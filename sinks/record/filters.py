@@ -17,8 +17,8 @@ _ANY_OF = {"state": "String", "priority": "UInt8", "kind": "String", "pool": "St
 _EXACTLY = ("task", "pipeline", "run", "owner", "worker")
 
 _WAITED = (
-    "toInt64(multiIf(waited_ms IS NOT NULL, waited_ms, state IN ('waiting', 'dispatched'), "
-    "dateDiff('millisecond', ready_at, {now:DateTime64(3, 'UTC')}), 0))"
+    "multiIf(waited_ms IS NOT NULL, toInt64(waited_ms), state IN ('waiting', 'dispatched'), "
+    "dateDiff('millisecond', ready_at, {now:DateTime64(3, 'UTC')}), 0)"
 )
 _KEYS: dict[Order, tuple[str, ...]] = {
     "newest": ("-toUnixTimestamp64Milli(created_at)",),
