@@ -71,7 +71,7 @@ class House:
     def rows(self) -> list[Row]:
         """The view `executions`."""
         found = self.tables["executions"].values()
-        return [Row(to_text(row["execution"]), row["state"], row["attempt"]) for row in found]
+        return [Row(to_text(bytes.fromhex(row["execution"])), row["state"], row["attempt"]) for row in found]
 
     def places(self) -> dict[Place, int]:
         """Where reading goes on."""
