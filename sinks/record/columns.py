@@ -6,7 +6,7 @@ would wrap around, is refused by its column's name.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -111,113 +111,86 @@ def _its(kind: Kind, name: str) -> Column:
     return Column(kind, "record", attrgetter(name))
 
 
+def _same(kind: Kind, *names: str) -> dict[str, Column]:
+    """Attributes of the record by whose names their columns go."""
+    return {name: _its(kind, name) for name in names}
+
+
 def _told(kind: Kind, get: Get) -> Column:
     """Something that was told of it."""
     return Column(kind, "told", get)
 
 
 _PARTITION, _POSITION = Column(SHORT, "partition"), Column(LARGE, "position")
-_PIPELINE = Column(TEXT, "record", lambda record: pipeline_of(record.task))
 
-EVENTS = {
+_STEP = {
     "execution": _its(ID, "id"),
-    "version": _its(COUNT, "version"),
-    "at": _told(MOMENT, attrgetter("at")),
-    "what": _told(TEXT, attrgetter("what")),
-    "state": _its(TEXT, "state"),
-    "task": _its(TEXT, "task"),
-    "created_at": _its(MOMENT, "created_at"),
-    "attempt": _its(COUNT, "attempt"),
-    "worker": _its(TEXT, "worker"),
-    "reason": _its(TEXT, "reason"),
-    "error": _its(TEXT, "error"),
-    "call": _told(JSON, attrgetter("call")),
-    "payload": _told(JSON, attrgetter("payload")),
+    **_same(COUNT, "version", "attempt"),
+    **_same(TEXT, "task", "worker"),
+    **_same(MOMENT, "created_at"),
     "partition": _PARTITION,
     "position": _POSITION,
+}
+"""What every row has that is made of a step."""
+
+_WANTED = {
+    **_same(TEXT, "kind", "pool", "queue", "owner", "trigger"),
+    **_same(PRIORITY, "priority"),
+    **_same(BOOL, "at_most_once"),
+    "max_latency_ms": _its(LIMIT, "max_latency"),
+    "timeout_ms": _its(LIMIT, "timeout"),
+    "execution_timeout_ms": _its(LIMIT, "execution_timeout"),
+}
+"""What an execution has from its task."""
+
+_TIMES = _same(MAYBE, "ready_at", "dispatched_at", "started_at", "finished_at")
+"""When what happened to the newest attempt."""
+
+EVENTS = {
+    **_STEP,
+    "at": _told(MOMENT, attrgetter("at")),
+    "what": _told(TEXT, attrgetter("what")),
+    **_same(TEXT, "state", "reason", "error"),
+    "call": _told(JSON, attrgetter("call")),
+    "payload": _told(JSON, attrgetter("payload")),
 }
 """Transitions."""
 
 EXECUTIONS = {
-    "execution": _its(ID, "id"),
-    "task": _its(TEXT, "task"),
-    "pipeline": _PIPELINE,
-    "run": _its(TEXT, "run"),
-    "kind": _its(TEXT, "kind"),
-    "state": _its(TEXT, "state"),
-    "version": _its(COUNT, "version"),
-    "attempt": _its(COUNT, "attempt"),
-    "failures": _its(COUNT, "failures"),
-    "losses": _its(COUNT, "losses"),
-    "priority": _its(PRIORITY, "priority"),
-    "pool": _its(TEXT, "pool"),
-    "queue": _its(TEXT, "queue"),
-    "owner": _its(TEXT, "owner"),
-    "worker": _its(TEXT, "worker"),
-    "late": _its(BOOL, "late"),
-    "created_at": _its(MOMENT, "created_at"),
-    "due_at": _its(MAYBE, "due_at"),
-    "ready_at": _its(MAYBE, "ready_at"),
-    "dispatched_at": _its(MAYBE, "dispatched_at"),
-    "started_at": _its(MAYBE, "started_at"),
-    "finished_at": _its(MAYBE, "finished_at"),
-    "retry_at": _its(MAYBE, "retry_at"),
+    **_STEP,
+    **_WANTED,
+    **_TIMES,
+    "pipeline": Column(TEXT, "record", lambda record: pipeline_of(record.task)),
+    **_same(TEXT, "run", "state", "reason", "error"),
+    **_same(COUNT, "failures", "losses", "again"),
+    **_same(BOOL, "late"),
+    **_same(MAYBE, "due_at", "retry_at"),
     "updated_at": _told(MOMENT, attrgetter("at")),
     "ran_ms": _told(LENGTH, ran_ms),
-    "max_latency_ms": _its(LIMIT, "max_latency"),
-    "timeout_ms": _its(LIMIT, "timeout"),
-    "execution_timeout_ms": _its(LIMIT, "execution_timeout"),
-    "at_most_once": _its(BOOL, "at_most_once"),
-    "trigger": _its(TEXT, "trigger"),
-    "upstream": _its(UPSTREAM, "upstream"),
-    "reason": _its(TEXT, "reason"),
-    "error": _its(TEXT, "error"),
+    **_same(UPSTREAM, "upstream"),
     "result": _told(JSON, attrgetter("result")),
     "result_cut": _told(BOOL, attrgetter("cut")),
-    "again": _its(COUNT, "again"),
-    "retry_of": _its(ID_OR_NONE, "retry_of"),
-    "partition": _PARTITION,
-    "position": _POSITION,
+    **_same(ID_OR_NONE, "retry_of"),
 }
 """Executions as of a step."""
 
 ATTEMPTS = {
-    "execution": _its(ID, "id"),
-    "attempt": _its(COUNT, "attempt"),
-    "version": _its(COUNT, "version"),
-    "task": _its(TEXT, "task"),
-    "created_at": _its(MOMENT, "created_at"),
+    **_STEP,
+    **_TIMES,
     "state": _told(TEXT, state_of_try),
-    "worker": _its(TEXT, "worker"),
-    "ready_at": _its(MAYBE, "ready_at"),
-    "dispatched_at": _its(MAYBE, "dispatched_at"),
-    "started_at": _its(MAYBE, "started_at"),
-    "finished_at": _its(MAYBE, "finished_at"),
     "error": _told(TEXT, error_of_try),
     "returned": _told(BOOL, lambda move: move.what == "returned"),
-    "partition": _PARTITION,
-    "position": _POSITION,
 }
 """Newest attempts of executions as of a step."""
 
 TASKS = {
+    **_WANTED,
     "task": _its(TEXT, "id"),
     "pipeline": Column(TEXT, "record", lambda task: pipeline_of(task.id)),
-    "kind": _its(TEXT, "kind"),
-    "priority": _its(PRIORITY, "priority"),
-    "pool": _its(TEXT, "pool"),
-    "queue": _its(TEXT, "queue"),
-    "owner": _its(TEXT, "owner"),
-    "trigger": _its(TEXT, "trigger"),
-    "upstream": _its(UPSTREAM_TASKS, "upstream"),
+    **_same(UPSTREAM_TASKS, "upstream"),
     "retries": _its(COUNT, "retry.limit"),
-    "timeout_ms": _its(LIMIT, "timeout"),
-    "execution_timeout_ms": _its(LIMIT, "execution_timeout"),
-    "max_latency_ms": _its(LIMIT, "max_latency"),
-    "at_most_once": _its(BOOL, "at_most_once"),
-    "description": _its(TEXT, "description"),
-    "call": _its(JSON, "call"),
-    "payload": _its(JSON, "payload"),
+    **_same(TEXT, "description"),
+    **_same(JSON, "call", "payload"),
     "created_at": _told(MOMENT, attrgetter("at")),
     "deleted": _told(BOOL, lambda event: isinstance(event, TaskDeleted)),
     "position": _POSITION,
@@ -226,28 +199,22 @@ TASKS = {
 
 PIPELINES = {
     "pipeline": _its(TEXT, "id"),
-    "tasks": _its(TEXTS, "tasks"),
-    "description": _its(TEXT, "description"),
+    **_same(TEXTS, "tasks"),
+    **_same(TEXT, "description"),
     "created_at": _its(MOMENT, "at"),
 }
 
 LOGS = {
-    "execution": _its(ID, "execution"),
-    "attempt": _its(COUNT, "attempt"),
-    "seq": _its(LARGE, "seq"),
-    "at": _its(MOMENT, "at"),
-    "stream": _its(TEXT, "stream"),
-    "level": _its(TEXT, "level"),
-    "text": _its(TEXT, "text"),
-    "worker": _its(TEXT, "worker"),
+    **_same(ID, "execution"),
+    **_same(COUNT, "attempt"),
+    **_same(LARGE, "seq"),
+    **_same(MOMENT, "at"),
+    **_same(TEXT, "stream", "level", "text", "worker"),
 }
 """Lines of output."""
 
-PROGRESS = {
-    "topic": Column(TEXT, "record", itemgetter(0)),
-    "partition": Column(SHORT, "record", itemgetter(1)),
-    "next_offset": Column(LARGE, "record", itemgetter(2)),
-}
+PROGRESS = {"topic": Column(TEXT, "record"), "partition": _PARTITION, "next_offset": _POSITION}
+"""How far a topic has come: its record is its name."""
 
 TABLES: dict[str, dict[str, Column]] = {
     "events": EVENTS,

@@ -78,7 +78,7 @@ class Tables:
 
     def reached(self, places: Mapping[Place, int]) -> None:
         """All before these offsets is in the tables."""
-        reached = [Source((*place, offset)) for place, offset in places.items()]
+        reached = [Source(topic, None, partition, offset) for (topic, partition), offset in places.items()]
         self._insert(Insert("progress", arrow("progress", reached)))
 
     def _insert(self, one: Insert) -> None:

@@ -33,14 +33,8 @@ class Watches:
         """Those who wait for it, in the order of their ids, from behind `after` on."""
         if not self.any(execution):
             return ()
-        found: dict[bytes, bytes | None] = {**self._known.get(execution, {})}
-        if not found:
-            own = {w: known_as for w, known_as in self._changed.get(execution, {}).items() if w > after}
-            start, prefix = b"h" + execution + (after + b"\0" if after else b"\0"), b"h" + execution
-            stored = self._partition.scan(start, prefix + _LAST, limit + len(own))
-            found = {**{key[17:]: value for key, value in stored}, **own}
-        there = ((watcher, known_as) for watcher, known_as in found.items() if known_as is not None and watcher > after)
-        return tuple(sorted(there)[:limit])
+        found = self._known.get(execution) or self._stored(execution, after, limit)
+        return tuple(sorted(pair for pair in found.items() if pair[0] > after)[:limit])
 
     def add(self, execution: bytes, watcher: bytes, known_as: bytes) -> None:
         """Let somebody wait."""
@@ -76,6 +70,14 @@ class Watches:
         """The changes are durable."""
         self._changed.clear()
         self._lonely.clear()
+
+    def _stored(self, execution: bytes, after: bytes, limit: int) -> dict[bytes, bytes]:
+        """At least so many of those behind `after` as the table has them, with what has changed since its last save."""
+        own = {w: known_as for w, known_as in self._changed.get(execution, {}).items() if w > after}
+        start, prefix = b"h" + execution + (after + b"\0" if after else b"\0"), b"h" + execution
+        stored = self._partition.scan(start, prefix + _LAST, limit + len(own))
+        newest = {**{key[17:]: value for key, value in stored}, **own}
+        return {watcher: known_as for watcher, known_as in newest.items() if known_as is not None}
 
     def _nobody(self, execution: bytes) -> bool:
         """Whether nobody waits for one that is not remembered."""
