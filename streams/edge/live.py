@@ -30,7 +30,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class _Head(Struct, array_like=True):
+class _Head(Struct, array_like=True, gc=False):
     """The first fields of an Execution; the rest is not decoded until somebody asks."""
 
     id: bytes
@@ -40,7 +40,7 @@ class _Head(Struct, array_like=True):
     state: str
 
 
-class _Step(Struct, array_like=True, tag="mv"):
+class _Step(Struct, array_like=True, tag="mv", gc=False):
     """The first fields of a Moved."""
 
     what: str
@@ -157,9 +157,9 @@ class Live:
 
     def _events(self, record: ConsumerRecord) -> None:
         heads = _heads(record.value)
-        steps = [(index, head.execution.id) for index, head in enumerate(heads) if isinstance(head, _Step)]
-        self.recent.add(record.value, steps)
-        if self.waiters or len(steps) < len(heads):
+        executions = [head.execution.id if type(head) is _Step else b"" for head in heads]
+        self.recent.add(record.value, executions)
+        if self.waiters or b"" in executions:
             for head in heads:
                 self._decided(head)
 

@@ -1,15 +1,18 @@
 """The last steps of executions, so that a reader sees what has happened before ClickHouse does."""
 
-from collections import deque
 from collections.abc import Sequence
 
 import msgspec
 
 from streams.engine.events import Moved
 from streams.engine.records import Execution
+from streams.envelope import INDEX_BITS
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of messages that are kept."""
+
+INDEX = (1 << INDEX_BITS) - 1
+"""The bits of a place that say which of its message it is."""
 
 _items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _moved = msgspec.msgpack.Decoder(Moved).decode
@@ -20,7 +23,7 @@ class _Message:
 
     __slots__ = ("_items", "_packed", "executions")
 
-    def __init__(self, packed: bytes, executions: list[bytes]) -> None:
+    def __init__(self, packed: bytes, executions: tuple[bytes, ...]) -> None:
         self._packed = packed
         self._items: list[msgspec.Raw] | None = None  # parts of `_packed`
         self.executions = executions
@@ -39,30 +42,36 @@ class Recent:
     """Messages as they came, within `limit` bytes, and where in them the steps of each execution are.
 
     A step is taken out of its message when somebody asks for it: hardly any ever is. The oldest messages leave first.
+    A place is a number, and several of them a tuple of numbers: of these, unlike lists, the collector keeps no account.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._size = 0
-        self._messages: deque[_Message] = deque()
-        self._places: dict[bytes, list[tuple[_Message, int]]] = {}
+        self._next = 0
+        self._messages: dict[int, _Message] = {}  # by its number; the oldest comes first
+        self._places: dict[bytes, int | tuple[int, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, packed: bytes, steps: Sequence[tuple[int, bytes]]) -> None:
-        """Remember a message of events: the index of each step in it, and the execution that took it."""
-        message = _Message(packed, [execution for _, execution in steps])
-        for index, execution in steps:
-            self._places.setdefault(execution, []).append((message, index))
-        self._messages.append(message)
+    def add(self, packed: bytes, executions: Sequence[bytes]) -> None:
+        """Remember a message of events: of each the execution that took this step; empty: it is no step."""
+        number, self._next = self._next, self._next + 1
+        places = self._places
+        for place, execution in enumerate(executions, number << INDEX_BITS):
+            if execution:
+                before = places.get(execution)
+                places[execution] = place if before is None else (*_numbers(before), place)
+        self._messages[number] = message = _Message(packed, tuple(executions))
         self._size += len(message)
         while self._size > self._limit:
-            self._forget(self._messages.popleft())
+            self._forget(next(iter(self._messages)))
 
     def steps(self, execution: bytes) -> list[Moved]:
         """What is remembered of an execution, oldest first, each step once."""
-        moves = [message.step(index) for message, index in self._places.get(execution, ())]
+        places = _numbers(self._places.get(execution, ()))
+        moves = [self._messages[place >> INDEX_BITS].step(place & INDEX) for place in places]
         moved = {move.execution.version: move for move in moves}
         return [moved[version] for version in sorted(moved)]
 
@@ -80,11 +89,16 @@ class Recent:
         """The executions whose id ends with `tail`."""
         return [execution for execution in self._places if execution.endswith(tail)]
 
-    def _forget(self, message: _Message) -> None:
+    def _forget(self, number: int) -> None:
         """Its steps are the first of their executions."""
+        message = self._messages.pop(number)
         self._size -= len(message)
-        for execution in message.executions:
-            places = self._places[execution]
-            del places[0]
-            if not places:
+        for execution in filter(None, message.executions):
+            if rest := _numbers(self._places[execution])[1:]:
+                self._places[execution] = rest
+            else:
                 del self._places[execution]
+
+
+def _numbers(places: int | tuple[int, ...]) -> tuple[int, ...]:
+    return places if isinstance(places, tuple) else (places,)

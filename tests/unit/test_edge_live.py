@@ -13,11 +13,11 @@ from streams.engine.records import Execution
 ONE, OTHER = execution_id("t", "1"), execution_id("t", "2")
 
 
-def message(*steps: tuple[bytes, int]) -> tuple[bytes, list[tuple[int, bytes]]]:
-    """Steps of executions, by version, as a message and what is in it; first something that is no step."""
+def message(*steps: tuple[bytes, int]) -> tuple[bytes, list[bytes]]:
+    """Steps of executions, by version, as a message and whose they are; first something that is no step."""
     moves = [Moved("ready", at, Execution(which, "t", "r", "shell", "waiting", at)) for which, at in steps]
     packed = msgspec.msgpack.encode([TaskDeleted("t", 1), *moves])
-    return packed, [(index, which) for index, (which, _) in enumerate(steps, 1)]
+    return packed, [b"", *(which for which, _ in steps)]
 
 
 def refused(reason: str) -> Refused:

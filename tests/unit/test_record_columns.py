@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from pipelines.ids import execution_id
-from sinks.record.batch import INDEX_BITS, Batch
+from sinks.record.batch import Batch
 from sinks.record.columns import Source, UnreadableRowsError, arrow, pipeline_of
 from streams.engine.events import LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution, TaskDef
+from streams.envelope import INDEX_BITS
 
 ID = execution_id("p.a", "r1")
 
