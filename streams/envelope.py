@@ -14,9 +14,6 @@ T = TypeVar("T")
 HEAD = 5
 """Bytes with which a msgpack list of any length may begin."""
 
-INDEX_BITS = 20
-"""An envelope holds fewer than 2^20 items: an item's place is one number, its envelope's and its index in it."""
-
 _encode_into = msgspec.msgpack.Encoder().encode_into
 
 

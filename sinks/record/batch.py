@@ -9,6 +9,9 @@ from streams import envelope
 from streams.engine.events import UNRECORDED, Moved, PipelineCreated, RecordedEvent, TaskCreated, TaskDeleted
 from streams.engine.records import TaskDef
 
+INDEX_BITS = 20
+"""A message holds fewer than 2^20 events; `position` is its offset and the event's index in it, as one number."""
+
 K = TypeVar("K")
 
 
@@ -35,7 +38,7 @@ class Batch:
 
     def _add_events(self, partition: int, offset: int, events: list[RecordedEvent]) -> None:
         steps = self._sources["events"]
-        for position, event in enumerate(events, offset << envelope.INDEX_BITS):
+        for position, event in enumerate(events, offset << INDEX_BITS):
             if not isinstance(event, Moved):
                 self._define(position, event)
                 continue

@@ -157,7 +157,7 @@ class Live:
 
     def _events(self, record: ConsumerRecord) -> None:
         heads = _heads(record.value)
-        executions = [head.execution.id if type(head) is _Step else b"" for head in heads]
+        executions = [head.execution.id if isinstance(head, _Step) else b"" for head in heads]
         self.recent.add(record.value, executions)
         if self.waiters or b"" in executions:
             for head in heads:

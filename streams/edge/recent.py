@@ -6,13 +6,13 @@ import msgspec
 
 from streams.engine.events import Moved
 from streams.engine.records import Execution
-from streams.envelope import INDEX_BITS
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of messages that are kept."""
 
+INDEX_BITS = 32
 INDEX = (1 << INDEX_BITS) - 1
-"""The bits of a place that say which of its message it is."""
+"""The bits of a place that say which of its message's events it is: more than a message has bytes."""
 
 _items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _moved = msgspec.msgpack.Decoder(Moved).decode
@@ -49,14 +49,11 @@ class Recent:
         self._limit = limit
         self._size = 0
         self._next = 0
-        self._messages: dict[int, _Message] = {}  # by its number; the oldest comes first
+        self._messages: dict[int, _Message] = {}  # by their numbers, which have no gaps
         self._places: dict[bytes, int | tuple[int, ...]] = {}
 
-    def __len__(self) -> int:
-        return len(self._places)
-
     def add(self, packed: bytes, executions: Sequence[bytes]) -> None:
-        """Remember a message of events: of each the execution that took this step; empty: it is no step."""
+        """Remember a message of events. `executions`: whose step each of them is, empty for what is none."""
         number, self._next = self._next, self._next + 1
         places = self._places
         for place, execution in enumerate(executions, number << INDEX_BITS):
@@ -66,7 +63,7 @@ class Recent:
         self._messages[number] = message = _Message(packed, tuple(executions))
         self._size += len(message)
         while self._size > self._limit:
-            self._forget(next(iter(self._messages)))
+            self._forget(self._next - len(self._messages))
 
     def steps(self, execution: bytes) -> list[Moved]:
         """What is remembered of an execution, oldest first, each step once."""

@@ -22,8 +22,8 @@ from streams.topics import GATHER
 BATCH_BYTES = 700_000
 """Input bytes after which a batch ends."""
 
-FEW = 4
-"""Messages of a batch after which the next one is taken at once: so few are no sign of many that are worth a wait."""
+GATHER_ABOVE = 4
+"""Messages of a batch: so few are no sign of many more, and the next one is taken at once."""
 
 PART = b"m"
 """Key of the record that says how far the message behind the marker is done: its offset and a number of commands."""
@@ -101,7 +101,7 @@ class Loop:
             count = await self._batch() if self._queue else 0
             if self._unsaved and self._must_save():
                 await self._save()
-            if count > FEW:
+            if count > GATHER_ABOVE:
                 await asyncio.sleep(GATHER)
             if due := self._logic.ring(_now()):
                 await self._send(due)

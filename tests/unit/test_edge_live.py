@@ -1,14 +1,18 @@
 import asyncio
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from pipelines.ids import execution_id
 from streams.edge.board import Board
+from streams.edge.live import Live
 from streams.edge.recent import Recent
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
 from streams.engine.events import Moved, Refused, TaskDeleted
 from streams.engine.records import Execution
+from streams.settings import Settings
+from streams.topics import Topics
 
 ONE, OTHER = execution_id("t", "1"), execution_id("t", "2")
 
@@ -36,14 +40,23 @@ def test_steps_are_kept_in_order_and_once() -> None:
 
 def test_the_oldest_messages_leave_first() -> None:
     """Memory is bounded by bytes: of an execution that goes on the newest steps are kept."""
-    first, later = message((ONE, 1), (OTHER, 1)), message((ONE, 2))
+    first, later = message((ONE, 0), (ONE, 1), (OTHER, 1)), message((ONE, 2))
     recent = Recent(limit=len(first[0]) + len(later[0]))
     for one in (first, later, message((ONE, 3))):
         recent.add(*one)
     assert recent.steps(OTHER) == []
     assert [moved.execution.version for moved in recent.steps(ONE)] == [2, 3]
-    assert recent.ending_with(ONE[-6:]) == [ONE]
-    assert len(recent) == 1
+    assert recent.ending_with(ONE[-6:]) == recent.ending_with(b"") == [ONE]
+
+
+def test_what_is_no_step_takes_a_place_in_its_message_too() -> None:
+    """As the live tail takes it from Kafka: steps are found behind a definition, and the definition is known."""
+    live = Live(Settings())
+    packed, _ = message((ONE, 1), (OTHER, 1), (ONE, 2))
+    live._take(Topics.under("headrace").events, [SimpleNamespace(value=packed, offset=0)])
+    assert [moved.execution.version for moved in live.recent.steps(ONE)] == [1, 2]
+    assert [moved.execution.id for moved in live.recent.steps(OTHER)] == [OTHER]
+    assert list(live.tasks) == ["t"]
 
 
 async def test_a_waiter_hears_what_it_asked_for() -> None:

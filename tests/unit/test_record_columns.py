@@ -11,7 +11,6 @@ from sinks.record.batch import Batch
 from sinks.record.columns import Source, UnreadableRowsError, arrow, pipeline_of
 from streams.engine.events import LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution, TaskDef
-from streams.envelope import INDEX_BITS
 
 ID = execution_id("p.a", "r1")
 
@@ -54,10 +53,10 @@ def test_executions_are_written_last() -> None:
 
 
 def test_positions_grow_within_and_between_messages() -> None:
-    """A place in Kafka is one number: message first, then index."""
+    """A place in Kafka is one number, which stands in the history: offset x 1,048,576 + index."""
     first = tables(moved("created"), moved("ready"), offset=7)["events"]
     later = tables(moved("late"), offset=8)["events"]
-    assert [row["position"] for row in first + later] == [7 << INDEX_BITS, (7 << INDEX_BITS) + 1, 8 << INDEX_BITS]
+    assert [row["position"] for row in first + later] == [7 * 1_048_576, 7 * 1_048_576 + 1, 8 * 1_048_576]
     assert {row["partition"] for row in first} == {1}
 
 

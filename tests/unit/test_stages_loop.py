@@ -20,10 +20,11 @@ from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages import schedule
 from streams.stages.incoming import Incoming, Send
-from streams.stages.loop import PART, SAVE_AFTER, GapError, Loop, Stage
+from streams.stages.loop import GATHER_ABOVE, PART, SAVE_AFTER, GapError, Loop, Stage
 from streams.stages.schedule import Schedule
 from streams.state.memory import MemoryPartition
 from streams.state.partition import Changes
+from streams.topics import GATHER
 
 SETTINGS = Settings(task_partitions=1)
 
@@ -187,6 +188,35 @@ def test_a_partition_that_falls_idle_saves_in_time(monkeypatch: pytest.MonkeyPat
     times = loop.run_until_complete(saved())
     loop.end()
     assert all(SAVE_AFTER <= seconds < 1.2 * SAVE_AFTER for seconds in times), times
+
+
+@pytest.mark.parametrize(("messages", "pause"), [(GATHER_ABOVE, 0.0), (GATHER_ABOVE + 1, GATHER)])
+def test_only_after_a_batch_of_more_than_a_few_messages_more_are_waited_for(
+    messages: int, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait at each stage costs a lone execution more than the requests it saves."""
+    rig, loop = Rig(), VirtualLoop()
+    clock = SimpleNamespace(monotonic=loop.time, time=lambda: 1.0 + loop.time())
+    monkeypatch.setattr("streams.stages.loop.time", clock)
+    sent_at: list[float] = []
+
+    async def send(sends: list[Send]) -> None:
+        sent_at.append(loop.time())
+        if len(sent_at) == 1:
+            rig.loop.put([message(messages, execute("next"))], bool)
+        await rig._send(sends)
+
+    async def both() -> None:
+        rig.loop._send = send
+        rig.loop.put([message(n, execute(f"t{n}")) for n in range(messages)], bool)
+        work = asyncio.create_task(rig.loop.run())
+        while len(sent_at) < 2:  # noqa: ASYNC110  (time is virtual)
+            await asyncio.sleep(0.0001)
+        work.cancel()
+
+    loop.run_until_complete(both())
+    loop.end()
+    assert sent_at[1] - sent_at[0] == pytest.approx(pause, abs=0.001)
 
 
 def test_i6_what_was_written_here_is_handled_once_and_in_its_place() -> None:
