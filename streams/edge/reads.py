@@ -84,7 +84,7 @@ class Reads:
         """One execution, with all that is known, and why it waits."""
         view = self._fresh(execution, await self._past(execution))
         if view is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
+            raise _unknown(execution)
         untold = [from_text(u.execution) for u in (*view.upstream, *view.downstream) if u.state is None]
         known = {to_text(one): row for one, row in (await self.rows(untold)).items()}
         sides = {"upstream": view.upstream, "downstream": view.downstream}
@@ -159,7 +159,7 @@ class Reads:
         newer = [shapes.event(m) for m in self._live.recent.steps(execution)]
         events = past + [e for e in newer if not past or e.at > past[-1].at]
         if not events:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
+            raise _unknown(execution)
         return events
 
     async def logs(self, execution: ExecutionId, after: str, limit: int) -> list[LogView]:
@@ -169,7 +169,7 @@ class Reads:
         except ValueError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         if not lines and await self.state(execution) is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}, or it is kept no longer")
+            raise _unknown(execution)
         return lines
 
     async def tasks(self, pipeline: str | None, limit: int, after: str = "") -> list[TaskView]:
@@ -261,6 +261,11 @@ def _id(text: str) -> ExecutionId:
         return from_text(text)
     except ValueError:
         raise _no_id(text) from None
+
+
+def _unknown(execution: ExecutionId) -> ProblemError:
+    why = "it was never submitted, no scheduler has taken it up yet, or it is kept no longer"
+    return ProblemError(HTTPStatus.NOT_FOUND, f"no execution {to_text(execution)}: {why}")
 
 
 def _no_id(name: str) -> ProblemError:

@@ -17,7 +17,7 @@ from rich.text import Text
 from pipelines.command import command
 from pipelines.loader import load_folder
 from pipelines.model import Model
-from pipelines.views import HealthView, WorkerView
+from pipelines.views import HealthView, RoleView, WorkerView
 from streams.local import preflight
 from streams.local.cluster import local_settings
 from streams.local.errors import SetupError
@@ -257,8 +257,17 @@ def _roles(health: HealthView) -> Iterator[Check]:
         if role and role.silent_ms < SILENT_MS:
             yield Check(name=name, status="ok", detail=f"process {role.pid} on {role.host}")
         else:
-            detail = f"silent for {role.silent_ms / 1000:.0f} s" if role else "nobody has heard of one"
-            yield Check(name=name, status="fail", detail=detail, mend=f"look at its log, or start one: {command(name)}")
+            yield _missing(name, role)
+
+
+def _missing(name: str, role: RoleView | None) -> Check:
+    if role is None:
+        return Check(name=name, status="fail", detail="nobody has heard of one", mend=f"start one: {command(name)}")
+    detail = f"process {role.pid} on {role.host} silent for {role.silent_ms / 1000:.0f} s"
+    mend = (
+        f"look at its log; if it hangs, `kill -9 {role.pid}`, and what started it starts it again, or {command(name)}"
+    )
+    return Check(name=name, status="fail", detail=detail, mend=mend)
 
 
 def _workers(workers: tuple[WorkerView, ...]) -> Check:

@@ -324,7 +324,7 @@ class Store:
     def _open_again(self, error: Exception) -> Rdict:
         if _is_lock(error):
             raise LockHeldError(
-                f"{self.path} is in use by another process: two on one machine need a `home` each"
+                f"{self.path} is in use by another process: two on one machine need a HEADRACE_HOME each"
             ) from error
         if _is_transient(error):
             raise StateError(f"{self.path} cannot be opened: {str(error)[:200]}") from error

@@ -1,4 +1,4 @@
-"""Torment a real system of its own and judge it: `./dev chaos (--minutes 6 | --kills 300) --seed 1 [-o json]`.
+"""Torment a real system of its own and judge it: `./dev chaos --minutes 6 --seed 1`, `./dev chaos --kills 300`.
 
 Prints each fault as it happens, with the kills of schedulers and of workers so far in brackets, and then the figures.
 Ends with 1 where a promise was broken, with the evidence. `--fault NAME` chooses what happens; the default is `kills`.
@@ -32,12 +32,16 @@ SCENES = {"leaders": three_brokers, "storm-rate": storm_rate}
 def main() -> int:
     """Run, and say what came of it."""
     parser = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
-    parser.add_argument("--fault", choices=(*WEATHERS, *SCENES), default="kills", help="what happens")
+    parser.add_argument(
+        "--fault", choices=(*WEATHERS, *SCENES), default="kills", help="what happens; docs/faults.md tells of each"
+    )
     parser.add_argument("--minutes", type=float, help="for so long; 2 where no kills are named")
-    parser.add_argument("--kills", type=int, help="until schedulers and workers were killed so often each")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, help="end when schedulers and workers were killed so often each")
+    parser.add_argument("--seed", type=int, default=1, help="of the order of the faults; 1 where nothing is said")
     parser.add_argument("--keep", action="store_true", help="let the folder with all logs stay, whatever came of it")
-    parser.add_argument("--output", "-o", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--output", "-o", choices=("table", "json"), default="table", help="of the report; default: table"
+    )
     asked = parser.parse_args()
     try:
         figures, evidence = _played(asked)

@@ -76,17 +76,17 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
     cost = {"seconds": round(time.monotonic() - begun), "memory_mb": getrusage(RUSAGE_SELF).ru_maxrss // 1024}
     return Report(
         {
-            "weather": trial.weather,
+            "fault": trial.weather,
             "minutes": round(minutes, 1),
             "seed": trial.seed,
             "faults": figures.counted(strikes),
             "executions": {
                 "submitted": len(people.tasks),
-                "seconds_without_any": people.waited,
                 **Counter(row.state for row in found.history.rows or ()),
             },
             "attempts_lost_with_a_worker": sum(1 for _ in figures.lost(found.history.steps or [])),
             "operations": dict(Counter(f"{asked.what} {asked.outcome}" for asked in people.asked)),
+            "clients_held_back_s": people.waited,
             "notifications": len(receiver.told),
             "drained_after_s": round(drained, 1),
             **(_standstills(tormented.settings, strikes, found) if weather.timed else {}),

@@ -39,7 +39,7 @@ def test_a_second_opening_is_refused(tmp_path: Path) -> None:
     """One folder, one owner; nothing is wiped."""
     store = Store(tmp_path / "t-0")
     store.write([(b"a", b"1")], Position(0, 1, 1))
-    with pytest.raises(LockHeldError, match="need a `home` each"):
+    with pytest.raises(LockHeldError, match="need a HEADRACE_HOME each"):
         Store(tmp_path / "t-0")
     assert store.get(b"a") == b"1"
     store.close()

@@ -13,9 +13,28 @@ from ui.parts import formats
 
 
 def report(accepted: Accepted, common: Common) -> None:
-    """Print the id, and for people what else is known."""
+    """Print the id, and for people what else is known, or that nobody has decided on it yet."""
     if common.json:
         return print_json(accepted)
+    _shown(accepted)
+    if not accepted.decided:
+        known = (
+            f"accepted, and durable; no scheduler has taken it up yet: `{command('doctor')}` says whether one is there"
+        )
+        notes.print(safe(known), soft_wrap=True)
+    return None
+
+
+def report_all(accepted: Sequence[Accepted], common: Common) -> None:
+    """The same for many, of which no decision was waited for."""
+    if common.json:
+        return print_json(accepted)
+    for one in accepted:
+        _shown(one)
+    return None
+
+
+def _shown(accepted: Accepted) -> None:
     remark(accepted)
     console.print(safe(accepted.execution or accepted.run or accepted.pipeline or accepted.task), soft_wrap=True)
     if accepted.state:
@@ -23,16 +42,6 @@ def report(accepted: Accepted, common: Common) -> None:
     if accepted.execution is None and accepted.run:
         line = command(f"list --run {shlex.quote(accepted.run)}")
         notes.print(Text.assemble("a run of the pipeline; follow it: ", safe(line)), soft_wrap=True)
-    return None
-
-
-def report_all(accepted: Sequence[Accepted], common: Common) -> None:
-    """The same for many."""
-    if common.json:
-        return print_json(accepted)
-    for one in accepted:
-        report(one, common)
-    return None
 
 
 def remark(accepted: Accepted) -> None:

@@ -110,7 +110,7 @@ async def test_a_folder_in_use_is_a_clear_error(ground: Any) -> None:
     first = await ground.room()
     await first.take({ground.tp(0)}, set())
     second = await ground.room()
-    with pytest.raises(LockHeldError, match="two on one machine need a `home` each"):
+    with pytest.raises(LockHeldError, match="two on one machine need a HEADRACE_HOME each"):
         await second.take({ground.tp(0)}, set())
     await ground.work(first, WORDS)
     await ground.close(first)
