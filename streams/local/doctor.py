@@ -264,9 +264,7 @@ def _missing(name: str, role: RoleView | None) -> Check:
     if role is None:
         return Check(name=name, status="fail", detail="nobody has heard of one", mend=f"start one: {command(name)}")
     detail = f"process {role.pid} on {role.host} silent for {role.silent_ms / 1000:.0f} s"
-    mend = (
-        f"look at its log; if it hangs, `kill -9 {role.pid}`, and what started it starts it again, or {command(name)}"
-    )
+    mend = f"look at its log; where it hangs, `kill -9 {role.pid}`: what supervises it, `up` say, starts it again"
     return Check(name=name, status="fail", detail=detail, mend=mend)
 
 
