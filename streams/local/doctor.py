@@ -264,7 +264,7 @@ def _missing(name: str, role: RoleView | None) -> Check:
     if role is None:
         return Check(name=name, status="fail", detail="nobody has heard of one", mend=f"start one: {command(name)}")
     detail = f"process {role.pid} on {role.host} silent for {role.silent_ms / 1000:.0f} s"
-    mend = f"look at its log; where it hangs, `kill -9 {role.pid}`: what supervises it, `up` say, starts it again"
+    mend = f"look at its log; `kill -9 {role.pid}` where it hangs; then its supervisor starts it, or {command(name)}"
     return Check(name=name, status="fail", detail=detail, mend=mend)
 
 

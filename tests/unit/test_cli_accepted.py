@@ -6,7 +6,7 @@ from pipelines.views import Accepted
 from ui.cli.accepted import report, report_all
 from ui.cli.common import PLAIN
 
-UNDECIDED = "no scheduler has taken it up yet"
+UNDECIDED = "no word of a scheduler yet"
 
 
 @pytest.mark.parametrize("decided", [True, False])

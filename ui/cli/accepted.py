@@ -18,9 +18,7 @@ def report(accepted: Accepted, common: Common) -> None:
         return print_json(accepted)
     _shown(accepted)
     if not accepted.decided:
-        known = (
-            f"accepted, and durable; no scheduler has taken it up yet: `{command('doctor')}` says whether one is there"
-        )
+        known = f"accepted, and durable; no word of a scheduler yet: `{command('doctor')}` says whether one is there"
         notes.print(safe(known), soft_wrap=True)
     return None
 
