@@ -7,7 +7,7 @@ from rich.text import Text
 
 from pipelines.command import command
 from pipelines.views import TERMINAL_STATES, Accepted
-from ui.cli.common import Common, print_json
+from ui.cli.common import Common, print_json, undecided
 from ui.cli.looks import console, notes, safe, state
 from ui.parts import formats
 
@@ -18,8 +18,7 @@ def report(accepted: Accepted, common: Common) -> None:
         return print_json(accepted)
     _shown(accepted)
     if not accepted.decided:
-        known = f"accepted, and durable; no word of a scheduler yet: `{command('doctor')}` says whether one is there"
-        notes.print(safe(known), soft_wrap=True)
+        undecided(f"accepted, and durable; no word of a scheduler yet: `{command('doctor')}` says whether one is there")
     return None
 
 
