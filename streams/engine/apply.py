@@ -47,6 +47,14 @@ def _worker_banned(table: Table, event: e.WorkerBanned) -> None:
     table.ban(event.worker, event.until)
 
 
+def _lent(table: Table, event: e.Lent) -> None:
+    table.put_loan(event.loan)
+
+
+def _taken_back(table: Table, event: e.TakenBack) -> None:
+    table.put_loan(replace(event.loan, next=event.loan.last + 1))
+
+
 def _swept(table: Table, event: e.Swept) -> None:
     table.sweep(event.keys)
 
@@ -73,6 +81,8 @@ _APPLIERS: dict[type, Callable[[Table, Any], None]] = {
     e.TaskDeleted: _task_deleted,
     e.Forgotten: _forgotten,
     e.WorkerBanned: _worker_banned,
+    e.Lent: _lent,
+    e.TakenBack: _taken_back,
     e.ResultKept: _result_kept,
     e.WatchKept: _watch_kept,
     e.WatchEnded: _watch_ended,

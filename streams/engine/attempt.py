@@ -27,22 +27,29 @@ def assign(step: Step, command: c.Assign) -> None:
     if step.table.banned(command.worker):
         step.move(record, "ready")  # its place was taken from the line: it gets the same one
         return None
+    if not give(step, record, command.worker, command.lane, command.seq):
+        return step.stale("the values of its upstream tasks are too large", command.id)
+    return None
+
+
+def give(step: Step, record: Execution, worker: str, lane: int, seq: int) -> bool:
+    """Let a waiting execution be the worker's, as its lane's `seq`; false: nobody can have it, and it has failed."""
     if record.upstream and (size := _input_bytes(step, record)) > INPUT_LIMIT:
         reason = f"the values of its upstream tasks take {size:,} bytes; the limit is {INPUT_LIMIT:,}"
         step.move(record, "failed", **ended(State.FAILED, step.now, reason), error=reason)
-        return step.stale(reason, command.id)
+        return False
     step.move(
         record,
         "assigned",
         state=State.DISPATCHED,
-        attempt=command.attempt,
-        worker=command.worker,
-        lane=command.lane,
-        seq=command.seq,
+        attempt=record.attempt + 1,
+        worker=worker,
+        lane=lane,
+        seq=seq,
         dispatched_at=step.now,
         reason="",
     )
-    return None
+    return True
 
 
 def started(step: Step, command: c.Started) -> None:
@@ -133,6 +140,7 @@ def _take_back(step: Step, record: Execution) -> None:
     """A worker hands back what it has not started; it is not believed where it said before that it had (promise I2)."""
     if record.state == State.RUNNING:
         return lose(step, record, f"worker {record.worker} gave it back after its start")
+    step.take_back(record.worker)  # it has more than it wants
     step.move(record, "returned", **enter(record, step.now) | {"ready_at": record.ready_at})
     return None
 

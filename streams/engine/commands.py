@@ -110,6 +110,22 @@ class Assign(_Message, frozen=True, tag="as"):
     seq: int
 
 
+class Lend(_Message, frozen=True, tag="le"):
+    """DISPATCH: nobody waits in this pool, so SCHEDULE may make the worker's assignments `first` to `last` itself."""
+
+    worker: str
+    pool: str
+    lane: int
+    first: int
+    last: int
+
+
+class Recall(_Message, frozen=True, tag="rc"):
+    """DISPATCH: what is lent of this worker and not given away is to be voided."""
+
+    worker: str
+
+
 class Started(_Message, frozen=True, tag="st"):
     """A worker runs the code of an attempt, and it takes longer than a moment."""
 
@@ -194,7 +210,19 @@ Order = CreateTask | CreatePipeline | DeleteTask | Execute | ExecutePipeline | C
 """What callers want, and at which moment (`at`)."""
 
 TaskCommand = (
-    Order | Assign | Started | Finished | WorkerLost | Watch | Unwatch | UpstreamFinished | Tell | Wake | Sweep
+    Order
+    | Assign
+    | Lend
+    | Recall
+    | Started
+    | Finished
+    | WorkerLost
+    | Watch
+    | Unwatch
+    | UpstreamFinished
+    | Tell
+    | Wake
+    | Sweep
 )
 
 OF_EXECUTION = frozenset({Execute, Cancel, Retry, Finish, Assign, Started, Finished, UpstreamFinished, Tell, Wake})
@@ -240,6 +268,7 @@ class Beat(_Message, frozen=True, tag="be"):
     host: str = ""
     pid: int = 0
     at: int = 0
+    capacity: int = 0  # how many it wants to hold: slots and look-ahead
 
 
 class Credit(_Message, frozen=True, tag="cr"):
@@ -279,10 +308,11 @@ class Run(_Message, frozen=True, tag="ru"):
 
 
 class Void(_Message, frozen=True, tag="vo"):
-    """An assignment that came to nothing; counts as received."""
+    """Assignments that came to nothing, from `seq` to `last` (0: that one alone); they count as received."""
 
     worker: str
     seq: int
+    last: int = 0
 
 
 class Stop(_Message, frozen=True, tag="so"):

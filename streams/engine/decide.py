@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from streams.engine import attempt, create, execute, stop, upstream
+from streams.engine import attempt, create, execute, loan, stop, upstream
 from streams.engine import commands as c
 from streams.engine.events import Event
 from streams.engine.rejections import Rejection
@@ -20,6 +20,8 @@ _PROCESSORS: dict[type, Callable[[Step, Any], None]] = {
     c.ExecutePipeline: execute.execute_pipeline,
     c.Finish: attempt.finish,
     c.Finished: attempt.finished,
+    c.Lend: loan.lend,
+    c.Recall: loan.recall,
     c.Retry: execute.retry,
     c.Started: attempt.started,
     c.Sweep: stop.sweep,
@@ -42,6 +44,7 @@ def decide(
     """
     step = Step(table, partition, now, position)
     _PROCESSORS[type(command)](step, command)
-    if step.ended_some:
+    while step.ended_some or step.entered:
         upstream.tell_all(step)
+        loan.spend(step)
     return step.out

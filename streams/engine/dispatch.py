@@ -1,6 +1,7 @@
 """DISPATCH: who is next, and where. Strict order over a whole pool, bounded by what its workers accept.
 
-Its answers are proposals (`Assign`); SCHEDULE checks each one, so a repeated or stale proposal does no harm.
+Its answers are proposals (`Assign`); SCHEDULE checks each one, so a repeated or stale proposal does no harm. While
+nobody waits, and all executions live on one partition, it lends SCHEDULE what its workers accept: see loan.
 """
 
 import heapq
@@ -37,6 +38,7 @@ class WorkerRecord(Struct, array_like=True):
     host: str = ""
     pid: int = 0
     seen_at: int = 0  # the log's time of its last beat, or from when on a beat could be expected of it again
+    lent: bool = False  # SCHEDULE may have assignments of it that it has not made
 
     @property
     def free(self) -> int:
@@ -156,6 +158,9 @@ class Dispatcher:
             assigned = record.assigned if beat.draining else -1
             out.workers.append(c.Grant(beat.worker, record.lane, self._domain.lease, assigned))
         record.limit = max(beat.limit, 0)
+        if record.lent and (beat.draining or record.assigned - record.limit > beat.capacity):
+            record.lent = False
+            out.homes.setdefault(0, []).append(c.Recall(beat.worker))
         record.slots, record.held, record.running = beat.slots, beat.held, beat.running
         record.draining, record.seen_at = beat.draining, now
         record.version, record.host, record.pid = beat.version, beat.host, beat.pid
@@ -229,6 +234,17 @@ class Dispatcher:
                 heapq.heapreplace(room, (-record.free, record.worker))
             else:
                 heapq.heappop(room)
+        if self._domain.homes == 1:
+            self._lend(out, [worker for _, worker in room])
+
+    def _lend(self, out: Proposals, workers: list[str]) -> None:
+        """Nobody waits: let SCHEDULE give away what these accept."""
+        for worker in workers:
+            record = self.workers[worker]
+            loan = c.Lend(worker, record.pool, record.lane, record.assigned + 1, record.limit)
+            out.homes.setdefault(0, []).append(loan)
+            record.assigned, record.lent = record.limit, True
+            self._changed[worker] = record
 
 
 _HANDLERS: dict[type, Callable[[Dispatcher, Proposals, Any, int], None]] = {

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from streams.engine.records import Execution, Rule, TaskDef
+from streams.engine.records import Execution, Loan, Rule, TaskDef
 
 
 class _Event(Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -67,6 +67,18 @@ class WorkerBanned(_Event, frozen=True, tag="wb"):
     until: int = 0
 
 
+class Lent(_Event, frozen=True, tag="le"):
+    """What SCHEDULE has of a worker's assignments, now that some came or one was made."""
+
+    loan: Loan
+
+
+class TakenBack(_Event, frozen=True, tag="tb"):
+    """What was left of a loan is given to nobody."""
+
+    loan: Loan
+
+
 class Swept(_Event, frozen=True, tag="sw"):
     """Marks and bans have outlived their use; `keys` are the table's own."""
 
@@ -104,6 +116,8 @@ Event = (
     | Moved
     | Forgotten
     | WorkerBanned
+    | Lent
+    | TakenBack
     | Swept
     | ResultKept
     | WatchKept

@@ -93,6 +93,9 @@ def _follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> No
         if event.what not in e.UNRECORDED:
             out.events.append(event)
             _follow_move(out, view, partition, event)
+    elif isinstance(event, e.TakenBack):
+        loan = event.loan
+        out.lanes.setdefault(loan.lane, []).append(c.Void(loan.worker, loan.next, loan.last))
     elif isinstance(event, e.TaskCreated | e.PipelineCreated | e.TaskDeleted):
         out.events.append(event)
 
@@ -106,12 +109,18 @@ def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) 
     if what == "assigned":
         _dispatch(out, view, partition, record)
     elif record.state == State.WAITING:
-        if what != "late":
+        if what != "late" and not _given(view, record):
             out.ready.setdefault(record.pool, []).append(_ready(record))
     elif record.state in TERMINAL:
         _leave(out, record)
     elif record.state == State.RETRYING and record.lane >= 0:
         _stop(out, record)
+
+
+def _given(view: View, record: Execution) -> bool:
+    """Whether it was given away in the same step."""
+    now = view.execution(record.id)
+    return now is not None and now.attempt > record.attempt
 
 
 def _ready(record: Execution) -> c.Ready:

@@ -131,6 +131,21 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
     value: bytes = b""  # JSON of a success that is short; a longer one has a record of its own
 
 
+class Loan(Struct, frozen=True, array_like=True, gc=False):
+    """Assignments of a worker that SCHEDULE may make by itself: those from `next` to `last`, as its lane counts."""
+
+    worker: str
+    pool: str
+    lane: int
+    next: int
+    last: int
+
+    @property
+    def left(self) -> int:
+        """How many are left."""
+        return self.last + 1 - self.next
+
+
 class Mark(Struct, frozen=True, gc=False):
     """What stays of an execution that was forgotten: how it ended, and until when that is known (milliseconds)."""
 

@@ -19,7 +19,7 @@ from streams.engine.commands import (
     Wake,
     WorkerLost,
 )
-from streams.engine.events import Event, Moved, WatchEnded
+from streams.engine.events import Event, Moved, TakenBack, WatchEnded
 from streams.engine.records import TERMINAL, Execution, State
 from streams.engine.rejections import Rejection
 from streams.engine.timers import wake_time
@@ -58,7 +58,7 @@ def position_of(offset: int) -> int:
 class Step:
     """Collects events and rejections; `now` is the log's time of the command, in epoch milliseconds."""
 
-    __slots__ = ("_arrival", "_begun_at", "_ended", "_sent", "now", "out", "partition", "table")
+    __slots__ = ("_arrival", "_begun_at", "_ended", "_sent", "entered", "now", "out", "partition", "table")
 
     def __init__(self, table: Table, partition: Partition, now: int, position: int = 0) -> None:
         self._arrival = position
@@ -69,6 +69,8 @@ class Step:
         self._begun_at = table.weight()
         self._sent = 0
         self._ended: deque[bytes] | None = None
+        self.entered: list[bytes] = []
+        """Who may run since this step, where some of its pool's room is lent."""
 
     def emit(self, event: Event) -> None:
         """Let something have happened."""
@@ -96,6 +98,12 @@ class Step:
         """Send a command to its home, of so many bytes that others gave it."""
         self._sent += weight
         self.out.append(command)
+
+    def take_back(self, worker: str) -> None:
+        """Void what is left of a worker's loan."""
+        loan = self.table.loan(worker)
+        if loan and loan.left:
+            self.emit(TakenBack(loan))
 
     @property
     def full(self) -> bool:
@@ -145,6 +153,8 @@ class Step:
         if entered:
             self._arrival += 1
             force_setattr(record, "arrival", self._arrival)
+            if self.table.lender(record.pool):
+                self.entered.append(record.id)
         return record
 
     def _end(self, record: Execution) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from streams.engine.records import Execution, Mark, TaskDef
+from streams.engine.records import Execution, Loan, Mark, TaskDef
 
 Watchers = tuple[tuple[bytes, bytes], ...]
 """Pairs of a waiting execution and the id by which it knows the one it waits for."""
@@ -25,6 +25,15 @@ class View(Protocol):
 
     def banned(self, worker: str) -> bool:
         """Whether the worker's lease has run out here."""
+
+    def loan(self, worker: str) -> Loan | None:
+        """What of a worker's assignments is lent, or was last; none: nothing ever, or the worker is gone."""
+
+    def lender(self, pool: str) -> Loan | None:
+        """Of the workers in a pool the one of whom most is lent; none: nothing is left."""
+
+    def waiting(self, pool: str) -> int:
+        """How many executions stand in a pool's line."""
 
     def held_by(self, worker: str) -> list[bytes]:
         """The executions that a worker has, in the order of their ids."""
@@ -90,5 +99,8 @@ class Table(View, Protocol):
     def put_pipeline(self, pipeline: str, tasks: tuple[str, ...]) -> None:
         """Store a pipeline."""
 
+    def put_loan(self, loan: Loan) -> None:
+        """Store what is lent of a worker."""
+
     def ban(self, worker: str, until: int) -> None:
-        """Remember a worker whose lease ran out."""
+        """Remember a worker whose lease ran out; nothing is lent of it any more."""

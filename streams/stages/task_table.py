@@ -12,6 +12,9 @@
 | t + task id | a definition |
 | l + pipeline id | a pipeline's task ids |
 | g + worker | its lease ran out; until when that is remembered (8) |
+| c + worker | the assignments of it that are lent, or were last |
+| n | the executions in line are counted |
+| n + pool | how many (8) |
 | m | the loop's own: how far a message is done that takes more than one commit |
 | D + time (8) + execution id | derived: the timer |
 | W + worker, 0, execution id | derived: what a worker has |
@@ -22,10 +25,11 @@ from collections import OrderedDict
 
 import msgspec
 
-from streams.engine.records import ON_WORKER, TERMINAL, Execution, Mark, State, TaskDef
+from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, State, TaskDef
 from streams.engine.view import Watchers
 from streams.engine.weight import weigh
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
+from streams.stages.loans import Loans
 from streams.stages.overlay import Overlay
 from streams.stages.watches import Watches
 from streams.state.partition import Change, Changes, Derive, Partition
@@ -105,6 +109,7 @@ class TaskTable:
         self._far: dict[bytes, tuple[bytes, bytes]] = {}  # of others that may be given out before the next save
         self._watches = Watches(partition, self._overlay)
         self._ends = Ends(self._overlay)
+        self._loans = Loans(self._overlay)
         self._bans: dict[str, bool] = {}
         self._tasks: dict[str, TaskDef | None] = {}
         self._rung = b"D"  # every timer before this key has rung
@@ -165,6 +170,18 @@ class TaskTable:
                 self._bans.clear()
             self._bans[worker] = self._overlay.get(b"g" + worker.encode()) is not None
         return self._bans[worker]
+
+    def loan(self, worker: str) -> Loan | None:
+        """See View."""
+        return self._loans.of(worker)
+
+    def lender(self, pool: str) -> Loan | None:
+        """See View."""
+        return self._loans.most(pool)
+
+    def waiting(self, pool: str) -> int:
+        """See View."""
+        return self._loans.waiting(pool)
 
     def held_by(self, worker: str) -> list[bytes]:
         """See View."""
@@ -238,6 +255,7 @@ class TaskTable:
         which = new.id
         self._cache[which] = self._dirty[which] = new
         self._dirty_weight += weigh(new)
+        self._loans.moved(old, new)
         if (old.wake_at if old else 0) != new.wake_at:
             self._move_key(timer_key(old) if old else None, timer_key(new))
         if new.wake_at:
@@ -309,8 +327,13 @@ class TaskTable:
         """See Table."""
         self._overlay.put(b"l" + pipeline.encode(), _encode(tasks))
 
+    def put_loan(self, loan: Loan) -> None:
+        """See Table."""
+        self._loans.put(loan)
+
     def ban(self, worker: str, until: int) -> None:
         """See Table."""
+        self._loans.end(worker)
         self._bans[worker] = True
         self._ends.put(b"g" + worker.encode(), until)
 
@@ -320,6 +343,7 @@ class TaskTable:
         """What has changed since the last save, for one commit."""
         for execution, record in self._dirty.items():
             self._overlay.put(b"x" + execution, _encode(record))
+        self._loans.save()
         return self._overlay.changes()
 
     def weight(self) -> int:

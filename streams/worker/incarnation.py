@@ -127,7 +127,7 @@ class Incarnation:
                 self._runner.take(message.job)
         elif message.worker == self.name:
             if isinstance(message, Void):
-                self._runner.void(message.seq)
+                self._runner.void(message.seq, max(message.last, message.seq))
             elif isinstance(message, Stop):
                 self._runner.stop((message.id, message.attempt))
 
@@ -168,6 +168,7 @@ class Incarnation:
             host=socket.gethostname(),
             pid=os.getpid(),
             at=now_ms(),
+            capacity=self._runner.capacity() if granted else 0,
         )
 
     async def _say(self, command: ReadyCommand) -> None:

@@ -103,9 +103,10 @@ class Runner:
         else:
             self._line.push(job)
 
-    def void(self, seq: int) -> None:
-        """Count an assignment that came to nothing."""
-        self.credits.seen.add(seq)
+    def void(self, first: int, last: int) -> None:
+        """Count assignments that came to nothing."""
+        for seq in range(first, last + 1):
+            self.credits.seen.add(seq)
 
     def stop(self, key: Key) -> None:
         """Forget or kill an attempt."""

@@ -3,7 +3,7 @@
 from streams.engine import commands as c
 from streams.engine import events as e
 from streams.engine.dispatch import WorkerRecord
-from streams.engine.records import Execution, Job, RetryPolicy, Rule, State, TaskDef
+from streams.engine.records import Execution, Job, Loan, RetryPolicy, Rule, State, TaskDef
 
 ID, OTHER = bytes(range(16)), bytes(range(16, 32))
 T = 1_700_000_000_000
@@ -92,11 +92,15 @@ JOB = Job(
     queue="night",
     submitted_at=T,
 )
+LOAN = Loan("w-1", "gpu", 3, 12, 20)
 SAMPLES = (
     TASK,
     EXECUTION,
     JOB,
-    WorkerRecord("w-1", "gpu", 3, 8, 20, 11, 5, 4, draining=True, version="0.1", host="h", pid=42, seen_at=T),
+    LOAN,
+    WorkerRecord(
+        "w-1", "gpu", 3, 8, 20, 11, 5, 4, draining=True, version="0.1", host="h", pid=42, seen_at=T, lent=True
+    ),
     c.CreateTask(TASK, T, (0, 7)),
     c.CreatePipeline("etl", (TASK,), T, "all of it", (0, 7)),
     c.DeleteTask("etl.load", T, (0, 7)),
@@ -106,6 +110,8 @@ SAMPLES = (
     c.Retry(ID, T, "'t' in run 'r'", (0, 7)),
     c.Finish(ID, T, "failed", b"3", "no", 2, "'t' in run 'r'", (0, 7)),
     c.Assign(ID, 2, "w-1", 3, 11),
+    c.Lend("w-1", "gpu", 3, 12, 20),
+    c.Recall("w-1"),
     c.Started(ID, 2, "w-1", T),
     c.Finished(ID, 2, "w-1", "succeeded", T, T + 1, b"4", "an error", cut=True),
     c.WorkerLost("w-1", T),
@@ -117,12 +123,12 @@ SAMPLES = (
     c.Sweep(T),
     c.Ready("gpu", ID, 2, 7, T + 7, T + 2, 5),
     c.Withdraw("gpu", ID, 7, T + 7, T + 2, 5),
-    c.Beat("w-1", "gpu", 8, 20, 5, 4, draining=True, version="0.1", host="h", pid=42, at=T),
+    c.Beat("w-1", "gpu", 8, 20, 5, 4, draining=True, version="0.1", host="h", pid=42, at=T, capacity=9),
     c.Credit("w-1", "gpu", 21),
     c.Goodbye("w-1", "gpu"),
     c.Silent("w-1", T),
     c.Run(JOB),
-    c.Void("w-1", 12),
+    c.Void("w-1", 12, 14),
     c.Stop("w-1", ID, 2),
     c.Grant("w-1", 3, 5_000, 11),
     c.Dismiss("w-1", "silent"),
@@ -132,6 +138,8 @@ SAMPLES = (
     e.Moved("created", T, EXECUTION, b"6", cut=True, payload=b"7", task_def=TASK, call=b"8", lost=True),
     e.Forgotten(ID, T, T + 1),
     e.WorkerBanned("w-1", T, T + 1),
+    e.Lent(LOAN),
+    e.TakenBack(LOAN),
     e.ResultKept(ID, OTHER, b"9"),
     e.WatchKept(ID, OTHER, ID),
     e.WatchEnded(ID, OTHER),

@@ -102,7 +102,7 @@ class Worker:
                     self._known.add(key)
                     self.held[key] = job
             case c.Void(worker=self.name):
-                self._seen.add(order.seq)
+                self._seen.update(range(order.seq, max(order.last, order.seq) + 1))
             case c.Stop(worker=self.name):
                 self._known.add((order.id, order.attempt))
                 self.held.pop((order.id, order.attempt), None)
