@@ -8,7 +8,7 @@ times are epoch milliseconds of one clock.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streams.engine.commands import Assign, ReadyCommand
+from streams.engine.commands import Assign, Lend, ReadyCommand
 
 TERMINAL = frozenset({"succeeded", "failed", "lost", "cancelled", "skipped", "upstream_failed"})
 
@@ -60,6 +60,7 @@ class Step(NamedTuple):
     worker: str = ""
     failures: int = 0
     losses: int = 0
+    seq: int = 0  # which of its worker's assignments it was last
 
 
 class Row(NamedTuple):
@@ -107,7 +108,7 @@ class History:
     deliveries: list[Delivery] | None = None
     letters: list[Letter] | None = None
     ready: list[list[ReadyCommand]] | None = None  # the messages of one partition of headrace.ready
-    assigned: list[Assign] | None = None  # what its dispatcher proposed, repetitions included
+    assigned: list[Assign | Lend] | None = None  # what its dispatcher proposed and lent, repetitions included
     copies: list[Copy] | None = None
     troubles: list[str] = field(default_factory=list)  # processes that ended by an error of ours
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from sinks.notify.addresses import shown
 from tests.history.facts import TERMINAL, History, Step, Violation, Witnessed
-from tests.history.order import strict_order
+from tests.history.order import strict_loans, strict_order
 from tests.history.rules import may_run
 
 LOSSES = 10
@@ -72,7 +72,9 @@ def starts_after_its_upstream(h: History) -> Iterator[Violation]:
 
 def the_critical_first(h: History) -> Iterator[Violation]:
     """I5: nothing of a higher priority waits while a lower one is given away (see order)."""
-    return strict_order(h.ready or [], h.assigned or [])
+    yield from strict_order(h.ready or [], h.assigned or [])
+    if h.steps is not None:
+        yield from strict_loans(h.steps, h.assigned or [], {e: task.priority for e, task in h.tasks.items()})
 
 
 def tables_replay(h: History) -> Iterator[Violation]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pipelines.ids import to_text
-from streams.engine.commands import Assign, ReadyCommand
+from streams.engine.commands import Assign, Lend, ReadyCommand
 from streams.engine.events import Moved, Refused
 from streams.envelope import ready_commands, recorded_events, task_commands
 from tests.history.facts import Letter, Step
@@ -13,12 +13,15 @@ from tests.history.facts import Letter, Step
 
 def steps_of(messages: Iterable[bytes]) -> list[Step]:
     """The steps in messages of headrace.events."""
-    return [_step(event) for message in messages for event in recorded_events(message) if isinstance(event, Moved)]
+    return [step_of(event) for message in messages for event in recorded_events(message) if isinstance(event, Moved)]
 
 
-def _step(moved: Moved) -> Step:
+def step_of(moved: Moved) -> Step:
+    """An event of an execution as a step."""
     e = moved.execution
-    return Step(to_text(e.id), e.version, moved.what, e.state, e.attempt, moved.at, e.worker, e.failures, e.losses)
+    return Step(
+        to_text(e.id), e.version, moved.what, e.state, e.attempt, moved.at, e.worker, e.failures, e.losses, e.seq
+    )
 
 
 def letters_of(messages: Iterable[bytes]) -> list[Letter]:
@@ -39,12 +42,12 @@ def _readable(message: bytes) -> list[ReadyCommand] | None:
         return None
 
 
-def assigned_of(messages: Iterable[bytes]) -> list[Assign]:
-    """What DISPATCH proposed, in messages of headrace.tasks."""
-    found = []
+def assigned_of(messages: Iterable[bytes]) -> list[Assign | Lend]:
+    """What DISPATCH proposed and lent, in messages of headrace.tasks."""
+    found: list[Assign | Lend] = []
     for message in messages:
         try:
-            found += [command for command in task_commands(message) if isinstance(command, Assign)]
+            found += [command for command in task_commands(message) if isinstance(command, Assign | Lend)]
         except msgspec.MsgspecError:
             continue
     return found

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from simulated.cluster import HOMES, POOLS, Cluster
+from simulated.cluster import POOLS, Cluster
 from simulated.states_page import documented
 from simulated.worker import Worker
 
@@ -64,10 +64,12 @@ SUBMISSIONS = st.lists(st.tuples(tasks(), st.sampled_from(RUNS)), min_size=1, ma
 class Lives(RuleBasedStateMachine):
     """Submissions, workers, faults and time in any order; then faults stop, and everything must end."""
 
+    homes = 2
+
     def __init__(self) -> None:
         super().__init__()
         self.repeated = False
-        self.cluster = Cluster()
+        self.cluster = Cluster(self.homes)
 
     @initialize(some=SUBMISSIONS, slots=st.integers(1, 3))
     def begin(self, some: list[tuple[TaskDef, str]], slots: int) -> None:
@@ -152,14 +154,14 @@ class Lives(RuleBasedStateMachine):
                 self.cluster.check_stale(c.Assign(record.id, record.attempt - behind, worker, 0, 0))
             self.cluster.check_stale(c.Started(record.id, record.attempt - 1, record.worker, now))
 
-    @rule(home=st.integers(0, HOMES - 1), limit=st.integers(1, 3))
+    @rule(home=st.integers(0, 1), limit=st.integers(1, 3))
     def step(self, home: int, limit: int) -> None:
         """Only one partition goes on."""
-        self.cluster.homes[home].batch(limit)
+        self.cluster.homes[home % self.homes].batch(limit)
         self.cluster.step_ready()
 
     @rule(
-        which=st.integers(0, HOMES),
+        which=st.integers(0, 2),
         die_at=st.sampled_from(("sending", "committing", "sending late")),
         limit=st.integers(1, 3),
     )
@@ -171,12 +173,13 @@ class Lives(RuleBasedStateMachine):
             while cluster.step_ready():
                 pass
             limit = 1_000
-        node = [*cluster.homes, cluster.ready][which]
+        node = [*cluster.homes, cluster.ready][which % (self.homes + 1)]
         node.crash(1 if node is cluster.ready else limit, die_at)
 
-    @rule(data=st.data(), home=st.integers(0, HOMES - 1))
+    @rule(data=st.data(), home=st.integers(0, 1))
     def repeat(self, data: st.DataObject, home: int) -> None:
         """A message comes once more, late; what people say is said once, though."""
+        home %= self.homes
         log = self.cluster.logs.messages[self.cluster.topics.tasks, home]
         if log:
             offset = data.draw(st.integers(0, len(log) - 1))
@@ -210,6 +213,7 @@ class Lives(RuleBasedStateMachine):
         """I1, I3, I6 and I10: once faults stop and all that is due has rung, everything has ended."""
         self._heal()
         self.cluster.check_replays()
+        self.cluster.check_loans()
         assert self.cluster.history.transitions <= documented(), "each step stands in docs/states.md"
         assert not self.cluster.open(), "I1, I10: every execution ends"
         self._forget()
@@ -265,7 +269,7 @@ class Lives(RuleBasedStateMachine):
     def _forget(self) -> None:
         """What ended long ago leaves nothing but a mark and what is defined, and after days no mark and no ban."""
         cluster = self.cluster
-        for milliseconds, kept in ((3_700_000, b"tlgdE"), (8 * 86_400_000, b"tl")):
+        for milliseconds, kept in ((3_700_000, b"tlgdEcn"), (8 * 86_400_000, b"tlcn")):
             for _ in range(3):
                 cluster.pass_time(milliseconds)
                 cluster.pump()
@@ -276,7 +280,13 @@ class Lives(RuleBasedStateMachine):
                 assert left <= {bytes((b,)) for b in kept} | late, "what has ended leaves the tables"
 
 
-TestLives = Lives.TestCase
-TestLives.settings = settings(
+class LivesOfOne(Lives):
+    """The same where all executions live on one partition, to which DISPATCH lends."""
+
+    homes = 1
+
+
+TestLives, TestLivesOfOne = Lives.TestCase, LivesOfOne.TestCase
+TestLives.settings = TestLivesOfOne.settings = settings(
     max_examples=120, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

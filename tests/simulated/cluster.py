@@ -1,17 +1,18 @@
-"""A cluster of two partitions of SCHEDULE and one of DISPATCH, with workers, over logs in memory."""
+"""A cluster of one or two partitions of SCHEDULE and one of DISPATCH, with workers, over logs in memory."""
 
 from collections.abc import Iterator
 from itertools import count
 
-from pipelines.ids import home_of, home_of_task
+from pipelines.ids import home_of, home_of_task, to_text
 from simulated.history import History
 from simulated.node import Logs, Node, content, stage
 from simulated.worker import Worker
 from streams.engine import commands as c
 from streams.engine.dispatch import Dispatcher
+from streams.engine.events import Moved
 from streams.engine.line import priority_of
 from streams.engine.records import TERMINAL, Execution, Job, State
-from streams.envelope import pack, task_commands
+from streams.envelope import pack, recorded_events, task_commands
 from streams.settings import Settings
 from streams.stages.dispatch import Dispatch
 from streams.stages.incoming import Incoming, Send
@@ -19,8 +20,9 @@ from streams.stages.schedule import Schedule
 from streams.stages.task_table import TaskTable, derive
 from streams.state.memory import MemoryPartition
 from streams.topics import Topics
+from tests.history.order import strict_loans
+from tests.history.read import step_of
 
-HOMES = 2
 POOLS = ("default", "gpu")
 DERIVED = (b"D", b"W", b"E")
 
@@ -28,15 +30,16 @@ DERIVED = (b"D", b"W", b"E")
 class Cluster:
     """Everything of it moves only when it is told to."""
 
-    def __init__(self, keep_finished: float = 3600.0) -> None:
+    def __init__(self, homes: int, keep_finished: float = 3600.0) -> None:
+        self.count = homes
         self.settings = Settings(
-            task_partitions=HOMES, ready_partitions=1, event_partitions=1, lanes=6, lease=5, keep_finished=keep_finished
+            task_partitions=homes, ready_partitions=1, event_partitions=1, lanes=6, lease=5, keep_finished=keep_finished
         )
         self.topics = Topics.under(self.settings.namespace)
         self.logs = Logs()
         self.homes = [
             Node(self.logs, stage("schedule", self.topics.tasks, lambda p: Schedule(p, self.settings)), number)
-            for number in range(HOMES)
+            for number in range(homes)
         ]
         self.ready = Node(self.logs, stage("dispatch", self.topics.ready, lambda p: Dispatch(p, self.settings)), 0)
         self.history = History(self.logs, self.topics.events)
@@ -52,11 +55,11 @@ class Cluster:
 
     def about(self, command: c.Execute | c.Cancel | c.Retry | c.Finish | c.Started | c.Finished) -> None:
         """Write a command about an execution."""
-        self.command(command, home_of(command.id, HOMES))
+        self.command(command, home_of(command.id, self.count))
 
     def about_task(self, command: c.CreateTask | c.CreatePipeline | c.ExecutePipeline, name: str) -> None:
         """Write a command about a task or a pipeline."""
-        self.command(command, home_of_task(name, HOMES))
+        self.command(command, home_of_task(name, self.count))
 
     def repeat(self, home: int, offset: int) -> None:
         """Let a message arrive once more, late."""
@@ -110,13 +113,13 @@ class Cluster:
         """I9: a command of an attempt that does not count changes nothing."""
         self.pump()
         before = self.record(command.id)
-        self.command(command, home_of(command.id, HOMES))
-        self.homes[home_of(command.id, HOMES)].batch()
+        self.command(command, home_of(command.id, self.count))
+        self.homes[home_of(command.id, self.count)].batch()
         assert self.record(command.id) == before, "I9: a stale attempt changes nothing"
 
     def step_ready(self) -> bool:
         """DISPATCH takes one message, so that what it proposes can be held against what still waits."""
-        sent = {home: len(self._tasks(home)) for home in range(HOMES)}
+        sent = {home: len(self._tasks(home)) for home in range(self.count)}
         moved = self.ready.batch(1)
         self._check_order([m for home, start in sent.items() for m in self._assigned(home, start)])
         return moved
@@ -148,7 +151,7 @@ class Cluster:
 
     def record(self, execution: bytes) -> Execution | None:
         """An execution in the tables."""
-        return TaskTable(self.homes[home_of(execution, HOMES)].warm).execution(execution)
+        return TaskTable(self.homes[home_of(execution, self.count)].warm).execution(execution)
 
     def open(self) -> list[Execution]:
         """What has not ended."""
@@ -162,20 +165,30 @@ class Cluster:
             replayed = {k: v for k, v in replay(home.warm).items() if k[:1] in DERIVED}
             assert replayed == {k: v for k, v in content(home.warm) if k[:1] in DERIVED}
 
+    def check_loans(self) -> None:
+        """I5: what is given away of a loan is given while nobody more critical waits, and nothing is given twice."""
+        assigned = [m for home in range(self.count) for m in self._assigned(home, 0)]
+        log = [message.value for message in self.logs.messages[self.topics.events, 0]]
+        moves = [event for value in log for event in recorded_events(value) if isinstance(event, Moved)]
+        for pool in POOLS:
+            those = [move for move in moves if move.execution.pool == pool]
+            priorities = {to_text(move.execution.id): move.execution.priority for move in those}
+            assert not list(strict_loans([step_of(move) for move in those], assigned, priorities))
+
     def _tasks(self, home: int) -> list[Incoming]:
         return self.logs.messages[self.topics.tasks, home]
 
-    def _assigned(self, home: int, start: int) -> Iterator[c.Assign]:
+    def _assigned(self, home: int, start: int) -> Iterator[c.Assign | c.Lend]:
         for message in self._tasks(home)[start:]:
-            yield from (command for command in task_commands(message.value) if isinstance(command, c.Assign))
+            yield from (k for k in task_commands(message.value) if isinstance(k, c.Assign | c.Lend))
 
-    def _check_order(self, assigned: list[c.Assign]) -> None:
+    def _check_order(self, assigned: list[c.Assign | c.Lend]) -> None:
         """I5: who was given away is at least as critical as everyone who still waits in the pool; and credits hold."""
         logic = self.ready.logic
         assert isinstance(logic, Dispatch)
         dispatcher: Dispatcher = logic._dispatcher
         for proposal in assigned:
-            record = self.record(proposal.id)
+            record = self.record(proposal.id) if isinstance(proposal, c.Assign) else None
             worker = dispatcher.workers[proposal.worker]
             assert worker.assigned <= self._hired[proposal.worker].limit, "no credit is passed"
             if record:

@@ -113,7 +113,7 @@ def history_of(world: World) -> History:
     def values(topic: str, partition: int = 0) -> list[bytes]:
         return [record.value or b"" for record in world.broker.logs[TopicPartition(topic, partition)]]
 
-    topics = world.topics
+    topics, homes = world.topics, range(world.settings.task_partitions)
     return History(
         asked=world.asked,
         tasks=world.people.tasks,
@@ -123,7 +123,7 @@ def history_of(world: World) -> History:
         deliveries=world.targets.told,
         letters=read.letters_of(values(topics.dead_letters)),
         ready=read.line_of(values(topics.ready)),
-        assigned=read.assigned_of(v for home in range(SETTINGS.task_partitions) for v in values(topics.tasks, home)),
+        assigned=read.assigned_of(value for home in homes for value in values(topics.tasks, home)),
         copies=list(_copies(world)),
         troubles=world.troubles,
     )
@@ -131,13 +131,15 @@ def history_of(world: World) -> History:
 
 def _copies(world: World) -> Iterator[Copy]:
     """Each table as its owner has it, against its input up to there made anew, and against its changelog."""
-    by_changelog = {changelog(SETTINGS, plan): plan for plan in plans(SETTINGS)}
+    by_changelog = {changelog(SETTINGS, plan): plan for plan in plans(world.settings)}
     for scheduler in world.present():
         for tp, partition in scheduler.owned.items():
             plan, live = by_changelog[tp.topic], dict(content(partition))
             log = world.broker.logs[TopicPartition(plan.source, tp.partition)][: partition.marker + 1]
             yield Copy(
-                f"{plan.table}-{tp.partition} and its input", live, replay.from_input(plan, SETTINGS, tp.partition, log)
+                f"{plan.table}-{tp.partition} and its input",
+                live,
+                replay.from_input(plan, world.settings, tp.partition, log),
             )
             folded = replay.from_changelog(plan, world.broker.logs[tp][: partition._store.position.offset + 1])
             yield Copy(f"{plan.table}-{tp.partition} and its changelog", live, folded)

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from sinks.notify.progress import Line as Progress
 from sinks.record.batch import Batch
 from sinks.record.columns import Source
-from streams.engine import attempt, decide, execute, trigger
+from streams.engine import attempt, decide, execute, loan, trigger
 from streams.engine import commands as c
 from streams.engine.dispatch import Dispatcher
-from streams.engine.events import Moved
+from streams.engine.events import Moved, Swept
 from streams.engine.line import place_of
 from streams.engine.place import enter
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, State
@@ -22,6 +22,7 @@ from streams.engine.step import Step
 from streams.stages.incoming import Incoming, Send
 from streams.stages.loop import Loop
 from streams.stages.schedule import Schedule
+from streams.stages.task_table import TaskTable
 from streams.state.partition import Changes, Derive
 from streams.state.replay import apply_records
 from streams.state.store import MARKER, Position, Store
@@ -31,7 +32,7 @@ from tests.simulated.virtual.broker import Broker, Record
 from tests.simulated.virtual.sinks import House, TableRow
 
 batch, keep, letter, fenced_producer = Loop._batch, House.keep, Loop._letter, kafka.fenced_producer
-tables = Batch.tables
+tables, spend = Batch.tables, loan.spend
 
 
 class Bug(NamedTuple):
@@ -104,6 +105,18 @@ def lowest_first(who: c.Ready | c.Withdraw) -> bytes:
     return place_of(replace(who, priority=9 - who.priority))
 
 
+def lend_anyway(step: Step, command: c.Lend) -> None:
+    """A loan is accepted whoever waits."""
+    with patch.object(TaskTable, "waiting", lambda *_: 0):
+        loan.lend(step, command)
+
+
+def spend_twice(step: Step) -> None:
+    """What was given away of a loan is still there."""
+    with patch.object(loan, "Lent", lambda _loan: Swept((), step.now)):
+        spend(step)
+
+
 def nobody_silent(_self: Dispatcher, _now: int) -> list[c.Silent]:
     """Whoever is gone is waited for."""
     return []
@@ -173,6 +186,8 @@ BUGS: dict[str, Bug] = {
     "lost tail": Bug(lambda: patch("streams.state.room.apply_records", lose_tail), frozenset({"I1", "I6", "I10"})),
     "unfenced writer": Bug(_unfenced, frozenset({"I6", "I9"})),
     "swapped priority": Bug(lambda: patch("streams.engine.dispatch.place_of", lowest_first), frozenset({"I5"})),
+    "loan past the line": _processing(c.Lend, lend_anyway, "I5"),
+    "loan spent twice": _instead(loan, "spend", spend_twice, "I5"),
     "forgotten lease": _instead(Dispatcher, "silent", nobody_silent, "I10"),
     "repeated row": _instead(House, "keep", keep_all, "I7"),
     "forgotten row": _instead(Batch, "tables", forget_row, "I7"),
