@@ -7,6 +7,7 @@ from streams.state.memory import MemoryPartition
 
 LEASE = 5_000
 DOMAIN = Domain(number=0, count=1, homes=2, lanes=3, lease=LEASE)
+ALONE = Domain(number=0, count=1, homes=1, lanes=3, lease=LEASE)
 
 
 class Desk:
@@ -58,6 +59,11 @@ def beat(worker: str, limit: int, pool: str = "p", **fields: object) -> c.Beat:
 def assigned(out: Proposals) -> list[c.Assign]:
     """The proposals of a message, in the order of each home."""
     return [a for home in sorted(out.homes) for a in out.homes[home] if isinstance(a, c.Assign)]
+
+
+def lent(out: Proposals) -> list[c.TaskCommand]:
+    """What a message lends and calls back."""
+    return [k for home in sorted(out.homes) for k in out.homes[home] if isinstance(k, c.Lend | c.Recall)]
 
 
 def test_a_worker_is_leased_a_lane_that_nobody_has() -> None:
@@ -222,3 +228,54 @@ def test_a_pool_that_nobody_uses_any_more_leaves_nothing() -> None:
         c.Withdraw("p", waiting.id, waiting.priority, waiting.deadline, waiting.ready_at, waiting.arrival),
     )
     assert (desk.dispatcher.pools(), desk.kept()) == (set(), [])
+
+
+def test_what_workers_accept_is_lent_while_nobody_waits() -> None:
+    """To the one partition that all executions live on; it counts as assigned."""
+    desk = Desk(ALONE)
+    desk.hire("a")
+    assert lent(desk.take(c.Credit("a", "p", 3))) == [c.Lend("a", "p", 0, 1, 3)]
+    assert assigned(desk.take(desk.ready())) == []
+    out = desk.take(c.Credit("a", "p", 5))
+    assert [a.seq for a in assigned(out)] == [4]
+    assert lent(out) == [c.Lend("a", "p", 0, 5, 5)]
+    desk.restart()
+    assert lent(desk.take(c.Credit("a", "p", 5))) == []
+
+
+def test_i5_nothing_is_lent_while_somebody_waits() -> None:
+    """Who waits comes first."""
+    desk = Desk(ALONE)
+    desk.hire("a")
+    desk.take(desk.ready(), desk.ready())
+    out = desk.take(c.Credit("a", "p", 1))
+    assert (len(assigned(out)), lent(out)) == (1, [])
+
+
+def test_with_several_partitions_nothing_is_lent() -> None:
+    """None of them knows who waits on the others."""
+    desk = Desk()
+    desk.hire("a")
+    assert lent(desk.take(c.Credit("a", "p", 3))) == []
+
+
+def test_what_is_lent_of_a_worker_that_leaves_is_called_back() -> None:
+    """Its grant says how many assignments were made in all: those that are lent come to nothing, and count."""
+    desk = Desk(ALONE)
+    desk.hire("a")
+    desk.take(c.Credit("a", "p", 3))
+    out = desk.take(beat("a", 0, draining=True))
+    assert lent(out) == [c.Recall("a")]
+    assert out.workers == [c.Grant("a", 0, LEASE, 3)]
+    assert lent(desk.take(beat("a", 0, draining=True))) == []
+
+
+def test_what_a_worker_wants_no_more_is_called_back() -> None:
+    """It accepted much while its tasks were quick; a little too much is no matter."""
+    desk = Desk(ALONE)
+    desk.hire("a")
+    desk.take(c.Credit("a", "p", 100))
+    assert lent(desk.take(beat("a", 70, capacity=30))) == []
+    assert lent(desk.take(beat("a", 69, capacity=30))) == [c.Recall("a")]
+    assert lent(desk.take(beat("a", 100, capacity=30))) == []
+    assert lent(desk.take(beat("a", 101, capacity=30))) == [c.Lend("a", "p", 0, 101, 101)]

@@ -69,15 +69,15 @@ async def test_credits_are_the_capacity_again_after_everything(make_desk: Any) -
         desk.write(SOURCE)
         await desk.start()
         assert desk.limit == 3
-        void = desk.function("note", "void")
-        await desk.send(c.Void(desk.worker, void.seq), c.Void(desk.worker, void.seq))
+        voids = [desk.function("note", "void") for _ in range(3)]
+        await desk.send(c.Void(desk.worker, voids[0].seq), c.Void(desk.worker, voids[0].seq, voids[2].seq))
         running = [desk.function("nap", 60), desk.function("nap", 60)]
         await desk.run(*running)
-        await desk.until(lambda: desk.limit == 4)
+        await desk.until(lambda: desk.limit == 6)
         await desk.halt(running[0])
-        await desk.until(lambda: desk.limit == 5)
+        await desk.until(lambda: desk.limit == 7)
         await desk.until(lambda: desk.beats[-1].held == desk.beats[-1].running == 1)
-        assert desk.limit == 5
+        assert desk.limit == 7
 
 
 async def test_the_look_ahead_grows_with_short_tasks(make_desk: Any) -> None:

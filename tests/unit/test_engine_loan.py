@@ -1,0 +1,182 @@
+"""Loans: what SCHEDULE gives away by itself while nobody waits, and what becomes of the rest."""
+
+import pytest
+from simulated.house import House, moves, refusals
+
+from pipelines.ids import execution_id
+from streams.engine import commands as c
+from streams.engine.attempt import INPUT_LIMIT
+from streams.engine.follow import Outbox
+from streams.engine.records import Job, State, TaskDef
+
+
+def lent(house: House, first: int = 1, last: int = 2, worker: str = "w", lane: int = 3) -> Outbox:
+    """DISPATCH lends some of a worker's assignments."""
+    return house.hear(c.Lend(worker, "default", lane, first, last))
+
+
+def execute(task: str = "t", **fields: object) -> c.Execute:
+    """A task and its execution in one."""
+    return c.Execute(execution_id(task, "r"), task, "r", 1, task_def=TaskDef(task, "python", b"{}", **fields))
+
+
+def jobs(out: Outbox) -> list[Job]:
+    """What workers get at once."""
+    return [message.job for lane in out.lanes.values() for message in lane if isinstance(message, c.Run)]
+
+
+@pytest.fixture(params=[False, True], ids=["as it goes", "restarted"])
+def house(request: pytest.FixtureRequest) -> House:
+    """One partition; the second time it forgets what is not in its table before each command."""
+    made = House()
+    if request.param:
+        hear = made.hear
+
+        def restarted(command: c.TaskCommand) -> Outbox:
+            made.restart()
+            return hear(command)
+
+        made.hear = restarted  # type: ignore[method-assign]  # the same, and a restart before
+    return made
+
+
+def test_who_may_run_goes_to_the_worker_at_once(house: House) -> None:
+    """It never stands in line, and history shows its two steps as ever."""
+    lent(house)
+    out = house.hear(execute())
+    assert [(job.worker, job.seq, job.attempt) for job in jobs(out)] == [("w", 1, 1)]
+    assert out.lanes.keys() == {3}
+    assert out.ready == {}
+    assert [event.what for event in out.events] == ["created", "assigned"]
+    assert house.state(execution_id("t", "r")) == State.DISPATCHED
+
+
+def test_when_nothing_is_left_of_it_the_next_one_stands_in_line(house: House) -> None:
+    """In the pool's order, like everyone before there were loans."""
+    lent(house, 1, 1)
+    house.hear(execute("a"))
+    out = house.hear(execute("b"))
+    assert jobs(out) == []
+    assert [ready.id for ready in out.ready["default"]] == [execution_id("b", "r")]
+
+
+def test_i5_a_loan_that_meets_somebody_who_waits_is_given_back(house: House) -> None:
+    """DISPATCH did not know of them. The worker counts the assignments as received, and what comes next waits too."""
+    house.hear(execute("a"))
+    out = lent(house)
+    assert out.lanes == {3: [c.Void("w", 1, 2)]}
+    assert jobs(house.hear(execute("b", priority=9))) == []
+    for task in ("a", "b"):
+        house.assign(execution_id(task, "r"))
+    lent(house, 3, 4)
+    assert [job.seq for job in jobs(house.hear(execute("c")))] == [3]
+
+
+def test_i5_of_those_who_may_run_together_the_most_critical_comes_first(house: House) -> None:
+    """They were let go by one end; who gets nothing stands in line."""
+    lent(house, 1, 2)
+    house.hear(execute("up"))
+    for task, priority in (("low", 1), ("high", 9)):
+        house.hear(execute(task, upstream=(("up", ""),), priority=priority))
+    up = house.record(execution_id("up", "r"))
+    out = house.hear(c.Finished(up.id, 1, "w", "succeeded", 1_000, 1_000))
+    assert [job.task for job in jobs(out)] == ["high"]
+    assert [ready.priority for ready in out.ready["default"]] == [1]
+
+
+def test_the_worker_of_whom_most_is_lent_is_next(house: House) -> None:
+    """Work is spread, and another pool's loan is not touched."""
+    lent(house, 1, 2, "a", 0)
+    lent(house, 1, 3, "b", 1)
+    house.hear(c.Lend("x", "gpu", 2, 1, 9))
+    given = [jobs(house.hear(execute(f"t{number}")))[0].worker for number in range(5)]
+    assert given == ["b", "a", "b", "a", "b"]
+    assert jobs(house.hear(execute("more"))) == []
+
+
+def test_a_loan_is_made_longer_and_a_repeated_one_is_none(house: House) -> None:
+    """Also where all of it was given away."""
+    lent(house, 1, 1)
+    lent(house, 2, 3)
+    assert [jobs(house.hear(execute(f"t{number}")))[0].seq for number in range(3)] == [1, 2, 3]
+    again = lent(house, 2, 3)
+    assert (again.lanes, again.stale) == ({}, 1)
+    assert jobs(house.hear(execute("more"))) == []
+
+
+def test_what_is_called_back_is_voided_once(house: House) -> None:
+    """The worker counts it as received."""
+    lent(house, 1, 5)
+    house.hear(execute())
+    assert house.hear(c.Recall("w")).lanes == {3: [c.Void("w", 2, 5)]}
+    assert house.hear(c.Recall("w")).lanes == {}
+    assert jobs(house.hear(execute("more"))) == []
+
+
+def test_a_worker_that_hands_something_back_gets_nothing_more(house: House) -> None:
+    """It has more than it wants: what it returns goes to another one, and the rest of its loan is void."""
+    lent(house, 1, 5)
+    lent(house, 1, 2, "other", 4)
+    job = jobs(house.hear(execute()))[0]
+    out = house.hear(c.Finished(job.execution, 1, "w", "returned", 0, 1_000))
+    assert out.lanes[3] == [c.Void("w", 2, 5)]
+    assert [(again.worker, again.attempt) for again in jobs(out)] == [("other", 2)]
+
+
+def test_a_lost_worker_lends_nothing(house: House) -> None:
+    """Neither what is left of its loan nor one that comes late."""
+    lent(house, 1, 5)
+    house.hear(c.WorkerLost("w", 1_000))
+    assert jobs(house.hear(execute("a"))) == []
+    house.hear(c.Cancel(execution_id("a", "r"), 1))
+    assert lent(house, 6, 9).stale == 1
+    assert jobs(house.hear(execute("b"))) == []
+
+
+def test_i2_an_at_most_once_job_leaves_after_the_changelog(house: House) -> None:
+    """As one from the line does."""
+    lent(house)
+    out = house.hear(execute(at_most_once=True))
+    assert out.lanes == {}
+    assert [message.job.seq for message in out.late_lanes[3]] == [1]
+
+
+def test_what_nobody_can_have_takes_nothing_of_it() -> None:
+    """Its upstream values are too large: it fails, and who waited for that end gets the assignment."""
+    house, size = House(), 1 << 20
+    tasks = [f"up{number}" for number in range(INPUT_LIMIT // size + 1)]
+    for task in tasks:
+        house.complete(house.submit(task), result=b"7" * size)
+    house.submit("after", upstream=(("t", ""),), trigger="all_failed")
+    lent(house)
+    out = house.hear(execute(upstream=tuple((task, "") for task in tasks)))
+    assert house.state(execution_id("t", "r")) == State.FAILED
+    assert [(job.task, job.seq) for job in jobs(out)] == [("after", 1)]
+
+
+def test_executions_wait_as_long_as_they_are_in_line() -> None:
+    """Whatever door they leave it by, it is empty in the end."""
+    house = House()
+    a, b = house.submit("a"), house.submit("b", execution_timeout=5)
+    assert house.table.waiting("default") == 2
+    house.assign(a)
+    house.wake(b)
+    assert (house.state(b), house.table.waiting("default")) == (State.FAILED, 0)
+    assert moves(house.finish(a, "returned")) == [("returned", State.WAITING)]
+    house.restart()
+    assert house.table.waiting("default") == 1
+    house.do(c.Cancel(a, house.now))
+    assert house.table.waiting("default") == 0
+
+
+def test_a_table_from_before_loans_counts_who_waits() -> None:
+    """Once, as it is opened; a loan meets them like any other."""
+    house = House()
+    house.submit("a")
+    house.restart()
+    for key in (b"n", b"ndefault"):
+        house.store._set(key, None)
+    house.restart()
+    assert house.table.waiting("default") == 1
+    assert refusals(house.do(c.Lend("w", "default", 3, 1, 2))) == []
+    assert house.table.lender("default") is None
