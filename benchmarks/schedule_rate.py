@@ -20,7 +20,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from pipelines.ids import execution_id, home_of
 from streams.collector import settle
-from streams.engine.commands import Beat, Credit, Execute, Finished, ReadyCommand, Run
+from streams.engine.commands import Beat, Credit, Execute, Finished, ReadyCommand, Run, Void
 from streams.engine.records import TaskDef
 from streams.envelope import lane_messages, pack
 from streams.settings import Settings
@@ -87,7 +87,7 @@ class Bench:
         self.read: Counter[tuple[str, int]] = Counter()
         self.sizes: Counter[str] = Counter()
         self.loops: dict[tuple[str, int], Loop] = {}
-        self.done = 0
+        self.done, self.voided, self.limit = 0, 0, CREDITS
         for number in range(self.settings.task_partitions):
             self._open("schedule", self.topics.tasks, number, lambda p: Schedule(p, self.settings))
         self._open("dispatch", self.topics.ready, 0, lambda p: Dispatch(p, self.settings))
@@ -145,11 +145,14 @@ class Bench:
                         job, now = run.job, message.at
                         home = home_of(job.execution, self.settings.task_partitions)
                         ended[home].append(Finished(job.execution, job.attempt, WORKER, "succeeded", now, now, b"null"))
+                    elif isinstance(run, Void):
+                        self.voided += max(run.last, run.seq) + 1 - run.seq
         for home, results in ended.items():
             self.done += len(results)
             finish(self._send([Send(self.topics.tasks, home, value) for value in pack(results)]))
-        if ended:
-            self.say(Credit(WORKER, "default", self.done + CREDITS))
+        if (limit := self.done + self.voided + CREDITS) > self.limit:
+            self.limit = limit
+            self.say(Credit(WORKER, "default", limit))
 
 
 def finish(work: Coroutine[Any, Any, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipelines.ids import home_of, to_text
-from streams.engine.commands import Assign, Run
+from streams.engine.commands import Assign, Lend, Run
 from streams.envelope import lane_messages, task_commands
 from streams.settings import Settings
 from streams.topics import Topics, layout
@@ -101,8 +101,8 @@ def _values(records: list[Any]) -> Iterator[bytes]:
     return (record.value or b"" for record in records)
 
 
-def _proposed(records: list[Any], times: Times) -> list[Assign]:
-    found = [(r, c) for r, c in _commands(records, task_commands) if isinstance(c, Assign)]
+def _proposed(records: list[Any], times: Times) -> list[Assign | Lend]:
+    found = [(r, c) for r, c in _commands(records, task_commands) if isinstance(c, Assign | Lend)]
     times.proposed.extend(record.timestamp for record, _ in found)
     return [command for _, command in found]
 

@@ -115,7 +115,7 @@ def _settings(folder: Path) -> Settings:
     tasks = folder / "tasks"
     tasks.mkdir()
     shutil.copy(witnessed.__file__, tasks)
-    own = {"pipelines_dir": tasks, "slots": SLOTS, "standbys": 1, "http_private": True, "task_partitions": 2}
+    own = {"pipelines_dir": tasks, "slots": SLOTS, "standbys": 1, "http_private": True}
     return settings_in(folder, local_settings(Settings())).model_copy(update=own)
 
 
