@@ -1,42 +1,30 @@
 """What is lent of the workers in one partition of the table, and how many executions wait in each pool.
 
-Both are records of their own, written with each save in which they changed. A table from before they were counts its
-waiting ones once.
+Both are records of their own, written with each save in which they changed.
 """
-
-import heapq
 
 import msgspec
 
 from streams.engine.records import Execution, Loan, State
 from streams.stages.overlay import Overlay
 
-_COUNTED = b"n"
-"""Key that says that the counts are kept."""
-
-PAGE = 10_000
-"""Records that are read at once where the waiting ones have never been counted."""
-
 _encode = msgspec.msgpack.Encoder().encode
 _loan = msgspec.msgpack.Decoder(Loan).decode
-_execution = msgspec.msgpack.Decoder(Execution).decode
 
 
 class Loans:
-    """Keys: c + worker, the loan; n + pool, the count (8); n, the counts are kept."""
+    """Keys: c + worker, the loan; n + pool, the count (8)."""
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
         self._loans: dict[str, Loan] = {}
-        self._most: dict[str, list[tuple[int, str]]] = {}  # by pool a heap; what does not fit its loan has passed
+        self._open: dict[str, dict[str, Loan]] = {}  # by pool, those of which something is left
         self._waiting: dict[str, int] = {}
         self._changed: set[str] = set()  # pools
         self._spent: set[str] = set()  # workers
         for _, value in overlay.scan(b"c", b"d", 1_000_000):
             self._know(_loan(value))
-        if overlay.get(_COUNTED) is None:
-            self._count_all()
-        for key, value in overlay.scan(_COUNTED + b"\0", b"o", 1_000_000):
+        for key, value in overlay.scan(b"n", b"o", 1_000_000):
             self._waiting[key[1:].decode()] = int.from_bytes(value, "big")
 
     def of(self, worker: str) -> Loan | None:
@@ -45,14 +33,8 @@ class Loans:
 
     def most(self, pool: str) -> Loan | None:
         """Of the workers in a pool the one of whom most is left."""
-        heap = self._most.get(pool)
-        while heap:
-            less, worker = heap[0]
-            loan = self._loans.get(worker)
-            if loan and loan.left == -less:
-                return loan
-            heapq.heappop(heap)
-        return None
+        some = self._open.get(pool)
+        return min(some.values(), key=_most_first) if some else None
 
     def put(self, loan: Loan) -> None:
         """Keep what is lent of a worker now."""
@@ -61,8 +43,9 @@ class Loans:
 
     def end(self, worker: str) -> None:
         """Nothing is lent of a worker any more."""
-        if self._loans.pop(worker, None):
+        if loan := self._loans.pop(worker, None):
             self._spent.add(worker)
+            self._open.get(loan.pool, {}).pop(worker, None)
 
     def waiting(self, pool: str) -> int:
         """How many stand in a pool's line."""
@@ -82,7 +65,7 @@ class Loans:
             self._overlay.change(b"c" + worker.encode(), _encode(loan) if loan else None)
         for pool in self._changed:
             count = self._waiting[pool]
-            self._overlay.change(_COUNTED + pool.encode(), count.to_bytes(8, "big") if count else None)
+            self._overlay.change(b"n" + pool.encode(), count.to_bytes(8, "big") if count else None)
             if not count:
                 del self._waiting[pool]
         self._spent.clear()
@@ -90,13 +73,12 @@ class Loans:
 
     def _know(self, loan: Loan) -> None:
         self._loans[loan.worker] = loan
+        some = self._open.setdefault(loan.pool, {})
         if loan.left:
-            heapq.heappush(self._most.setdefault(loan.pool, []), (-loan.left, loan.worker))
+            some[loan.worker] = loan
+        else:
+            some.pop(loan.worker, None)
 
-    def _count_all(self) -> None:
-        start = b"x"
-        while found := self._overlay.scan(start, b"y", PAGE):
-            for _, value in found:
-                self.moved(None, _execution(value))
-            start = found[-1][0] + b"\0"
-        self._overlay.put(_COUNTED, b"1")
+
+def _most_first(loan: Loan) -> tuple[int, str]:
+    return -loan.left, loan.worker

@@ -13,8 +13,7 @@
 | l + pipeline id | a pipeline's task ids |
 | g + worker | its lease ran out; until when that is remembered (8) |
 | c + worker | the assignments of it that are lent, or were last |
-| n | the executions in line are counted |
-| n + pool | how many (8) |
+| n + pool | how many executions stand in its line (8) |
 | m | the loop's own: how far a message is done that takes more than one commit |
 | D + time (8) + execution id | derived: the timer |
 | W + worker, 0, execution id | derived: what a worker has |

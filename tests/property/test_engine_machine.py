@@ -269,7 +269,7 @@ class Lives(RuleBasedStateMachine):
     def _forget(self) -> None:
         """What ended long ago leaves nothing but a mark and what is defined, and after days no mark and no ban."""
         cluster = self.cluster
-        for milliseconds, kept in ((3_700_000, b"tlgdEcn"), (8 * 86_400_000, b"tlcn")):
+        for milliseconds, kept in ((3_700_000, b"tlgdEc"), (8 * 86_400_000, b"tlc")):
             for _ in range(3):
                 cluster.pass_time(milliseconds)
                 cluster.pump()

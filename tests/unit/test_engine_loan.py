@@ -1,7 +1,7 @@
 """Loans: what SCHEDULE gives away by itself while nobody waits, and what becomes of the rest."""
 
 import pytest
-from simulated.house import House, moves, refusals
+from simulated.house import House, moves
 
 from pipelines.ids import execution_id
 from streams.engine import commands as c
@@ -167,16 +167,3 @@ def test_executions_wait_as_long_as_they_are_in_line() -> None:
     assert house.table.waiting("default") == 1
     house.do(c.Cancel(a, house.now))
     assert house.table.waiting("default") == 0
-
-
-def test_a_table_from_before_loans_counts_who_waits() -> None:
-    """Once, as it is opened; a loan meets them like any other."""
-    house = House()
-    house.submit("a")
-    house.restart()
-    for key in (b"n", b"ndefault"):
-        house.store._set(key, None)
-    house.restart()
-    assert house.table.waiting("default") == 1
-    assert refusals(house.do(c.Lend("w", "default", 3, 1, 2))) == []
-    assert house.table.lender("default") is None
