@@ -52,7 +52,7 @@ def _lent(table: Table, event: e.Lent) -> None:
 
 
 def _taken_back(table: Table, event: e.TakenBack) -> None:
-    table.put_loan(replace(event.loan, next=event.loan.last + 1))
+    table.put_loan(replace(event.loan, spans=()))
 
 
 def _swept(table: Table, event: e.Swept) -> None:

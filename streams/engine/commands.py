@@ -111,7 +111,7 @@ class Assign(_Message, frozen=True, tag="as"):
 
 
 class Lend(_Message, frozen=True, tag="le"):
-    """DISPATCH: nobody waits in this pool, so SCHEDULE may make the worker's assignments `first` to `last` itself."""
+    """DISPATCH: nobody is in this pool's line, so SCHEDULE may make a worker's assignments `first` to `last` itself."""
 
     worker: str
     pool: str
@@ -313,6 +313,11 @@ class Void(_Message, frozen=True, tag="vo"):
     worker: str
     seq: int
     last: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """All of them."""
+        return range(self.seq, max(self.seq, self.last) + 1)
 
 
 class Stop(_Message, frozen=True, tag="so"):

@@ -44,7 +44,6 @@ def decide(
     """
     step = Step(table, partition, now, position)
     _PROCESSORS[type(command)](step, command)
-    while step.ended_some or step.entered:
+    if step.ended_some:
         upstream.tell_all(step)
-        loan.spend(step)
     return step.out

@@ -38,6 +38,7 @@ class WorkerRecord(Struct, array_like=True):
     host: str = ""
     pid: int = 0
     seen_at: int = 0  # the log's time of its last beat, or from when on a beat could be expected of it again
+    capacity: int = 0  # how many it wants to hold: its slots and its look-ahead
     lent: bool = False  # SCHEDULE may have assignments of it that it has not made
 
     @property
@@ -158,9 +159,9 @@ class Dispatcher:
             assigned = record.assigned if beat.draining else -1
             out.workers.append(c.Grant(beat.worker, record.lane, self._domain.lease, assigned))
         record.limit = max(beat.limit, 0)
-        if record.lent and (beat.draining or record.assigned - record.limit > beat.capacity):
-            record.lent = False
-            out.homes.setdefault(0, []).append(c.Recall(beat.worker))
+        record.capacity = beat.capacity
+        if beat.draining or record.assigned - record.limit > beat.capacity - beat.slots:
+            self._recall(out, record)
         record.slots, record.held, record.running = beat.slots, beat.held, beat.running
         record.draining, record.seen_at = beat.draining, now
         record.version, record.host, record.pid = beat.version, beat.host, beat.pid
@@ -217,11 +218,19 @@ class Dispatcher:
         return line
 
     def _assign(self, out: Proposals, pool: str) -> None:
+        """Give away what can be given; where somebody is left in line, call back what is lent, and else lend."""
+        workers = [w for w in self.workers.values() if w.pool == pool]
+        if line := self.lines.get(pool):
+            self._give(out, line, workers)
+        for record in workers:
+            if line:
+                self._recall(out, record)
+            elif self._domain.homes == 1:
+                self._lend(out, record)
+
+    def _give(self, out: Proposals, line: Line, workers: list[WorkerRecord]) -> None:
         """Give the head of the line to the worker with most room, until one of both runs out."""
-        room = [(-w.free, w.worker) for w in self.workers.values() if w.pool == pool and w.free > 0]
-        if not room:
-            return
-        line = self._line(pool)
+        room = [(-w.free, w.worker) for w in workers if w.free > 0]
         heapq.heapify(room)
         while room and (first := line.pop()):
             execution, attempt = first
@@ -234,17 +243,24 @@ class Dispatcher:
                 heapq.heapreplace(room, (-record.free, record.worker))
             else:
                 heapq.heappop(room)
-        if self._domain.homes == 1:
-            self._lend(out, [worker for _, worker in room])
 
-    def _lend(self, out: Proposals, workers: list[str]) -> None:
-        """Nobody waits: let SCHEDULE give away what these accept."""
-        for worker in workers:
-            record = self.workers[worker]
-            loan = c.Lend(worker, record.pool, record.lane, record.assigned + 1, record.limit)
-            out.homes.setdefault(0, []).append(loan)
-            record.assigned, record.lent = record.limit, True
-            self._changed[worker] = record
+    def _lend(self, out: Proposals, record: WorkerRecord) -> None:
+        """Nobody is in line: let SCHEDULE give away what the worker accepts, but for half of what it wants to hold.
+
+        That is for those of whom this log does not know yet: they would wait until all of it is called back.
+        """
+        if (room := record.free - record.capacity // 2) > 0:
+            first, last = record.assigned + 1, record.assigned + room
+            out.homes.setdefault(0, []).append(c.Lend(record.worker, record.pool, record.lane, first, last))
+            record.assigned, record.lent = last, True
+            self._changed[record.worker] = record
+
+    def _recall(self, out: Proposals, record: WorkerRecord) -> None:
+        """Somebody needs what is lent, or the worker does not want to hold as much."""
+        if record.lent:
+            record.lent = False
+            self._changed[record.worker] = record
+            out.homes.setdefault(0, []).append(c.Recall(record.worker))
 
 
 _HANDLERS: dict[type, Callable[[Dispatcher, Proposals, Any, int], None]] = {

@@ -12,9 +12,11 @@ from streams.engine import commands as c
 from streams.engine import events as e
 from streams.engine.attempt import inputs
 from streams.engine.decide import decide
+from streams.engine.loan import spend
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Job, State
 from streams.engine.rejections import Rejection
-from streams.engine.step import Partition, Sent
+from streams.engine.step import Partition, Sent, Step
+from streams.engine.upstream import tell_all
 from streams.engine.view import Table, View
 
 HAPPENINGS: dict[str, Happening] = {
@@ -38,6 +40,7 @@ class Outbox:
     late_lanes: dict[int, list[c.LaneMessage]] = field(default_factory=dict)  # after the changelog
     homes: dict[int, list[c.TaskCommand]] = field(default_factory=dict)  # other partitions of headrace.tasks
     letters: list[tuple[Rejection, c.TaskCommand]] = field(default_factory=list)
+    entered: list[bytes] = field(default_factory=list)  # who may run, where something is lent: see give_away
     stale: int = 0
 
 
@@ -94,8 +97,8 @@ def _follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> No
             out.events.append(event)
             _follow_move(out, view, partition, event)
     elif isinstance(event, e.TakenBack):
-        loan = event.loan
-        out.lanes.setdefault(loan.lane, []).append(c.Void(loan.worker, loan.next, loan.last))
+        voids = [c.Void(event.loan.worker, first, last) for first, last in event.loan.spans]
+        out.lanes.setdefault(event.loan.lane, []).extend(voids)
     elif isinstance(event, e.TaskCreated | e.PipelineCreated | e.TaskDeleted):
         out.events.append(event)
 
@@ -109,18 +112,16 @@ def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) 
     if what == "assigned":
         _dispatch(out, view, partition, record)
     elif record.state == State.WAITING:
-        if what != "late" and not _given(view, record):
+        if what == "late":
+            return
+        if view.lends(record.pool):
+            out.entered.append(record.id)
+        else:
             out.ready.setdefault(record.pool, []).append(_ready(record))
     elif record.state in TERMINAL:
         _leave(out, record)
     elif record.state == State.RETRYING and record.lane >= 0:
         _stop(out, record)
-
-
-def _given(view: View, record: Execution) -> bool:
-    """Whether it was given away in the same step."""
-    now = view.execution(record.id)
-    return now is not None and now.attempt > record.attempt
 
 
 def _ready(record: Execution) -> c.Ready:
@@ -165,15 +166,40 @@ def _watch_others(out: Outbox, partition: Partition, record: Execution) -> None:
 def handle(  # noqa: PLR0917  (a decision and all it hangs on)
     out: Outbox, table: Table, partition: Partition, command: c.TaskCommand, now: int, position: int = 0
 ) -> None:
-    """Decide on one command, apply what happens, and add to `out` what others must hear."""
+    """Decide on one command, apply what happens, and add to `out` what others must hear.
+
+    Once some have been decided on, `give_away` has to be called.
+    """
     for item in decide(table, partition, command, now, position):
         if type(item) is e.Moved:  # nearly all: the others' questions cost more than the answer
             _follow(out, table, partition, item)
         elif isinstance(item, Rejection):
             refuse(out, command, item)
-        elif isinstance(item, Sent):
-            here = partition.number
-            home = here if isinstance(item, c.WorkerLost | c.Sweep) else home_of(item.id, partition.count)
-            out.homes.setdefault(home, []).append(item)
         else:
-            _follow(out, table, partition, item)
+            _tell(out, table, partition, item)
+
+
+def give_away(out: Outbox, table: Table, partition: Partition, now: int, position: int = 0) -> None:
+    """Let those who may run since the last time have what is lent, the most critical first; the others stand in line.
+
+    It must follow from the log when this is called: what came in between is ordered as if it had come at once.
+    """
+    while out.entered:
+        entered, out.entered = dict.fromkeys(out.entered), []
+        step = Step(table, partition, now, position)
+        for record in spend(step, entered):
+            out.ready.setdefault(record.pool, []).append(_ready(record))
+        tell_all(step)
+        for item in step.out:
+            if not isinstance(item, Rejection):
+                _tell(out, table, partition, item)
+
+
+def _tell(out: Outbox, table: Table, partition: Partition, item: e.Event | Sent) -> None:
+    if not isinstance(item, Sent):
+        _follow(out, table, partition, item)
+        return
+    home = partition.number
+    if not isinstance(item, c.WorkerLost | c.Sweep):
+        home = home_of(item.id, partition.count)
+    out.homes.setdefault(home, []).append(item)

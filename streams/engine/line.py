@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Protocol
 
 from streams.engine.commands import Ready, Withdraw
-from streams.engine.records import MOST_CRITICAL
+from streams.engine.records import MOST_CRITICAL, Execution
 
 HEAD = 2_000
 """Places that are read from the table at once."""
@@ -42,8 +42,12 @@ _ORDER = Struct(">BQQQ")
 
 def place_of(who: Ready | Withdraw) -> bytes:
     """The key of a place. Bytes: q, pool, 0, 9 - priority, deadline (8), ready_at (8), arrival (8), id (16)."""
-    order = _ORDER.pack(MOST_CRITICAL - who.priority, who.deadline, who.ready_at, who.arrival)
-    return line_start(who.pool) + order + who.id
+    return line_start(who.pool) + order_of(who)
+
+
+def order_of(who: Ready | Withdraw | Execution) -> bytes:
+    """What orders those of one pool: the most critical first, then as it is due and as it came."""
+    return _ORDER.pack(MOST_CRITICAL - who.priority, who.deadline, who.ready_at, who.arrival) + who.id
 
 
 def line_start(pool: str) -> bytes:

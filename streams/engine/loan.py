@@ -1,35 +1,34 @@
-"""Express: while nobody waits in a pool, DISPATCH lends its workers' room, and SCHEDULE gives it away itself.
+"""While nobody is in a pool's line, DISPATCH lends its workers' room to SCHEDULE, which gives it away itself.
 
-Who may run then needs no place in line, and crosses two topics less. The order stays strict, since all who may stand in
-that line live here (DISPATCH lends to a single partition only): a loan is accepted where nobody waits, and whoever may
-run takes of it at once. So nobody waits while something of it is left, and who comes later stands in line as ever.
+Who may run then needs no place in line, and crosses two topics less. The order stays strict, since all who can stand in
+that line live here (DISPATCH lends to a single partition only): nobody gets anything of a loan while one who is more
+critical waits. Some of the room DISPATCH keeps, for those of whom it had not heard yet; who comes when nothing is left
+of a loan stands in line as ever, and where DISPATCH has no room left either it calls back what it lent.
 """
+
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from streams.engine import commands as c
 from streams.engine.attempt import give
 from streams.engine.events import Lent
-from streams.engine.records import MOST_CRITICAL, Execution, Loan, State
+from streams.engine.line import order_of
+from streams.engine.records import Execution, Loan, State
 from streams.engine.step import Step
 
 
 def lend(step: Step, command: c.Lend) -> None:
-    """Take a loan, or give it back at once where somebody waits: DISPATCH does not know of them yet."""
+    """Take a loan."""
     before = step.table.loan(command.worker)
-    if step.table.banned(command.worker) or (before and command.last <= before.last):
+    if step.table.banned(command.worker) or (before and command.last <= before.upto):
         return step.stale("this loan came before, or its worker was lost")
+    spans = before.spans if before else ()
     first = command.first
-    if before and before.left:
-        if before.last + 1 == first:
-            first = before.next
-        else:
-            step.take_back(command.worker)
-    loan = Loan(command.worker, command.pool, command.lane, first, command.last)
-    step.emit(Lent(loan))
-    if step.table.waiting(command.pool):
-        step.take_back(command.worker)
-    return None
+    if spans and spans[-1][1] + 1 == first:
+        first, spans = spans[-1][0], spans[:-1]
+    loan = Loan(command.worker, command.pool, command.lane, command.last, (*spans, (first, command.last)))
+    return step.emit(Lent(loan))
 
 
 def recall(step: Step, command: c.Recall) -> None:
@@ -37,15 +36,19 @@ def recall(step: Step, command: c.Recall) -> None:
     step.take_back(command.worker)
 
 
-def spend(step: Step) -> None:
-    """Give who may run since this step to whose room is lent, the most critical first."""
-    entered = [record for which in step.entered if (record := step.table.execution(which))]
-    step.entered.clear()
-    for record in sorted(entered, key=_place):
-        loan = step.table.lender(record.pool) if record.state == State.WAITING else None
-        if loan and give(step, record, loan.worker, loan.lane, loan.next):
-            step.emit(Lent(replace(loan, next=loan.next + 1)))
+def spend(step: Step, entered: Iterable[bytes]) -> list[Execution]:
+    """Give those who may run to whose room is lent, the most critical first; who gets nothing is to stand in line."""
+    records = [record for which in entered if (record := step.table.execution(which))]
+    return [r for r in sorted(records, key=order_of) if r.state == State.WAITING and not _given(step, r)]
 
 
-def _place(record: Execution) -> tuple[int, int, int, int]:
-    return MOST_CRITICAL - record.priority, record.deadline, record.ready_at, record.arrival
+def _given(step: Step, record: Execution) -> bool:
+    """Whether it got something, or has ended."""
+    loan = step.table.lender(record.pool)
+    if loan is None or step.table.waiting(record.pool, above=record.priority):
+        return False
+    (first, last), *others = loan.spans
+    if give(step, record, loan.worker, loan.lane, first):
+        spans = ((first + 1, last), *others) if first < last else tuple(others)
+        step.emit(Lent(replace(loan, spans=spans)))
+    return True

@@ -132,18 +132,18 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Loan(Struct, frozen=True, array_like=True, gc=False):
-    """Assignments of a worker that SCHEDULE may make by itself: those from `next` to `last`, as its lane counts."""
+    """Assignments of a worker that SCHEDULE may make by itself: `spans` of their numbers, as its lane counts."""
 
     worker: str
     pool: str
     lane: int
-    next: int
-    last: int
+    upto: int  # the last number that was ever lent
+    spans: tuple[tuple[int, int], ...] = ()  # the first and the last of each
 
     @property
     def left(self) -> int:
         """How many are left."""
-        return self.last + 1 - self.next
+        return sum(last + 1 - first for first, last in self.spans)
 
 
 class Mark(Struct, frozen=True, gc=False):

@@ -58,7 +58,7 @@ def position_of(offset: int) -> int:
 class Step:
     """Collects events and rejections; `now` is the log's time of the command, in epoch milliseconds."""
 
-    __slots__ = ("_arrival", "_begun_at", "_ended", "_sent", "entered", "now", "out", "partition", "table")
+    __slots__ = ("_arrival", "_begun_at", "_ended", "_sent", "now", "out", "partition", "table")
 
     def __init__(self, table: Table, partition: Partition, now: int, position: int = 0) -> None:
         self._arrival = position
@@ -69,8 +69,6 @@ class Step:
         self._begun_at = table.weight()
         self._sent = 0
         self._ended: deque[bytes] | None = None
-        self.entered: list[bytes] = []
-        """Who may run since this step, where some of its pool's room is lent."""
 
     def emit(self, event: Event) -> None:
         """Let something have happened."""
@@ -153,8 +151,6 @@ class Step:
         if entered:
             self._arrival += 1
             force_setattr(record, "arrival", self._arrival)
-            if self.table.lender(record.pool):
-                self.entered.append(record.id)
         return record
 
     def _end(self, record: Execution) -> None:

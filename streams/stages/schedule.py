@@ -7,7 +7,7 @@ import msgspec
 
 from pipelines.ids import to_text
 from streams.engine import commands as c
-from streams.engine.follow import Outbox, handle, undelivered
+from streams.engine.follow import Outbox, give_away, handle, undelivered
 from streams.engine.records import LATEST
 from streams.engine.rejections import Rejection
 from streams.engine.step import ROOM, position_of
@@ -21,6 +21,13 @@ from streams.stages.readable import readable
 from streams.stages.task_table import TaskTable
 from streams.state.partition import Changes, Partition
 from streams.topics import Topics, pool_partition
+
+TOGETHER = 1_000_000
+"""Bytes of changes by commands of one message among which the most critical goes first; more than an envelope brings.
+
+Where a message is left off to save in the middle of it, it is behind so many: a replay that saves at other moments
+gives everything to the same.
+"""
 
 RING_LIMIT = 2_000
 """Timers that ring in one go."""
@@ -123,16 +130,20 @@ class Schedule:
     def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
         self._expect(commands)
         out, table, home, at, index = self._out, self._table, self._home, message.at, 0
-        position = position_of(message.offset)
+        position, begun_at = position_of(message.offset), table.written
         try:
             for index, command in enumerate(commands):
                 if index in skip:
                     continue
-                if table.weight() > WEIGHT_LIMIT:
-                    return index
+                if table.written - begun_at > TOGETHER:
+                    give_away(out, table, home, at, position + index * ROOM)
+                    begun_at = table.written
+                    if table.weight() > WEIGHT_LIMIT:
+                        return index
                 handle(out, table, home, command, at, position + index * ROOM)
                 if out.letters:
                     self._refuse(message, index)
+            give_away(out, table, home, at, position + len(commands) * ROOM)
         except Exception as error:
             raise BugError(index, error) from error
         return None

@@ -13,7 +13,7 @@
 | l + pipeline id | a pipeline's task ids |
 | g + worker | its lease ran out; until when that is remembered (8) |
 | c + worker | the assignments of it that are lent, or were last |
-| n + pool | how many executions stand in its line (8) |
+| n + pool | how many executions wait in it, of each priority |
 | m | the loop's own: how far a message is done that takes more than one commit |
 | D + time (8) + execution id | derived: the timer |
 | W + worker, 0, execution id | derived: what a worker has |
@@ -114,6 +114,8 @@ class TaskTable:
         self._rung = b"D"  # every timer before this key has rung
         self.next_timer = 0
         """No timer that has not rung is earlier, epoch milliseconds."""
+        self.written = 0
+        """Bytes of all changes so far, whenever they are saved: what a command adds follows from the log."""
 
     # --- reads ------------------------------------------------------------------------------------------------
 
@@ -174,13 +176,17 @@ class TaskTable:
         """See View."""
         return self._loans.of(worker)
 
+    def lends(self, pool: str) -> bool:
+        """See View."""
+        return self._loans.some(pool)
+
     def lender(self, pool: str) -> Loan | None:
         """See View."""
         return self._loans.most(pool)
 
-    def waiting(self, pool: str) -> int:
+    def waiting(self, pool: str, above: int = -1) -> int:
         """See View."""
-        return self._loans.waiting(pool)
+        return self._loans.waiting(pool, above)
 
     def held_by(self, worker: str) -> list[bytes]:
         """See View."""
@@ -253,7 +259,9 @@ class TaskTable:
         """See Table."""
         which = new.id
         self._cache[which] = self._dirty[which] = new
-        self._dirty_weight += weigh(new)
+        weight = weigh(new)
+        self._dirty_weight += weight
+        self.written += weight
         self._loans.moved(old, new)
         if (old.wake_at if old else 0) != new.wake_at:
             self._move_key(timer_key(old) if old else None, timer_key(new))
@@ -292,17 +300,17 @@ class TaskTable:
 
     def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:
         """See Table."""
-        self._overlay.put(b"p" + execution, _encode((call, payload)))
+        self._put(b"p" + execution, _encode((call, payload)))
         if len(self._bodies) < CACHE_BODIES and len(call) + len(payload) < SMALL:
             self._bodies[execution] = call, payload
 
     def put_result(self, execution: bytes, result: bytes) -> None:
         """See Table."""
-        self._overlay.put(b"r" + execution, result)
+        self._put(b"r" + execution, result)
 
     def keep_result(self, execution: bytes, upstream: bytes, result: bytes) -> None:
         """See Table."""
-        self._overlay.put(b"v" + execution + upstream, result)
+        self._put(b"v" + execution + upstream, result)
 
     def watch(self, execution: bytes, watcher: bytes, known_as: bytes) -> None:
         """See Table."""
@@ -315,7 +323,7 @@ class TaskTable:
     def put_task(self, task: TaskDef) -> None:
         """See Table."""
         self._tasks[task.id] = task
-        self._overlay.put(b"t" + task.id.encode(), _encode(task))
+        self._put(b"t" + task.id.encode(), _encode(task))
 
     def delete_task(self, task: str) -> None:
         """See Table."""
@@ -324,7 +332,7 @@ class TaskTable:
 
     def put_pipeline(self, pipeline: str, tasks: tuple[str, ...]) -> None:
         """See Table."""
-        self._overlay.put(b"l" + pipeline.encode(), _encode(tasks))
+        self._put(b"l" + pipeline.encode(), _encode(tasks))
 
     def put_loan(self, loan: Loan) -> None:
         """See Table."""
@@ -363,6 +371,10 @@ class TaskTable:
         self._watches.saved()
         while len(self._cache) > CACHE:
             self._cache.popitem(last=False)
+
+    def _put(self, key: bytes, value: bytes) -> None:
+        self._overlay.put(key, value)
+        self.written += len(key) + len(value)
 
     def _remember(self, record: Execution) -> Execution:
         self._cache[record.id] = record

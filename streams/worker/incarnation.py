@@ -127,7 +127,7 @@ class Incarnation:
                 self._runner.take(message.job)
         elif message.worker == self.name:
             if isinstance(message, Void):
-                self._runner.void(message.seq, max(message.last, message.seq))
+                self._runner.void(message.numbers)
             elif isinstance(message, Stop):
                 self._runner.stop((message.id, message.attempt))
 

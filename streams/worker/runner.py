@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Protocol
 
 from streams.engine.records import Job
@@ -103,9 +104,9 @@ class Runner:
         else:
             self._line.push(job)
 
-    def void(self, first: int, last: int) -> None:
+    def void(self, numbers: Iterable[int]) -> None:
         """Count assignments that came to nothing."""
-        for seq in range(first, last + 1):
+        for seq in numbers:
             self.credits.seen.add(seq)
 
     def stop(self, key: Key) -> None:

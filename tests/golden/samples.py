@@ -92,14 +92,28 @@ JOB = Job(
     queue="night",
     submitted_at=T,
 )
-LOAN = Loan("w-1", "gpu", 3, 12, 20)
+LOAN = Loan("w-1", "gpu", 3, 20, ((12, 14), (17, 20)))
 SAMPLES = (
     TASK,
     EXECUTION,
     JOB,
     LOAN,
     WorkerRecord(
-        "w-1", "gpu", 3, 8, 20, 11, 5, 4, draining=True, version="0.1", host="h", pid=42, seen_at=T, lent=True
+        "w-1",
+        "gpu",
+        3,
+        8,
+        20,
+        11,
+        5,
+        4,
+        draining=True,
+        version="0.1",
+        host="h",
+        pid=42,
+        seen_at=T,
+        capacity=9,
+        lent=True,
     ),
     c.CreateTask(TASK, T, (0, 7)),
     c.CreatePipeline("etl", (TASK,), T, "all of it", (0, 7)),

@@ -13,7 +13,7 @@ CHECKS: dict[str, tuple[Check, tuple[str, ...]]] = {
     "I2": (p.starts_at_most_once, ("witnessed", "steps")),
     "I3": (p.runs_until_it_succeeds, ("witnessed", "steps")),
     "I4": (p.starts_after_its_upstream, ("witnessed", "steps")),
-    "I5": (p.the_critical_first, ("ready", "assigned")),
+    "I5": (p.the_critical_first, ("ready", "assigned", "steps")),
     "I6": (p.tables_replay, ("copies",)),
     "I7": (p.one_terminal_row, ("rows", "steps")),
     "I8": (p.notifications_arrive, ("steps", "deliveries", "letters")),

@@ -73,8 +73,7 @@ def starts_after_its_upstream(h: History) -> Iterator[Violation]:
 def the_critical_first(h: History) -> Iterator[Violation]:
     """I5: nothing of a higher priority waits while a lower one is given away (see order)."""
     yield from strict_order(h.ready or [], h.assigned or [])
-    if h.steps is not None:
-        yield from strict_loans(h.steps, h.assigned or [], {e: task.priority for e, task in h.tasks.items()})
+    yield from strict_loans(h.steps or [], h.assigned or [], {e: task.priority for e, task in h.tasks.items()})
 
 
 def tables_replay(h: History) -> Iterator[Violation]:

@@ -105,9 +105,18 @@ class Cluster:
     def check_deliveries(self) -> None:
         """Once all has arrived, a worker knows what is said to be dispatched to it."""
         present = {worker.name: worker for worker in self.workers if not worker.dismissed}
+        for worker in present.values():
+            self._check_credits(worker)
         for record in self.open():
             if record.state == State.DISPATCHED and record.worker in present:
                 assert present[record.worker].knows(record.id, record.attempt), "no job is lost on its way"
+
+    def _check_credits(self, worker: Worker) -> None:
+        """Whatever was assigned to it has come, to nothing or not, or is lent and not given away yet."""
+        loan = TaskTable(self.homes[0].warm).loan(worker.name)
+        known = self._dispatcher().workers.get(worker.name)
+        if known and self.count == 1:
+            assert known.assigned == worker.seen + (loan.left if loan else 0), "no credit is lost"
 
     def check_stale(self, command: c.Assign | c.Started | c.Finished) -> None:
         """I9: a command of an attempt that does not count changes nothing."""
@@ -175,6 +184,11 @@ class Cluster:
             priorities = {to_text(move.execution.id): move.execution.priority for move in those}
             assert not list(strict_loans([step_of(move) for move in those], assigned, priorities))
 
+    def _dispatcher(self) -> Dispatcher:
+        logic = self.ready.logic
+        assert isinstance(logic, Dispatch)
+        return logic._dispatcher
+
     def _tasks(self, home: int) -> list[Incoming]:
         return self.logs.messages[self.topics.tasks, home]
 
@@ -184,9 +198,7 @@ class Cluster:
 
     def _check_order(self, assigned: list[c.Assign | c.Lend]) -> None:
         """I5: who was given away is at least as critical as everyone who still waits in the pool; and credits hold."""
-        logic = self.ready.logic
-        assert isinstance(logic, Dispatch)
-        dispatcher: Dispatcher = logic._dispatcher
+        dispatcher = self._dispatcher()
         for proposal in assigned:
             record = self.record(proposal.id) if isinstance(proposal, c.Assign) else None
             worker = dispatcher.workers[proposal.worker]

@@ -7,7 +7,7 @@ from simulated.node import run
 from streams.engine import commands as c
 from streams.engine.decide import decide
 from streams.engine.events import Event, Moved
-from streams.engine.follow import Outbox, handle
+from streams.engine.follow import Outbox, give_away, handle
 from streams.engine.records import Execution, State, TaskDef
 from streams.engine.rejections import Rejection
 from streams.engine.step import Partition
@@ -30,10 +30,12 @@ class House:
         """Decide on a command; what happened is applied."""
         return decide(self.table, self.partition, command, self.now)
 
-    def hear(self, command: c.TaskCommand) -> Outbox:
-        """What others hear of a command."""
+    def hear(self, *commands: c.TaskCommand) -> Outbox:
+        """What others hear of a message of these commands."""
         out = Outbox()
-        handle(out, self.table, self.partition, command, self.now)
+        for command in commands:
+            handle(out, self.table, self.partition, command, self.now)
+        give_away(out, self.table, self.partition, self.now)
         return out
 
     def restart(self) -> None:

@@ -37,7 +37,16 @@ class Worker:
         limit = -1 if self._lane is None else len(self._seen) + max(0, self.slots - len(self.held))
         self.limit = max(self.limit, limit)
         self._beat_at = logs.now
-        beat = c.Beat(self.name, self.pool, self.slots, limit, len(self.held), len(self.running), self.draining)
+        beat = c.Beat(
+            self.name,
+            self.pool,
+            self.slots,
+            limit,
+            len(self.held),
+            len(self.running),
+            self.draining,
+            capacity=self.slots,
+        )
         _send(logs, Topics.under(settings.namespace).ready, 0, beat)
 
     def read(self, logs: Logs, settings: Settings) -> None:
@@ -64,6 +73,11 @@ class Worker:
         """Run the code of a job."""
         self.running[job.execution, job.attempt] = logs.now
         self._witness(self, job)
+
+    @property
+    def seen(self) -> int:
+        """How many assignments have come; they count from 1."""
+        return len(self._seen - {0})
 
     def knows(self, execution: bytes, attempt: int) -> bool:
         """Whether this attempt has ever reached it."""
@@ -102,7 +116,7 @@ class Worker:
                     self._known.add(key)
                     self.held[key] = job
             case c.Void(worker=self.name):
-                self._seen.update(range(order.seq, max(order.last, order.seq) + 1))
+                self._seen.update(order.numbers)
             case c.Stop(worker=self.name):
                 self._known.add((order.id, order.attempt))
                 self.held.pop((order.id, order.attempt), None)

@@ -270,12 +270,34 @@ def test_what_is_lent_of_a_worker_that_leaves_is_called_back() -> None:
     assert lent(desk.take(beat("a", 0, draining=True))) == []
 
 
+def test_half_of_what_a_worker_wants_to_hold_is_not_lent() -> None:
+    """Who stands in line meanwhile gets it at once, and a loan is filled up as far as it was used."""
+    desk = Desk(ALONE)
+    desk.hire("a")
+    assert lent(desk.take(beat("a", 8, capacity=8))) == [c.Lend("a", "p", 0, 1, 4)]
+    assert [a.seq for a in assigned(desk.take(desk.ready(), desk.ready()))] == [5, 6]
+    assert lent(desk.take(c.Credit("a", "p", 10))) == []
+    assert lent(desk.take(c.Credit("a", "p", 11))) == [c.Lend("a", "p", 0, 7, 7)]
+
+
+def test_what_is_lent_is_called_back_where_somebody_is_left_in_line() -> None:
+    """Once: what comes of it is a credit like any other."""
+    desk = Desk(ALONE)
+    desk.hire("a")
+    desk.take(beat("a", 4, capacity=4))
+    out = desk.take(*(desk.ready() for _ in range(3)))
+    assert (len(assigned(out)), lent(out)) == (2, [c.Recall("a")])
+    assert lent(desk.take(desk.ready())) == []
+    out = desk.take(c.Credit("a", "p", 8))
+    assert ([a.seq for a in assigned(out)], lent(out)) == ([5, 6], [])
+
+
 def test_what_a_worker_wants_no_more_is_called_back() -> None:
     """It accepted much while its tasks were quick; a little too much is no matter."""
     desk = Desk(ALONE)
     desk.hire("a")
-    desk.take(c.Credit("a", "p", 100))
-    assert lent(desk.take(beat("a", 70, capacity=30))) == []
-    assert lent(desk.take(beat("a", 69, capacity=30))) == [c.Recall("a")]
-    assert lent(desk.take(beat("a", 100, capacity=30))) == []
-    assert lent(desk.take(beat("a", 101, capacity=30))) == [c.Lend("a", "p", 0, 101, 101)]
+    assert lent(desk.take(beat("a", 100, capacity=100))) == [c.Lend("a", "p", 0, 1, 50)]
+    assert lent(desk.take(beat("a", 28, capacity=30))) == []
+    assert lent(desk.take(beat("a", 27, capacity=30))) == [c.Recall("a")]
+    assert lent(desk.take(beat("a", 27, capacity=30))) == []
+    assert lent(desk.take(beat("a", 80, capacity=30))) == [c.Lend("a", "p", 0, 51, 65)]

@@ -32,9 +32,9 @@ def house(request: pytest.FixtureRequest) -> House:
     if request.param:
         hear = made.hear
 
-        def restarted(command: c.TaskCommand) -> Outbox:
+        def restarted(*commands: c.TaskCommand) -> Outbox:
             made.restart()
-            return hear(command)
+            return hear(*commands)
 
         made.hear = restarted  # type: ignore[method-assign]  # the same, and a restart before
     return made
@@ -60,16 +60,45 @@ def test_when_nothing_is_left_of_it_the_next_one_stands_in_line(house: House) ->
     assert [ready.id for ready in out.ready["default"]] == [execution_id("b", "r")]
 
 
-def test_i5_a_loan_that_meets_somebody_who_waits_is_given_back(house: House) -> None:
-    """DISPATCH did not know of them. The worker counts the assignments as received, and what comes next waits too."""
-    house.hear(execute("a"))
-    out = lent(house)
-    assert out.lanes == {3: [c.Void("w", 1, 2)]}
-    assert jobs(house.hear(execute("b", priority=9))) == []
-    for task in ("a", "b"):
-        house.assign(execution_id(task, "r"))
-    lent(house, 3, 4)
-    assert [job.seq for job in jobs(house.hear(execute("c")))] == [3]
+def test_i5_nobody_gets_anything_of_it_while_one_who_is_more_critical_waits(house: House) -> None:
+    """DISPATCH did not know of that one when it lent. Who is as critical may go first, until they are assigned."""
+    house.hear(execute("waits", priority=5))
+    lent(house, 1, 3)
+    assert [job.seq for job in jobs(house.hear(execute("same", priority=5)))] == [1]
+    out = house.hear(execute("low", priority=4), execute("high", priority=9))
+    assert [(job.task, job.seq) for job in jobs(out)] == [("high", 2)]
+    assert [ready.id for ready in out.ready["default"]] == [execution_id("low", "r")]
+    house.assign(execution_id("waits", "r"))
+    assert [job.seq for job in jobs(house.hear(execute("lower", priority=3)))] == []
+    house.assign(execution_id("low", "r"))
+    assert [job.seq for job in jobs(house.hear(execute("next", priority=3)))] == [3]
+
+
+def test_of_one_message_the_most_critical_come_first(house: House) -> None:
+    """Wherever they stand in it, and whatever lets them run."""
+    lent(house, 1, 2)
+    out = house.hear(*(execute(f"t{priority}", priority=priority) for priority in (1, 2, 9)))
+    assert [(job.task, job.seq) for job in jobs(out)] == [("t9", 1), ("t2", 2)]
+    assert [ready.priority for ready in out.ready["default"]] == [1]
+
+
+def test_who_is_stopped_in_the_message_that_let_it_run_takes_nothing(house: House) -> None:
+    """It has left before anything is given away."""
+    lent(house, 1, 1)
+    out = house.hear(execute("a", priority=9), c.Cancel(execution_id("a", "r"), 1), execute("b"))
+    assert [job.task for job in jobs(out)] == ["b"]
+
+
+def test_a_due_timer_and_a_retry_take_of_it_as_well(house: House) -> None:
+    """Whatever lets an execution run."""
+    lent(house, 1, 3)
+    which = execution_id("t", "r")
+    later = execute()
+    house.hear(c.Execute(which, "t", "r", 1, due_at=house.now + 5, task_def=later.task_def))
+    house.now += 5
+    assert [job.seq for job in jobs(house.hear(c.Wake(which, house.now)))] == [1]
+    house.hear(c.Finished(which, 1, "w", "succeeded", house.now, house.now))
+    assert [job.seq for job in jobs(house.hear(c.Retry(which, house.now)))] == [2]
 
 
 def test_i5_of_those_who_may_run_together_the_most_critical_comes_first(house: House) -> None:
@@ -102,6 +131,16 @@ def test_a_loan_is_made_longer_and_a_repeated_one_is_none(house: House) -> None:
     again = lent(house, 2, 3)
     assert (again.lanes, again.stale) == ({}, 1)
     assert jobs(house.hear(execute("more"))) == []
+
+
+def test_a_loan_has_gaps_where_the_dispatcher_gave_something_away(house: House) -> None:
+    """Each of its numbers is given to one, or voided."""
+    lent(house, 1, 2)
+    lent(house, 4, 5)
+    lent(house, 6, 8)
+    assert [jobs(house.hear(execute(f"t{number}")))[0].seq for number in range(4)] == [1, 2, 4, 5]
+    lent(house, 10, 10)
+    assert house.hear(c.Recall("w")).lanes == {3: [c.Void("w", 6, 8), c.Void("w", 10, 10)]}
 
 
 def test_what_is_called_back_is_voided_once(house: House) -> None:

@@ -394,6 +394,7 @@ def test_i11_a_message_too_heavy_for_one_commit_is_done_in_parts(
     whole, rig = Rig(), Rig()
     whole.take(heavy)
     monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 5_000)
+    monkeypatch.setattr(schedule, "TOGETHER", 2_000)
     if restarts:
         while rig.partition.marker < 0:
             rig.loop.put([heavy], bool)
