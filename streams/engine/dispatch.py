@@ -249,7 +249,7 @@ class Dispatcher:
 
         That is for those of whom this log does not know yet: they would wait until all of it is called back.
         """
-        if (room := record.free - record.capacity // 2) > 0:
+        if record.capacity and (room := record.free - record.capacity // 2) > 0:
             first, last = record.assigned + 1, record.assigned + room
             out.homes.setdefault(0, []).append(c.Lend(record.worker, record.pool, record.lane, first, last))
             record.assigned, record.lent = last, True

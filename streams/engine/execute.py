@@ -99,6 +99,9 @@ def _impossible(command: c.Execute, task: TaskDef) -> str:
     """What no execution can have, in a sentence; empty: all is possible. Who writes envelopes may err as well."""
     if not -1 <= command.priority <= MOST_CRITICAL or not 0 <= task.priority <= MOST_CRITICAL:
         return f"priority {max(command.priority, task.priority, key=abs)} is none: 0 to {MOST_CRITICAL} are"
+    for name in ("timeout", "execution_timeout", "max_latency", "sleep"):
+        if not 0 <= (span := getattr(task, name)) <= LATEST:
+            return f"{name} {span} is no duration in milliseconds that can be kept: 0 to {LATEST} are"
     for name, moment in (("at", command.at), ("due_at", command.due_at)):
         if not 0 <= moment <= LATEST:
             return f"{name} {moment} is no time in milliseconds that can be kept: 0 to {LATEST} are"

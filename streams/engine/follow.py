@@ -12,6 +12,7 @@ from streams.engine import commands as c
 from streams.engine import events as e
 from streams.engine.attempt import inputs
 from streams.engine.decide import decide
+from streams.engine.line import order_of
 from streams.engine.loan import spend
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Job, State
 from streams.engine.rejections import Rejection
@@ -40,7 +41,9 @@ class Outbox:
     late_lanes: dict[int, list[c.LaneMessage]] = field(default_factory=dict)  # after the changelog
     homes: dict[int, list[c.TaskCommand]] = field(default_factory=dict)  # other partitions of headrace.tasks
     letters: list[tuple[Rejection, c.TaskCommand]] = field(default_factory=list)
-    entered: list[bytes] = field(default_factory=list)  # who may run, where something is lent: see give_away
+    entered: dict[bytes, int] = field(default_factory=dict)  # who may run, where something is lent: see give_away
+    command: int = 0
+    """Which command of its message is decided on, or let an execution run that is given away now."""
     stale: int = 0
 
 
@@ -115,7 +118,7 @@ def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) 
         if what == "late":
             return
         if view.lends(record.pool):
-            out.entered.append(record.id)
+            out.entered.setdefault(record.id, out.command)
         else:
             out.ready.setdefault(record.pool, []).append(_ready(record))
     elif record.state in TERMINAL:
@@ -141,10 +144,10 @@ def _leave(out: Outbox, record: Execution) -> None:
 
 def _stop(out: Outbox, record: Execution) -> None:
     stop = c.Stop(record.worker, record.id, record.attempt)
-    out.lanes.setdefault(record.lane, []).append(stop)
-    if (
-        record.at_most_once
-    ):  # its job may leave after the changelog: one stop behind it, and one that a crash cannot lose
+    now = out.lanes.setdefault(record.lane, [])
+    now.append(stop)
+    if record.at_most_once:  # its job may leave after the changelog, or never: a crash there must not lose its number
+        now.append(c.Void(record.worker, record.seq))
         out.late_lanes.setdefault(record.lane, []).append(stop)
 
 
@@ -185,14 +188,29 @@ def give_away(out: Outbox, table: Table, partition: Partition, now: int, positio
     It must follow from the log when this is called: what came in between is ordered as if it had come at once.
     """
     while out.entered:
-        entered, out.entered = dict.fromkeys(out.entered), []
-        step = Step(table, partition, now, position)
-        for record in spend(step, entered):
-            out.ready.setdefault(record.pool, []).append(_ready(record))
-        tell_all(step)
-        for item in step.out:
-            if not isinstance(item, Rejection):
-                _tell(out, table, partition, item)
+        for _, which, command in sorted(_places(out, table)):
+            out.command = command
+            record = table.execution(which)
+            if record is None or record.state != State.WAITING:
+                continue
+            step = Step(table, partition, now, position)
+            if not spend(step, record):
+                out.ready.setdefault(record.pool, []).append(_ready(record))
+            tell_all(step)
+            for item in step.out:
+                if not isinstance(item, Rejection):
+                    _tell(out, table, partition, item)
+
+
+def _places(out: Outbox, table: Table) -> list[tuple[bytes, bytes, int]]:
+    """Who may run: the order in the pool, the id, and the command that let it run."""
+    entered, out.entered = out.entered, {}
+    places = []
+    for which, command in entered.items():
+        out.command = command
+        if record := table.execution(which):
+            places.append((order_of(record), which, command))
+    return places
 
 
 def _tell(out: Outbox, table: Table, partition: Partition, item: e.Event | Sent) -> None:

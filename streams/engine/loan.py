@@ -6,15 +6,12 @@ critical waits. Some of the room DISPATCH keeps, for those of whom it had not he
 of a loan stands in line as ever, and where DISPATCH has no room left either it calls back what it lent.
 """
 
-from collections.abc import Iterable
-
 from msgspec.structs import replace
 
 from streams.engine import commands as c
 from streams.engine.attempt import give
 from streams.engine.events import Lent
-from streams.engine.line import order_of
-from streams.engine.records import Execution, Loan, State
+from streams.engine.records import Execution, Loan
 from streams.engine.step import Step
 
 
@@ -36,14 +33,8 @@ def recall(step: Step, command: c.Recall) -> None:
     step.take_back(command.worker)
 
 
-def spend(step: Step, entered: Iterable[bytes]) -> list[Execution]:
-    """Give those who may run to whose room is lent, the most critical first; who gets nothing is to stand in line."""
-    records = [record for which in entered if (record := step.table.execution(which))]
-    return [r for r in sorted(records, key=order_of) if r.state == State.WAITING and not _given(step, r)]
-
-
-def _given(step: Step, record: Execution) -> bool:
-    """Whether it got something, or has ended."""
+def spend(step: Step, record: Execution) -> bool:
+    """Give one that may run to whose room is lent; false: there is nothing for it, and it is to stand in line."""
     loan = step.table.lender(record.pool)
     if loan is None or step.table.waiting(record.pool, above=record.priority):
         return False

@@ -66,7 +66,7 @@ class Step:
         self.partition = partition
         self.now = now
         self.out: list[Event | Rejection | Sent] = []
-        self._begun_at = table.weight()
+        self._begun_at = table.written
         self._sent = 0
         self._ended: deque[bytes] | None = None
 
@@ -106,7 +106,7 @@ class Step:
     @property
     def full(self) -> bool:
         """Whether what else follows is to be left to later commands."""
-        return self.table.weight() - self._begun_at + self._sent > STEP_LIMIT
+        return self.table.written - self._begun_at + self._sent > STEP_LIMIT
 
     def create(self, record: Execution, call: bytes, payload: bytes) -> Execution:
         """Let an execution begin to exist, in whatever state it has."""

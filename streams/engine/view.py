@@ -56,8 +56,9 @@ class View(Protocol):
     def result(self, execution: bytes) -> bytes:
         """The JSON value of an execution that succeeded here; empty: none."""
 
-    def weight(self) -> int:
-        """Bytes that have changed since the last save; rather too many than too few."""
+    @property
+    def written(self) -> int:
+        """Bytes of all changes so far, whenever they are saved; rather too many than too few."""
 
     def kept_result(self, execution: bytes, upstream: bytes) -> bytes:
         """The JSON value of an upstream that lives elsewhere; empty: none."""

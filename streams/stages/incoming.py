@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from streams.engine.events import Refused
 from streams.state.partition import Changes
 
-WEIGHT_LIMIT = 6_000_000
+WEIGHT_LIMIT = 5_000_000
 """Changed bytes after which the table is saved: a record batch of the changelog is appended whole or not at all."""
 
 FIRST_BYTES = 2048

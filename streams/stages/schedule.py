@@ -22,8 +22,9 @@ from streams.stages.task_table import TaskTable
 from streams.state.partition import Changes, Partition
 from streams.topics import Topics, pool_partition
 
-TOGETHER = 1_000_000
-"""Bytes of changes by commands of one message among which the most critical goes first; more than an envelope brings.
+TOGETHER = 3_000_000
+"""Bytes of changes by commands of one message among which the most critical goes first; as many as an envelope of small
+executions brings.
 
 Where a message is left off to save in the middle of it, it is behind so many: a replay that saves at other moments
 gives everything to the same.
@@ -129,7 +130,7 @@ class Schedule:
 
     def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
         self._expect(commands)
-        out, table, home, at, index = self._out, self._table, self._home, message.at, 0
+        out, table, home, at = self._out, self._table, self._home, message.at
         position, begun_at = position_of(message.offset), table.written
         try:
             for index, command in enumerate(commands):
@@ -140,12 +141,13 @@ class Schedule:
                     begun_at = table.written
                     if table.weight() > WEIGHT_LIMIT:
                         return index
+                out.command = index
                 handle(out, table, home, command, at, position + index * ROOM)
                 if out.letters:
                     self._refuse(message, index)
             give_away(out, table, home, at, position + len(commands) * ROOM)
         except Exception as error:
-            raise BugError(index, error) from error
+            raise BugError(out.command, error) from error
         return None
 
     def _expect(self, commands: list[c.TaskCommand]) -> None:

@@ -114,8 +114,7 @@ class TaskTable:
         self._rung = b"D"  # every timer before this key has rung
         self.next_timer = 0
         """No timer that has not rung is earlier, epoch milliseconds."""
-        self.written = 0
-        """Bytes of all changes so far, whenever they are saved: what a command adds follows from the log."""
+        self._written = 0
 
     # --- reads ------------------------------------------------------------------------------------------------
 
@@ -261,7 +260,7 @@ class TaskTable:
         self._cache[which] = self._dirty[which] = new
         weight = weigh(new)
         self._dirty_weight += weight
-        self.written += weight
+        self._written += weight
         self._loans.moved(old, new)
         if (old.wake_at if old else 0) != new.wake_at:
             self._move_key(timer_key(old) if old else None, timer_key(new))
@@ -353,6 +352,11 @@ class TaskTable:
         self._loans.save()
         return self._overlay.changes()
 
+    @property
+    def written(self) -> int:
+        """See View: what a command adds follows from the log alone."""
+        return self._written
+
     def weight(self) -> int:
         """Bytes that the next commit will write; rather too many than too few."""
         return self._overlay.weight + self._dirty_weight
@@ -374,7 +378,7 @@ class TaskTable:
 
     def _put(self, key: bytes, value: bytes) -> None:
         self._overlay.put(key, value)
-        self.written += len(key) + len(value)
+        self._written += len(key) + len(value)
 
     def _remember(self, record: Execution) -> Execution:
         self._cache[record.id] = record

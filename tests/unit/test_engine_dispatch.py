@@ -231,16 +231,17 @@ def test_a_pool_that_nobody_uses_any_more_leaves_nothing() -> None:
 
 
 def test_what_workers_accept_is_lent_while_nobody_waits() -> None:
-    """To the one partition that all executions live on; it counts as assigned."""
+    """To the one partition that all executions live on; it counts as assigned. First a beat says how much it wants."""
     desk = Desk(ALONE)
     desk.hire("a")
-    assert lent(desk.take(c.Credit("a", "p", 3))) == [c.Lend("a", "p", 0, 1, 3)]
+    assert lent(desk.take(c.Credit("a", "p", 1))) == []
+    assert lent(desk.take(beat("a", 1, capacity=1))) == [c.Lend("a", "p", 0, 1, 1)]
     assert assigned(desk.take(desk.ready())) == []
-    out = desk.take(c.Credit("a", "p", 5))
-    assert [a.seq for a in assigned(out)] == [4]
-    assert lent(out) == [c.Lend("a", "p", 0, 5, 5)]
+    out = desk.take(c.Credit("a", "p", 3))
+    assert [a.seq for a in assigned(out)] == [2]
+    assert lent(out) == [c.Lend("a", "p", 0, 3, 3)]
     desk.restart()
-    assert lent(desk.take(c.Credit("a", "p", 5))) == []
+    assert lent(desk.take(c.Credit("a", "p", 3))) == []
 
 
 def test_i5_nothing_is_lent_while_somebody_waits() -> None:
@@ -263,7 +264,7 @@ def test_what_is_lent_of_a_worker_that_leaves_is_called_back() -> None:
     """Its grant says how many assignments were made in all: those that are lent come to nothing, and count."""
     desk = Desk(ALONE)
     desk.hire("a")
-    desk.take(c.Credit("a", "p", 3))
+    desk.take(beat("a", 6, capacity=6))
     out = desk.take(beat("a", 0, draining=True))
     assert lent(out) == [c.Recall("a")]
     assert out.workers == [c.Grant("a", 0, LEASE, 3)]

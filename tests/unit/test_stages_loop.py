@@ -13,9 +13,11 @@ from simulated.virtual.clock import VirtualLoop
 
 from pipelines.ids import execution_id
 from streams.engine import commands as c
-from streams.engine import decide
+from streams.engine import decide, follow
 from streams.engine.events import Refused
-from streams.engine.records import LATEST, TaskDef
+from streams.engine.loan import spend
+from streams.engine.records import LATEST, Execution, TaskDef
+from streams.engine.step import Step
 from streams.envelope import pack, task_commands
 from streams.settings import Settings
 from streams.stages import schedule
@@ -472,3 +474,38 @@ def test_skipped_commands_are_those_that_were_named() -> None:
     assert logic._table.execution(execution_id("a", "r")) is None
     assert logic._table.execution(execution_id("b", "r"))
     assert len(task_commands(one.value)) == 2
+
+
+def test_i11_a_bug_where_a_loan_is_given_away_is_laid_at_the_door_of_the_command_that_let_it_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It becomes a dead letter, and its neighbours in the message get what is lent."""
+
+    def broken(step: Step, record: Execution) -> bool:
+        if record.task == "bad":
+            raise ZeroDivisionError("a bug")
+        return spend(step, record)
+
+    monkeypatch.setattr(follow, "spend", broken)
+    rig = Rig()
+    rig.take(message(0, c.Lend("w", "default", 0, 1, 5)))
+    rig.take(message(1, execute("a"), execute("bad"), execute("b")))
+    assert [(letter.offset, letter.index) for letter in rig.letters()] == [(1, 1)]
+    assert executions(rig.partition) == 2
+
+
+def test_what_is_lent_is_given_to_the_same_wherever_a_message_is_left_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, or in parts with a kill after each: what is saved in between has no part in it."""
+    monkeypatch.setattr(schedule, "TOGETHER", 5_000)
+    lend = message(0, c.Lend("w", "default", 0, 1, 30))
+    heavy = message(1, *(execute(f"t{n}", payload=b"x" * 1_000, priority=n % 10) for n in range(40)))
+    whole, parts = Rig(), Rig()
+    whole.take(lend, heavy)
+    monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 6_000)
+    parts.take(lend)
+    while parts.partition.marker < 1:
+        parts.loop.put([heavy], bool)
+        run(handle(parts.loop))
+        parts.restart()
+    assert len(parts.partition.log) > 4
+    assert content(parts.partition) == content(whole.partition)

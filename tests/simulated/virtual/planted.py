@@ -1,7 +1,7 @@
 """Bugs on purpose, to show that each is found. They exist only here: each replaces a real part while it is planted."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -105,16 +105,16 @@ def lowest_first(who: c.Ready | c.Withdraw) -> bytes:
     return place_of(replace(who, priority=9 - who.priority))
 
 
-def spend_anyway(step: Step, entered: Iterable[bytes]) -> list[Execution]:
+def spend_anyway(step: Step, record: Execution) -> bool:
     """Something of a loan is given away whoever waits."""
     with patch.object(TaskTable, "waiting", lambda *_, **__: 0):
-        return spend(step, entered)
+        return spend(step, record)
 
 
-def spend_twice(step: Step, entered: Iterable[bytes]) -> list[Execution]:
+def spend_twice(step: Step, record: Execution) -> bool:
     """What was given away of a loan is still there."""
     with patch.object(loan, "Lent", lambda _loan: Swept((), step.now)):
-        return spend(step, entered)
+        return spend(step, record)
 
 
 def nobody_silent(_self: Dispatcher, _now: int) -> list[c.Silent]:
