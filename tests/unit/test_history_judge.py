@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from pipelines.ids import execution_id, to_text
-from streams.engine.commands import Assign, Beat, Ready
+from streams.engine.commands import Assign, Beat, Lend, Ready
 from tests.history.facts import Asked, Copy, Delivery, History, Letter, Row, Step, Task, Violation, Witnessed
 from tests.history.judge import CHECKS, judge
+from tests.history.order import strict_loans
 
 A_ID, B_ID = execution_id("a", "r"), execution_id("b", "r")
 A, B = to_text(A_ID), to_text(B_ID)
@@ -109,3 +110,21 @@ def test_more_than_is_accepted_is_no_place_in_line() -> None:
     """What nobody waited for, or nobody had room for, was given away wrongly."""
     beyond = replace(good(), assigned=[*(good().assigned or ()), Assign(A_ID, 2, "w", 0, 3)])
     assert [v.promise for v in judge(beyond).violations] == ["I5"]
+
+
+def test_more_than_is_accepted_is_not_lent_either() -> None:
+    """Its worker has said that it takes two."""
+    lent = replace(good(), assigned=[*(good().assigned or ()), Lend("w", "p", 0, 3, 9)])
+    assert [v.promise for v in judge(lent).violations] == ["I5"]
+
+
+def test_nothing_of_a_loan_goes_past_one_who_is_more_critical() -> None:
+    """Nobody proposed it, and the other one waited by then; the same number is given to one only."""
+    steps = [
+        Step(A, 1, "created", "waiting", 0, 10),
+        Step(B, 1, "created", "waiting", 0, 10),
+        Step(A, 2, "assigned", "dispatched", 1, 11, "w", seq=1),
+        Step(B, 2, "assigned", "dispatched", 1, 12, "w", seq=1),
+    ]
+    assert len(list(strict_loans(steps, [], {A: 1, B: 9}))) == 2
+    assert len(list(strict_loans(steps[:3], [], {A: 9, B: 9}))) == 0
