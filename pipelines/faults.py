@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.events import EXECUTION, AnyEvent
-from pipelines.model import FORMS, NAME, NAMESPACE, RUN_ID, TASK_ID, URL, AnyTask
+from pipelines.model import ADDRESS, FORMS, NAME, NAMESPACE, RUN_ID, TASK_ID, URL, AnyTask
 
 VALUE_SHOWN = 80
 """Characters of a wrong value that are repeated to its sender."""
@@ -66,6 +66,7 @@ PATTERNS = {
     RUN_ID: "no line breaks, tabs or other control characters are allowed",
     EXECUTION: "an execution's whole UUID is wanted, such as 0f7c8a3e-5b1d-8e2f-9a4b-6c7d8e9f0a1b",
     URL: "an address that begins with http:// or https:// is wanted",
+    ADDRESS: "an address of Apprise's is wanted, such as mailtos://... or jsons://...",
 }
 """The patterns of the models, in words."""
 

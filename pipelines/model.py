@@ -28,10 +28,12 @@ TASK_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$"
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
 RUN_ID = r"^[^\x00-\x1f\x7f]*$"
 URL = r"^https?://"
+ADDRESS = r"^[A-Za-z0-9]+://."
 NAMESPACE = r"^[a-z0-9-]{1,60}$"
 TaskId = Annotated[str, StringConstraints(pattern=TASK_ID)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 RunId = Annotated[str, StringConstraints(max_length=200, pattern=RUN_ID)]
+Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
 Seconds = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=3650))]
 
 
@@ -105,7 +107,7 @@ class NotifyRule(Model):
     """Whom to tell of what."""
 
     on: tuple[Happening, ...] = Field((Happening.FAILED, Happening.LOST), min_length=1)
-    to: tuple[str, ...] = Field(min_length=1, max_length=20, description="Apprise addresses.")
+    to: tuple[Address, ...] = Field(min_length=1, max_length=20, description="Apprise addresses.")
     title: str | None = Field(None, max_length=500, description="Jinja2 template; none: the standard one.")
     body: str | None = Field(None, max_length=8000, description="Jinja2 template; none: the standard one.")
 

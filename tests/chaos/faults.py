@@ -89,6 +89,7 @@ def pause(stage: Stage, role: str, victim: Child, length: float) -> Hunt:
         yield from wait(length)
     finally:
         os.kill(pid, signal.SIGCONT)
+        stage.say(f"{victim.role.name} goes on")
     yield from wait(stage.system.settings.session_timeout)
 
 

@@ -208,6 +208,8 @@ def test_an_address_alone_is_told_of_failure_and_loss() -> None:
     assert definition(notify=["json://x"]).notify == (Rule(("failed", "lost"), ("json://x",)),)
     with pytest.raises(ValidationError, match="Input should be an Apprise address, or an object"):
         definition(notify=[5])
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        definition(notify=["nobody"])
 
 
 def test_notify_rules_past_their_limit_are_refused() -> None:
