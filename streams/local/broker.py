@@ -78,7 +78,7 @@ class Broker:
             "share.coordinator.state.topic.min.isr": safe,
             "group.min.session.timeout.ms": "1000",  # a dead scheduler is noticed within 2 s
             "group.initial.rebalance.delay.ms": "0",
-            "broker.session.timeout.ms": "3000",  # and so is a dead broker
+            "broker.session.timeout.ms": "2000",  # and so is a dead broker
             "broker.heartbeat.interval.ms": "500",
             "transactional.id.expiration.ms": str(LONGEST_MS),  # changelog fences must not be forgotten
             "producer.id.expiration.ms": str(LONGEST_MS),
