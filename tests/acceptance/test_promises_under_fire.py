@@ -4,7 +4,6 @@ That it was a fire is asked of schedulers and workers: they meet faults every fe
 """
 
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,11 +18,11 @@ SECONDS, SEED = 40, 1
 
 
 @pytest.fixture(scope="module", params=[1, 2])
-def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+def report(request: pytest.FixtureRequest) -> Report:
     """What came of it, with so many partitions of tasks: one lends what workers accept, two depend on each other."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_TASK_PARTITIONS", str(request.param))
-        yield chaos(Trial(Goal(seconds=SECONDS), SEED), lambda line: print(line, file=sys.stderr))  # noqa: T201  (pytest shows it on failure)
+        return chaos(Trial(Goal(seconds=SECONDS), SEED), lambda line: print(line, file=sys.stderr))  # noqa: T201  (pytest shows it on failure)
 
 
 def test_no_promise_is_broken(report: Report) -> None:
