@@ -3,57 +3,31 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from msgspec import Struct
 
 from pipelines.ids import from_text
 from streams.edge.board import Board
-from streams.edge.recent import Recent
+from streams.edge.recent import Definition, Recent, StepHead, heads, keep
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
-from streams.engine.events import PipelineCreated, Refused, TaskCreated, TaskDeleted
+from streams.engine.events import PipelineCreated, Refused, TaskCreated
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics
 
 LETTERS_KEPT = 1000
-NAMES_KEPT = 10_000
-
 LULL = 0.025
 """Seconds between two looks while nobody waits for a decision: each costs the same, whatever has come."""
-
-K = TypeVar("K")
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 
-class _Head(Struct, array_like=True, gc=False):
-    """The first fields of an Execution; the rest is not decoded until somebody asks."""
-
-    id: bytes
-    task: str
-    run: str
-    kind: str
-    state: str
-
-
-class _Step(Struct, array_like=True, tag="mv", gc=False):
-    """The first fields of a Moved."""
-
-    what: str
-    at: int
-    execution: _Head
-
-
-_heads = msgspec.msgpack.Decoder(list[_Step | TaskCreated | TaskDeleted | PipelineCreated]).decode
 _refused = msgspec.json.Decoder(Refused).decode
 
 
 class Live:
-    """`recent` steps, `board` of pools and roles, dead `letters`, newly made `tasks` and `pipelines`, `waiters`."""
+    """`recent` events, `board` of pools and roles, dead `letters`, `waiters`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -64,8 +38,6 @@ class Live:
         self.waiters = Waiters()
         self.board = Board()
         self.letters: OrderedDict[Refused, None] = OrderedDict()
-        self.tasks: OrderedDict[str, TaskCreated | TaskDeleted] = OrderedDict()
-        self.pipelines: OrderedDict[str, PipelineCreated] = OrderedDict()
 
     async def start(self) -> None:
         """Follow from here on; status and dead letters so far are read before this returns."""
@@ -149,44 +121,32 @@ class Live:
         refused = _refused(record.value)
         if refused in self.letters:
             return
-        _keep(self.letters, refused, None, LETTERS_KEPT)
+        keep(self.letters, refused, None, LETTERS_KEPT)
         if refused.execution:
             self.waiters.decided(from_text(refused.execution), refused)
         else:
             self.waiters.refused_by_name(refused)
 
     def _events(self, record: ConsumerRecord) -> None:
-        heads = _heads(record.value)
-        executions = [head.execution.id if isinstance(head, _Step) else b"" for head in heads]
-        self.recent.add(record.value, executions)
-        if self.waiters or b"" in executions:
-            for head in heads:
+        self.recent.add(record.value)
+        if self.waiters:
+            for head in heads(record.value):
                 self._decided(head)
 
-    def _decided(self, head: _Step | TaskCreated | TaskDeleted | PipelineCreated) -> None:
+    def _decided(self, head: StepHead | Definition) -> None:
         """Tell those who wait for it."""
-        if not isinstance(head, _Step):
-            return self._definition(head)
+        if isinstance(head, StepHead):
+            self._moved(head)
+        elif isinstance(head, PipelineCreated):
+            self.waiters.decided(pipeline_key(head.id), Decided("created"))
+        elif isinstance(head, TaskCreated):
+            self.waiters.decided(task_key(head.task.id), Decided("created"))
+        else:
+            self.waiters.decided(task_key(head.task), Decided("deleted"))
+
+    def _moved(self, head: StepHead) -> None:
         execution = head.execution
         decided = Decided(head.what, execution.state)
         self.waiters.decided(execution.id, decided)
         if head.what == "created" and "." in execution.task:
             self.waiters.decided(run_key(execution.task.partition(".")[0], execution.run), decided)
-        return None
-
-    def _definition(self, event: TaskCreated | TaskDeleted | PipelineCreated) -> None:
-        if isinstance(event, PipelineCreated):
-            _keep(self.pipelines, event.id, event)
-            return self.waiters.decided(pipeline_key(event.id), Decided("created"))
-        if isinstance(event, TaskCreated):
-            _keep(self.tasks, event.task.id, event)
-            return self.waiters.decided(task_key(event.task.id), Decided("created"))
-        _keep(self.tasks, event.task, event)
-        return self.waiters.decided(task_key(event.task), Decided("deleted"))
-
-
-def _keep(kept: OrderedDict[K, T], name: K, value: T, most: int = NAMES_KEPT) -> None:
-    kept[name] = value
-    kept.move_to_end(name)
-    if len(kept) > most:
-        kept.popitem(last=False)

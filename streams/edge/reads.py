@@ -178,7 +178,7 @@ class Reads:
 
     async def task(self, task: str) -> TaskView:
         """One definition, in force or deleted."""
-        match self._live.tasks.get(task):
+        match self._live.recent.task(task):
             case TaskCreated() as made:
                 return shapes.task(made)
             case TaskDeleted(at=at):
@@ -207,7 +207,7 @@ class Reads:
 
     async def pipeline(self, pipeline: str) -> PipelineView:
         """One pipeline, unless all its tasks are deleted."""
-        made = self._live.pipelines.get(pipeline)
+        made = self._live.recent.pipeline(pipeline)
         found = shapes.pipeline(made) if made else await self._history.pipeline(pipeline)
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"no pipeline {shown(pipeline)}")
@@ -218,7 +218,7 @@ class Reads:
 
     async def _keeps(self, tasks: Sequence[str]) -> bool:
         """Whether one of these tasks is not deleted."""
-        heard = {task: self._live.tasks.get(task) for task in tasks}
+        heard = {task: self._live.recent.task(task) for task in tasks}
         if any(isinstance(last, TaskCreated) for last in heard.values()):
             return True
         rest = [task for task, last in heard.items() if last is None]

@@ -1,72 +1,105 @@
-"""The last steps of executions, so that a reader sees what has happened before ClickHouse does."""
+"""The newest events, so that a reader sees what has happened before ClickHouse does."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from itertools import takewhile
+from typing import TypeVar
 
 import msgspec
+import structlog
+from msgspec import Struct
 
-from streams.engine.events import Moved
+from streams.engine.events import Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of messages that are kept."""
 
+NAMES_KEPT = 10_000
+"""Definitions that are kept, of tasks and of pipelines."""
+
 INDEX_BITS = 32
 INDEX = (1 << INDEX_BITS) - 1
 """The bits of a place that say which of its message's events it is: more than a message has bytes."""
 
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class _Head(Struct, array_like=True, gc=False):
+    """The first fields of an Execution; the rest is not decoded until somebody asks."""
+
+    id: bytes
+    task: str
+    run: str
+    kind: str
+    state: str
+
+
+class StepHead(Struct, array_like=True, tag="mv", gc=False):
+    """The first fields of a Moved."""
+
+    what: str
+    at: int
+    execution: _Head
+
+
+Definition = TaskCreated | TaskDeleted | PipelineCreated
+
+heads = msgspec.msgpack.Decoder(list[StepHead | Definition]).decode
+"""What is quickly told of a message of events. Raises msgspec's DecodeError where it is none."""
+
 _items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _moved = msgspec.msgpack.Decoder(Moved).decode
+
+log = structlog.get_logger(__name__)
 
 
 class _Message:
     """A message of events: whoever asks for one of them soon asks for its neighbours."""
 
-    __slots__ = ("_items", "_packed", "executions")
+    __slots__ = ("_items", "executions", "packed")
 
-    def __init__(self, packed: bytes, executions: tuple[bytes, ...]) -> None:
-        self._packed = packed
-        self._items: list[msgspec.Raw] | None = None  # parts of `_packed`
-        self.executions = executions
-
-    def __len__(self) -> int:
-        return len(self._packed)
+    def __init__(self, packed: bytes) -> None:
+        self.packed = packed
+        self._items: list[msgspec.Raw] | None = None  # parts of `packed`
+        self.executions: tuple[bytes, ...] | None = None  # whose step each event is, empty for none; none: not read
 
     def step(self, index: int) -> Moved:
         """The event at a place."""
         if self._items is None:
-            self._items = _items(self._packed)
+            self._items = _items(self.packed)
         return _moved(self._items[index])
 
 
 class Recent:
-    """Messages as they came, within `limit` bytes, and where in them the steps of each execution are.
+    """Messages as they came, within `limit` bytes; the oldest leave first.
 
-    A step is taken out of its message when somebody asks for it: hardly any ever is. The oldest messages leave first.
-    A place is a number, and several of them a tuple of numbers: of these, unlike lists, the collector keeps no account.
+    A message is read when somebody asks for something, and never if nobody does before it leaves: only then is it
+    noted where the steps of each execution are, and what was defined. A step is taken out of its message when it is
+    asked for itself: hardly any ever is. A place is a number, and several of them a tuple of numbers: of these, unlike
+    lists, the collector keeps no account.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._size = 0
         self._next = 0
-        self._messages: dict[int, _Message] = {}  # by their numbers, which have no gaps
+        self._messages: dict[int, _Message] = {}  # by their numbers, which have no gaps; the read ones come first
         self._places: dict[bytes, int | tuple[int, ...]] = {}
+        self._tasks: OrderedDict[str, TaskCreated | TaskDeleted] = OrderedDict()
+        self._pipelines: OrderedDict[str, PipelineCreated] = OrderedDict()
 
-    def add(self, packed: bytes, executions: Sequence[bytes]) -> None:
-        """Remember a message of events. `executions`: whose step each of them is, empty for what is none."""
-        number, self._next = self._next, self._next + 1
-        places = self._places
-        for place, execution in enumerate(executions, number << INDEX_BITS):
-            if execution:
-                before = places.get(execution)
-                places[execution] = place if before is None else (*_numbers(before), place)
-        self._messages[number] = message = _Message(packed, tuple(executions))
-        self._size += len(message)
+    def add(self, packed: bytes) -> None:
+        """Remember a message of events."""
+        self._messages[self._next] = _Message(packed)
+        self._next += 1
+        self._size += len(packed)
         while self._size > self._limit:
             self._forget(self._next - len(self._messages))
 
     def steps(self, execution: bytes) -> list[Moved]:
         """What is remembered of an execution, oldest first, each step once."""
+        self._read()
         places = _numbers(self._places.get(execution, ()))
         moves = [self._messages[place >> INDEX_BITS].step(place & INDEX) for place in places]
         moved = {move.execution.version: move for move in moves}
@@ -84,13 +117,52 @@ class Recent:
 
     def ending_with(self, tail: bytes) -> list[bytes]:
         """The executions whose id ends with `tail`."""
+        self._read()
         return [execution for execution in self._places if execution.endswith(tail)]
 
+    def task(self, task: str) -> TaskCreated | TaskDeleted | None:
+        """What was last said of a task's definition."""
+        self._read()
+        return self._tasks.get(task)
+
+    def pipeline(self, pipeline: str) -> PipelineCreated | None:
+        """The newest definition of a pipeline."""
+        self._read()
+        return self._pipelines.get(pipeline)
+
+    def _read(self) -> None:
+        """Note what has come since the last time."""
+        newest_first = zip(reversed(self._messages), reversed(self._messages.values()), strict=True)
+        unread = [*takewhile(lambda one: one[1].executions is None, newest_first)]
+        for number, message in reversed(unread):
+            message.executions = self._noted(number, message.packed)
+
+    def _noted(self, number: int, packed: bytes) -> tuple[bytes, ...]:
+        try:
+            told = heads(packed)
+        except msgspec.DecodeError as error:
+            log.warning("a message of events cannot be read", error=str(error))
+            return ()
+        places = self._places
+        for place, head in enumerate(told, number << INDEX_BITS):
+            if isinstance(head, StepHead):
+                execution = head.execution.id
+                before = places.get(execution)
+                places[execution] = place if before is None else (*_numbers(before), place)
+            elif isinstance(head, PipelineCreated):
+                keep(self._pipelines, head.id, head, NAMES_KEPT)
+            else:
+                keep(self._tasks, head.task.id if isinstance(head, TaskCreated) else head.task, head, NAMES_KEPT)
+        return tuple(head.execution.id if isinstance(head, StepHead) else b"" for head in told)
+
     def _forget(self, number: int) -> None:
-        """Its steps are the first of their executions."""
         message = self._messages.pop(number)
-        self._size -= len(message)
-        for execution in filter(None, message.executions):
+        self._size -= len(message.packed)
+        if message.executions is None:  # it may have replaced any of them, and the history knows by now
+            self._tasks.clear()
+            self._pipelines.clear()
+            return
+        for execution in filter(None, message.executions):  # its steps are the first of their executions
             if rest := _numbers(self._places[execution])[1:]:
                 self._places[execution] = rest
             else:
@@ -99,3 +171,11 @@ class Recent:
 
 def _numbers(places: int | tuple[int, ...]) -> tuple[int, ...]:
     return places if isinstance(places, tuple) else (places,)
+
+
+def keep(kept: OrderedDict[T, U], name: T, value: U, most: int) -> None:
+    """Put what is newest last, and let the oldest of more than `most` go."""
+    kept[name] = value
+    kept.move_to_end(name)
+    if len(kept) > most:
+        kept.popitem(last=False)

@@ -75,6 +75,6 @@ async def test_what_history_does_not_know_yet_has_its_order() -> None:
     live = Live(settings)
     steps = [moved("b", named("a")), moved("a")]
     for step in steps:
-        live.recent.add(msgspec.msgpack.encode([step]), [step.execution.id])
+        live.recent.add(msgspec.msgpack.encode([step]))
     found = await Reads(History(settings), live).after_upstream(rows_of(steps))
     assert found == [named("a"), named("b")]

@@ -17,11 +17,10 @@ from streams.topics import Topics
 ONE, OTHER = execution_id("t", "1"), execution_id("t", "2")
 
 
-def message(*steps: tuple[bytes, int]) -> tuple[bytes, list[bytes]]:
-    """Steps of executions, by version, as a message and whose they are; first something that is no step."""
+def message(*steps: tuple[bytes, int], gone: str = "t") -> bytes:
+    """Steps of executions, by version, as a message; before them something that is no step."""
     moves = [Moved("ready", at, Execution(which, "t", "r", "shell", "waiting", at)) for which, at in steps]
-    packed = msgspec.msgpack.encode([TaskDeleted("t", 1), *moves])
-    return packed, [b"", *(which for which, _ in steps)]
+    return msgspec.msgpack.encode([TaskDeleted(gone, 1), *moves])
 
 
 def refused(reason: str) -> Refused:
@@ -33,30 +32,60 @@ def test_steps_are_kept_in_order_and_once() -> None:
     """A repeated step, or one that comes late, changes nothing of what is shown."""
     recent = Recent()
     for versions in ((1, 3), (2,), (3,)):
-        recent.add(*message(*((ONE, version) for version in versions)))
+        recent.add(message(*((ONE, version) for version in versions)))
     assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2, 3]
     assert recent.record(OTHER) is None
 
 
-def test_the_oldest_messages_leave_first() -> None:
-    """Memory is bounded by bytes: of an execution that goes on the newest steps are kept."""
+@pytest.mark.parametrize("asks", [True, False])
+def test_the_oldest_messages_leave_first(*, asks: bool) -> None:
+    """Memory is bounded by bytes: of an execution that goes on the newest steps are kept, read before or not."""
     first, later = message((ONE, 0), (ONE, 1), (OTHER, 1)), message((ONE, 2))
-    recent = Recent(limit=len(first[0]) + len(later[0]))
-    for one in (first, later, message((ONE, 3))):
-        recent.add(*one)
+    recent = Recent(limit=len(first) + len(later))
+    for one in (first, later):
+        recent.add(one)
+    if asks:
+        assert len(recent.steps(ONE)) == 3
+    recent.add(message((ONE, 3)))
     assert recent.steps(OTHER) == []
     assert [moved.execution.version for moved in recent.steps(ONE)] == [2, 3]
     assert recent.ending_with(ONE[-6:]) == recent.ending_with(b"") == [ONE]
 
 
-def test_what_is_no_step_takes_a_place_in_its_message_too() -> None:
-    """As the live tail takes it from Kafka: steps are found behind a definition, and the definition is known."""
+def test_a_definition_is_not_remembered_past_one_that_nobody_has_read() -> None:
+    """What leaves unread may have replaced it: from then on the history knows better."""
+    first, flood = message(gone="a"), message((ONE, 1), (ONE, 2), (ONE, 3), gone="b")
+    recent = Recent(limit=len(first) + len(flood))
+    recent.add(first)
+    assert recent.task("a")
+    recent.add(flood)
+    recent.add(message(gone="c"))
+    assert recent.task("a"), "what was read stays known when its message leaves"
+    for name in ("b", "c"):
+        recent.add(message((ONE, 1), (ONE, 2), (ONE, 3), gone=name))
+    recent.add(flood)
+    assert recent.task("a") is None
+    assert recent.task("b")
+
+
+def test_what_cannot_be_read_is_passed_over() -> None:
+    """Its neighbours are found."""
+    recent = Recent()
+    for one in (message((ONE, 1)), b"nonsense", message((ONE, 2))):
+        recent.add(one)
+    assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2]
+
+
+async def test_what_is_no_step_takes_a_place_in_its_message_too() -> None:
+    """As the live tail takes it from Kafka: steps are found behind a definition, which is known, and told of."""
     live = Live(Settings())
-    packed, _ = message((ONE, 1), (OTHER, 1), (ONE, 2))
-    live._take(Topics.under("headrace").events, [SimpleNamespace(value=packed, offset=0)])
+    events = Topics.under("headrace").events
+    with live.waiters.expect(task_key("t")) as deleted:
+        live._take(events, [SimpleNamespace(value=message((ONE, 1), (OTHER, 1), (ONE, 2)), offset=0)])
+        assert (await deleted).what == "deleted"  # type: ignore[union-attr]
     assert [moved.execution.version for moved in live.recent.steps(ONE)] == [1, 2]
     assert [moved.execution.id for moved in live.recent.steps(OTHER)] == [OTHER]
-    assert list(live.tasks) == ["t"]
+    assert isinstance(live.recent.task("t"), TaskDeleted)
 
 
 async def test_a_waiter_hears_what_it_asked_for() -> None:
