@@ -27,18 +27,19 @@ import msgspec
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, State, TaskDef
 from streams.engine.view import Watchers
 from streams.engine.weight import weigh
+from streams.stages.bodies import Bodies
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
 from streams.stages.loans import Loans
 from streams.stages.overlay import Overlay
 from streams.stages.watches import Watches
 from streams.state.partition import Change, Changes, Derive, Partition
 
-CACHE = 50_000
-"""Records kept decoded, of those that have not ended: of the others hardly any is asked for again."""
+CACHE = 150_000
+CACHE_BODIES = 192 * 1024 * 1024
+"""Records kept decoded, of those that have not ended (others are hardly asked for), and bytes of bodies kept."""
 
-CACHE_BODIES = 20_000
-SMALL = 4_096
-"""Bodies kept in memory, and the bytes of the largest of them."""
+KNOWN = 50_000
+"""Definitions kept decoded, and workers of whom it is known whether they are banned."""
 
 _ENDS = {
     State.SUCCEEDED: b"s",
@@ -97,15 +98,16 @@ derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWE")
 class TaskTable:
     """Implements streams.engine.view.Table. Records are decoded once and encoded once a save."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Partition, tables: int = 1) -> None:
+        """`tables`: how many of these a process may have, which share the memory."""
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._absent: set[bytes] = set()  # looked for since the last save, and not in the table
         self._unmarked: set[bytes] = set()  # the same, of marks
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
-        self._bodies: dict[bytes, tuple[bytes, bytes]] = {}  # of those that were made lately, until they are given out
-        self._far: dict[bytes, tuple[bytes, bytes]] = {}  # of others that may be given out before the next save
+        self._most = CACHE // tables
+        self._bodies = Bodies(CACHE_BODIES // tables)
         self._watches = Watches(partition, self._overlay)
         self._ends = Ends(self._overlay)
         self._loans = Loans(self._overlay)
@@ -142,7 +144,7 @@ class TaskTable:
             else:
                 self._remember(_execution(record))
         self._unmarked.update(which for which, mark in zip(unmade, stored, strict=False) if mark is None)
-        self._far.update((which, _body(body)) for which, body in zip(far, stored, strict=True) if body)
+        self._bodies.read_ahead({which: _body(body) for which, body in zip(far, stored, strict=True) if body})
 
     def mark(self, execution: bytes) -> Mark | None:
         """See View."""
@@ -152,7 +154,7 @@ class TaskTable:
     def task(self, task: str) -> TaskDef | None:
         """See View."""
         if task not in self._tasks:
-            if len(self._tasks) > CACHE:
+            if len(self._tasks) > KNOWN:
                 self._tasks.clear()
             stored = self._overlay.get(b"t" + task.encode())
             self._tasks[task] = _task(stored) if stored else None
@@ -166,7 +168,7 @@ class TaskTable:
     def banned(self, worker: str) -> bool:
         """See View."""
         if worker not in self._bans:
-            if len(self._bans) > CACHE:
+            if len(self._bans) > KNOWN:
                 self._bans.clear()
             self._bans[worker] = self._overlay.get(b"g" + worker.encode()) is not None
         return self._bans[worker]
@@ -206,7 +208,7 @@ class TaskTable:
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """See View."""
-        if known := self._bodies.pop(execution, None) or self._far.get(execution):
+        if known := self._bodies.give_out(execution):
             return known
         stored = self._overlay.get(b"p" + execution)
         return _body(stored) if stored else (b"", b"")
@@ -272,8 +274,7 @@ class TaskTable:
         """See Table."""
         self._cache.pop(old.id, None)
         self._dirty.pop(old.id, None)
-        self._bodies.pop(old.id, None)
-        self._far.pop(old.id, None)
+        self._bodies.drop(old.id)
         self._move_key(timer_key(old), None)
         self._move_key(worker_key(old), None)
         self._overlay.delete(b"x" + old.id)
@@ -300,8 +301,7 @@ class TaskTable:
     def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:
         """See Table."""
         self._put(b"p" + execution, _encode((call, payload)))
-        if len(self._bodies) < CACHE_BODIES and len(call) + len(payload) < SMALL:
-            self._bodies[execution] = call, payload
+        self._bodies.keep(execution, (call, payload))
 
     def put_result(self, execution: bytes, result: bytes) -> None:
         """See Table."""
@@ -364,16 +364,17 @@ class TaskTable:
     def saved(self) -> None:
         """The changes are durable."""
         self._absent.clear()
-        self._far.clear()
+        self._bodies.saved()
         self._unmarked.clear()
         for execution, record in self._dirty.items():
             if record.state in TERMINAL:
                 del self._cache[execution]
+                self._bodies.drop(execution)
         self._dirty.clear()
         self._dirty_weight = 0
         self._overlay.clear()
         self._watches.saved()
-        while len(self._cache) > CACHE:
+        while len(self._cache) > self._most:
             self._cache.popitem(last=False)
 
     def _put(self, key: bytes, value: bytes) -> None:

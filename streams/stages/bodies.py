@@ -1,0 +1,59 @@
+"""Calls and payloads in memory: from when an execution is made until its worker gets them, as far as there is room.
+
+Who was made first is given out first, mostly: so nobody who has come makes room for who comes.
+"""
+
+Body = tuple[bytes, bytes]
+"""Call and payload, JSON."""
+
+LARGEST = 4_096
+"""Bytes of the largest body that is kept."""
+
+OVERHEAD = 300
+"""Bytes of memory that a body takes besides, roughly."""
+
+
+class Bodies:
+    """Those of one table, of which at most `room` bytes are kept."""
+
+    __slots__ = ("_kept", "_near", "room")
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        """Bytes that are left."""
+        self._kept: dict[bytes, Body] = {}
+        self._near: dict[bytes, Body] = {}  # others, that may be given out before the next save
+
+    def __contains__(self, execution: bytes) -> bool:
+        return execution in self._kept
+
+    def keep(self, execution: bytes, body: Body) -> None:
+        """Remember the body of one that was made, if it is small and there is room."""
+        size = _size(body)
+        if size <= min(self.room, LARGEST) and execution not in self._kept:
+            self._kept[execution] = body
+            self.room -= size
+
+    def read_ahead(self, bodies: dict[bytes, Body]) -> None:
+        """Remember these until the next save."""
+        self._near.update(bodies)
+
+    def give_out(self, execution: bytes) -> Body | None:
+        """What is remembered, once: nobody asks again soon."""
+        if body := self._kept.pop(execution, None):
+            self.room += _size(body)
+            return body
+        return self._near.get(execution)
+
+    def drop(self, execution: bytes) -> None:
+        """Remember nothing of it."""
+        self.give_out(execution)
+        self._near.pop(execution, None)
+
+    def saved(self) -> None:
+        """What was read ahead has been given out, or will not be soon."""
+        self._near.clear()
+
+
+def _size(body: Body) -> int:
+    return len(body[0]) + len(body[1]) + OVERHEAD
