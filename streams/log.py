@@ -42,10 +42,21 @@ class Seldom(logging.Filter):
         return True
 
 
+def calm(record: logging.LogRecord) -> bool:
+    """What aiokafka calls an error, and tries again by itself, is a warning; what it did not foresee stays an error."""
+    if record.name.partition(".")[0] == "aiokafka" and record.levelno == logging.ERROR and not record.exc_info:
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        record.msg = f"{record.msg} (aiokafka tries again)"
+    return True
+
+
 def log_to_stderr() -> None:
     """Warnings of all, and what our own rooms say of themselves: which partitions are ours, what was rebuilt."""
+    for level in (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        logging.addLevelName(level, logging.getLevelName(level).lower())  # as structlog has them, in the same file
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)-9s] %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(calm)
     handler.addFilter(Seldom())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("streams").setLevel(logging.INFO)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -251,21 +252,29 @@ def _edge(settings: Settings) -> Iterator[Check]:
 
 
 def _roles(health: HealthView) -> Iterator[Check]:
-    heard = {role.role: role for role in sorted(health.roles, key=lambda role: -role.silent_ms)}
+    """Of several of a kind, the one that is there and spoke last."""
+    heard = {role.role: role for role in sorted(health.roles, key=lambda role: (not _has_ended(role), -role.silent_ms))}
     for name in sorted({*ROLES, *heard}):
-        role = heard.get(name)
-        if role and role.silent_ms < SILENT_MS:
-            yield Check(name=name, status="ok", detail=f"process {role.pid} on {role.host}")
-        else:
-            yield _missing(name, role)
+        yield _role(name, heard.get(name))
 
 
-def _missing(name: str, role: RoleView | None) -> Check:
+def _role(name: str, role: RoleView | None) -> Check:
     if role is None:
         return Check(name=name, status="fail", detail="nobody has heard of one", mend=f"start one: {command(name)}")
-    detail = f"process {role.pid} on {role.host} silent for {role.silent_ms / 1000:.0f} s"
+    who, silent = f"process {role.pid} on {role.host}", f"{role.silent_ms / 1000:.0f} s"
+    if _has_ended(role):
+        status: Status = "warn" if role.silent_ms < SILENT_MS else "fail"
+        mend = f"its supervisor starts another one, or {command(name)}"
+        return Check(name=name, status=status, detail=f"{who} has ended; its last word is {silent} old", mend=mend)
+    if role.silent_ms < SILENT_MS:
+        return Check(name=name, status="ok", detail=who)
     mend = f"look at its log; `kill -9 {role.pid}` where it hangs; then its supervisor starts it, or {command(name)}"
-    return Check(name=name, status="fail", detail=detail, mend=mend)
+    return Check(name=name, status="fail", detail=f"{who} silent for {silent}", mend=mend)
+
+
+def _has_ended(role: RoleView) -> bool:
+    """Whether it ran on this machine, where it can be seen that it no longer does."""
+    return role.host == socket.gethostname() and not psutil.pid_exists(role.pid)
 
 
 def _workers(workers: tuple[WorkerView, ...]) -> Check:

@@ -1,15 +1,17 @@
 import os
+import socket
 from datetime import UTC, datetime, timedelta
 from errno import ECONNREFUSED
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from pipelines.loader import load_folder
-from pipelines.views import ExecutionRow
+from pipelines.views import ExecutionRow, HealthView, RoleView
 from streams.local.cluster import EXAMPLES
-from streams.local.doctor import Check, Report, _edge, picture
+from streams.local.doctor import Check, Report, _edge, _roles, picture
 from streams.local.ports import free_ports
 from streams.local.screen import Screen
 from streams.settings import Settings
@@ -64,6 +66,46 @@ def test_where_lines_cannot_change_a_second_try_is_said_too() -> None:
     screen.follow(pipeline, "r")
     screen.show({task.id: a_try(task.id) for task in pipeline.tasks})
     assert text(console).count(": succeeded, try 2\n") == len(pipeline.tasks)
+
+
+def test_lines_come_in_the_order_in_which_things_happened() -> None:
+    """Who waits for another one is not said to run before that has ended."""
+    console = Console(file=StringIO(), width=80)
+    screen, pipeline = Screen(console), load_folder(EXAMPLES).pipelines["weather"].model()
+    screen.follow(pipeline, "r")
+    first, last = pipeline.tasks[-1].id, pipeline.tasks[0].id
+    later = {"started_at": NOW + timedelta(minutes=2), "finished_at": None, "state": "running", "attempt": 1}
+    screen.show({first: a_try(first), last: a_try(last).model_copy(update=later)})
+    said = text(console)
+    assert said.index(f"{first}: succeeded") < said.index(f"{last}: running")
+
+
+GONE = 2**22 + 1
+"""A number that no process has: Linux counts to 2^22."""
+
+
+@pytest.mark.parametrize(
+    ("pids", "silent_ms", "status", "words"),
+    [
+        ([os.getpid()], 900, "ok", f"process {os.getpid()} on {socket.gethostname()}"),
+        ([os.getpid()], 5_000, "fail", "silent for 5 s"),
+        ([GONE], 900, "warn", "has ended; its last word is 1 s old"),
+        ([GONE], 12_000, "fail", "has ended; its last word is 12 s old"),
+        ([os.getpid(), GONE], 900, "ok", f"process {os.getpid()} on {socket.gethostname()}"),
+    ],
+)
+def test_doctor_knows_a_process_that_has_ended_at_once(
+    pids: list[int], silent_ms: int, status: str, words: str
+) -> None:
+    """On its own machine, and not when its silence has become long; another one of its kind is as good."""
+    roles = [
+        RoleView(role="edge", name=f"edge-{pid}", host=socket.gethostname(), pid=pid, alive=True, silent_ms=silent)
+        for pid, silent in zip(pids, (silent_ms, 1), strict=False)
+    ]
+    health = HealthView(status="ok", version="1", at=NOW, roles=tuple(roles))
+    check = next(check for check in _roles(health) if check.name == "edge")
+    assert (check.status, words in check.detail) == (status, True)
+    assert bool(check.mend) is (status != "ok")
 
 
 def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: Path) -> None:

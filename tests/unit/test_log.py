@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from streams.log import EVERY, Seldom
+from streams.log import EVERY, Seldom, calm
 
 
 def _said(lines: list[tuple[float, str]]) -> list[str]:
@@ -36,3 +36,16 @@ def test_a_malformed_line_goes_on_to_its_handler(capsys: pytest.CaptureFixture[s
     handler.addFilter(Seldom())
     handler.handle(logging.LogRecord("a", logging.ERROR, "f", 1, "%d", ("x",), None))
     assert "Logging error" in capsys.readouterr().err
+
+
+def test_what_aiokafka_tries_again_is_a_warning() -> None:
+    """An error of its own that it did not foresee, and everybody else's, stay what they are."""
+
+    def level(name: str, *, foreseen: bool = True) -> str:
+        raised = None if foreseen else (ValueError, ValueError(), None)
+        record = logging.LogRecord(name, logging.ERROR, "f", 1, "%s", ("x",), raised)
+        assert calm(record)
+        return f"{record.levelname} {record.getMessage()}"
+
+    assert level("aiokafka.consumer.fetcher") == f"{logging.getLevelName(logging.WARNING)} x (aiokafka tries again)"
+    assert level("aiokafka.consumer.fetcher", foreseen=False) == level("ours") == "ERROR x"

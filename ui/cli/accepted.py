@@ -35,10 +35,17 @@ def _shown(accepted: Accepted) -> None:
     remark(accepted)
     console.print(safe(accepted.execution or accepted.run or accepted.pipeline or accepted.task), soft_wrap=True)
     if accepted.state:
-        notes.print(state(accepted.state))
+        notes.print(Text.assemble(state(accepted.state), _follow(accepted)), soft_wrap=True)
     if accepted.execution is None and accepted.run:
         line = command(f"list --run {shlex.quote(accepted.run)}")
         notes.print(Text.assemble("a run of the pipeline; follow it: ", safe(line)), soft_wrap=True)
+
+
+def _follow(accepted: Accepted) -> str:
+    """How to see what becomes of an execution that has not ended."""
+    if accepted.execution is None or accepted.state in TERMINAL_STATES:
+        return ""
+    return f"; follow it: {command(f'show {formats.short_id(accepted.execution)}')}"
 
 
 def remark(accepted: Accepted) -> None:

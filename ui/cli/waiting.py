@@ -129,8 +129,7 @@ def _show_outcome(view: Waited, common: Common) -> None:
         print_json(view)
     else:
         notes.print(headline(view))
-        if view.result is not None:
-            console.print(JSON.from_data(view.result, ensure_ascii=True), soft_wrap=True)
+        _show_result(view)
         if problem := view.error or view.reason:
             notes.print(safe(problem), soft_wrap=True)
     if view.state != "succeeded":
@@ -138,11 +137,18 @@ def _show_outcome(view: Waited, common: Common) -> None:
 
 
 def _show_outcomes(views: Sequence[Waited]) -> None:
-    """A line each; below one that is no success, why."""
+    """A line each; below one that is no success, why, and below the only one what came of it."""
     for view in views:
         notes.print(headline(view), safe(view.task), "(was there before)" if view.existing else "", soft_wrap=True)
         if view.state != "succeeded" and (problem := view.error or view.reason):
             notes.print(Padding(safe(problem.strip()), (0, 0, 0, 4)))
+    if len(views) == 1:
+        _show_result(views[0])
+
+
+def _show_result(view: Waited) -> None:
+    if view.result is not None:
+        console.print(JSON.from_data(view.result, ensure_ascii=True), soft_wrap=True)
 
 
 def headline(view: ExecutionView) -> Text:

@@ -105,3 +105,13 @@ def test_what_has_ended_meanwhile_is_not_paused_for(
     waiting.follow_all(client, accepted, PLAIN)
     assert capsys.readouterr().err.count("✓ succeeded") == 10
     assert time.monotonic() - began < 5 * pause
+
+
+def test_the_result_of_the_only_one_is_printed(system: Any, name: str) -> None:
+    """As `submit KIND --wait` does it; of many there is a line each."""
+    finish = {"type": "finish", "result": {"rows": 7}}
+    done = waited(system, {"id": name, "kind": "external"}, finish | {"task": name})
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"rows": 7})
+    others = [f"{name}-{n}" for n in range(2)]
+    events = [{"id": one, "kind": "external"} for one in others] + [finish | {"task": one} for one in others]
+    assert waited(system, *events).stdout == ""
