@@ -36,7 +36,7 @@ def _closed(envelope: bytearray, count: int) -> bytes:
     return bytes(envelope)
 
 
-def _reader(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+def reader(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
     """A decoder that raises msgspec's DecodeError for text that is no UTF-8 too; msgspec raises Python's error."""
 
     def read(message: bytes) -> T:
@@ -48,10 +48,10 @@ def _reader(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
     return read
 
 
-task_commands = _reader(msgspec.msgpack.Decoder(list[TaskCommand]).decode)
-ready_commands = _reader(msgspec.msgpack.Decoder(list[ReadyCommand]).decode)
-lane_messages = _reader(msgspec.msgpack.Decoder(list[LaneMessage]).decode)
-worker_messages = _reader(msgspec.msgpack.Decoder(list[WorkerMessage]).decode)
-recorded_events = _reader(msgspec.msgpack.Decoder(list[RecordedEvent]).decode)
-log_lines = _reader(msgspec.msgpack.Decoder(list[LogLine]).decode)
-notifications = _reader(msgspec.msgpack.Decoder(list[Notification]).decode)
+task_commands = reader(msgspec.msgpack.Decoder(list[TaskCommand]).decode)
+ready_commands = reader(msgspec.msgpack.Decoder(list[ReadyCommand]).decode)
+lane_messages = reader(msgspec.msgpack.Decoder(list[LaneMessage]).decode)
+worker_messages = reader(msgspec.msgpack.Decoder(list[WorkerMessage]).decode)
+recorded_events = reader(msgspec.msgpack.Decoder(list[RecordedEvent]).decode)
+log_lines = reader(msgspec.msgpack.Decoder(list[LogLine]).decode)
+notifications = reader(msgspec.msgpack.Decoder(list[Notification]).decode)

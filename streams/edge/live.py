@@ -1,7 +1,6 @@
 """The live tail: follows events, dead letters and the status topic, and keeps the newest of each in memory."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -10,7 +9,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from pipelines.ids import from_text
 from streams.edge.board import Board
-from streams.edge.recent import Definition, Recent, StepHead, heads, keep
+from streams.edge.newest import Newest
+from streams.edge.recent import Definition, Recent, StepHead, heads
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
 from streams.engine.events import PipelineCreated, Refused, TaskCreated
 from streams.settings import Settings
@@ -37,7 +37,7 @@ class Live:
         self.recent = Recent()
         self.waiters = Waiters()
         self.board = Board()
-        self.letters: OrderedDict[Refused, None] = OrderedDict()
+        self.letters = Newest[Refused, None](LETTERS_KEPT)
 
     async def start(self) -> None:
         """Follow from here on; status and dead letters so far are read before this returns."""
@@ -121,16 +121,17 @@ class Live:
         refused = _refused(record.value)
         if refused in self.letters:
             return
-        keep(self.letters, refused, None, LETTERS_KEPT)
+        self.letters.put(refused, None)
         if refused.execution:
             self.waiters.decided(from_text(refused.execution), refused)
         else:
             self.waiters.refused_by_name(refused)
 
     def _events(self, record: ConsumerRecord) -> None:
-        self.recent.add(record.value)
+        packed = record.value or b""
+        self.recent.add(packed)
         if self.waiters:
-            for head in heads(record.value):
+            for head in heads(packed):
                 self._decided(head)
 
     def _decided(self, head: StepHead | Definition) -> None:

@@ -1,15 +1,16 @@
 """The newest events, so that a reader sees what has happened before ClickHouse does."""
 
-from collections import OrderedDict
+import re
 from itertools import takewhile
-from typing import TypeVar
 
 import msgspec
 import structlog
 from msgspec import Struct
 
+from streams.edge.newest import Newest
 from streams.engine.events import Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution
+from streams.envelope import reader
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of messages that are kept."""
@@ -20,9 +21,6 @@ NAMES_KEPT = 10_000
 INDEX_BITS = 32
 INDEX = (1 << INDEX_BITS) - 1
 """The bits of a place that say which of its message's events it is: more than a message has bytes."""
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 class _Head(Struct, array_like=True, gc=False):
@@ -45,8 +43,11 @@ class StepHead(Struct, array_like=True, tag="mv", gc=False):
 
 Definition = TaskCreated | TaskDeleted | PipelineCreated
 
-heads = msgspec.msgpack.Decoder(list[StepHead | Definition]).decode
+heads = reader(msgspec.msgpack.Decoder(list[StepHead | Definition]).decode)
 """What is quickly told of a message of events. Raises msgspec's DecodeError where it is none."""
+
+_may_define = re.compile(rb"\xa2(?:tc|td|pc)").search
+"""Whether a message may hold a definition: their tags as MessagePack writes them, or bytes that look like one."""
 
 _items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _moved = msgspec.msgpack.Decoder(Moved).decode
@@ -62,7 +63,7 @@ class _Message:
     def __init__(self, packed: bytes) -> None:
         self.packed = packed
         self._items: list[msgspec.Raw] | None = None  # parts of `packed`
-        self.executions: tuple[bytes, ...] | None = None  # whose step each event is, empty for none; none: not read
+        self.executions: tuple[bytes, ...] | None = None  # whose step each event is, empty for none; none: not noted
 
     def step(self, index: int) -> Moved:
         """The event at a place."""
@@ -72,34 +73,35 @@ class _Message:
 
 
 class Recent:
-    """Messages as they came, within `limit` bytes; the oldest leave first.
+    """Messages as they came, within `limit` bytes, the oldest of which leave first; and the newest definitions.
 
-    A message is read when somebody asks for something, and never if nobody does before it leaves: only then is it
-    noted where the steps of each execution are, and what was defined. A step is taken out of its message when it is
-    asked for itself: hardly any ever is. A place is a number, and several of them a tuple of numbers: of these, unlike
-    lists, the collector keeps no account.
+    Where the steps of each execution are is noted when somebody asks for something, and never if nobody does before
+    they leave. A step is taken out of its message when it is asked for itself: hardly any ever is. A place is a number,
+    and several of them a tuple of numbers: of these, unlike lists, the collector keeps no account.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._size = 0
         self._next = 0
-        self._messages: dict[int, _Message] = {}  # by their numbers, which have no gaps; the read ones come first
+        self._messages: dict[int, _Message] = {}  # by their numbers, which have no gaps; those noted come first
         self._places: dict[bytes, int | tuple[int, ...]] = {}
-        self._tasks: OrderedDict[str, TaskCreated | TaskDeleted] = OrderedDict()
-        self._pipelines: OrderedDict[str, PipelineCreated] = OrderedDict()
+        self._tasks = Newest[str, TaskCreated | TaskDeleted](NAMES_KEPT)
+        self._pipelines = Newest[str, PipelineCreated](NAMES_KEPT)
 
     def add(self, packed: bytes) -> None:
-        """Remember a message of events."""
+        """Remember a message of events. Raises msgspec's DecodeError where it seems to define something and is none."""
         self._messages[self._next] = _Message(packed)
         self._next += 1
         self._size += len(packed)
         while self._size > self._limit:
             self._forget(self._next - len(self._messages))
+        if _may_define(packed):
+            self._define(packed)
 
     def steps(self, execution: bytes) -> list[Moved]:
         """What is remembered of an execution, oldest first, each step once."""
-        self._read()
+        self._note_all()
         places = _numbers(self._places.get(execution, ()))
         moves = [self._messages[place >> INDEX_BITS].step(place & INDEX) for place in places]
         moved = {move.execution.version: move for move in moves}
@@ -117,52 +119,51 @@ class Recent:
 
     def ending_with(self, tail: bytes) -> list[bytes]:
         """The executions whose id ends with `tail`."""
-        self._read()
+        self._note_all()
         return [execution for execution in self._places if execution.endswith(tail)]
 
     def task(self, task: str) -> TaskCreated | TaskDeleted | None:
         """What was last said of a task's definition."""
-        self._read()
         return self._tasks.get(task)
 
     def pipeline(self, pipeline: str) -> PipelineCreated | None:
         """The newest definition of a pipeline."""
-        self._read()
         return self._pipelines.get(pipeline)
 
-    def _read(self) -> None:
+    def _define(self, packed: bytes) -> None:
+        for head in heads(packed):
+            if isinstance(head, PipelineCreated):
+                self._pipelines.put(head.id, head)
+            elif not isinstance(head, StepHead):
+                self._tasks.put(head.task.id if isinstance(head, TaskCreated) else head.task, head)
+
+    def _note_all(self) -> None:
         """Note what has come since the last time."""
         newest_first = zip(reversed(self._messages), reversed(self._messages.values()), strict=True)
-        unread = [*takewhile(lambda one: one[1].executions is None, newest_first)]
-        for number, message in reversed(unread):
+        new = [*takewhile(lambda one: one[1].executions is None, newest_first)]
+        for number, message in reversed(new):
+            message.executions = ()  # whatever is wrong with it is met once
             message.executions = self._noted(number, message.packed)
 
     def _noted(self, number: int, packed: bytes) -> tuple[bytes, ...]:
+        """Note the steps of a message; whose each of them is."""
         try:
-            told = heads(packed)
+            executions = tuple(head.execution.id if isinstance(head, StepHead) else b"" for head in heads(packed))
         except msgspec.DecodeError as error:
             log.warning("a message of events cannot be read", error=str(error))
             return ()
         places = self._places
-        for place, head in enumerate(told, number << INDEX_BITS):
-            if isinstance(head, StepHead):
-                execution = head.execution.id
+        for place, execution in enumerate(executions, number << INDEX_BITS):
+            if execution:
                 before = places.get(execution)
                 places[execution] = place if before is None else (*_numbers(before), place)
-            elif isinstance(head, PipelineCreated):
-                keep(self._pipelines, head.id, head, NAMES_KEPT)
-            else:
-                keep(self._tasks, head.task.id if isinstance(head, TaskCreated) else head.task, head, NAMES_KEPT)
-        return tuple(head.execution.id if isinstance(head, StepHead) else b"" for head in told)
+        return executions
 
     def _forget(self, number: int) -> None:
+        """Its steps, where they are noted, are the first of their executions."""
         message = self._messages.pop(number)
         self._size -= len(message.packed)
-        if message.executions is None:  # it may have replaced any of them, and the history knows by now
-            self._tasks.clear()
-            self._pipelines.clear()
-            return
-        for execution in filter(None, message.executions):  # its steps are the first of their executions
+        for execution in filter(None, message.executions or ()):
             if rest := _numbers(self._places[execution])[1:]:
                 self._places[execution] = rest
             else:
@@ -171,11 +172,3 @@ class Recent:
 
 def _numbers(places: int | tuple[int, ...]) -> tuple[int, ...]:
     return places if isinstance(places, tuple) else (places,)
-
-
-def keep(kept: OrderedDict[T, U], name: T, value: U, most: int) -> None:
-    """Put what is newest last, and let the oldest of more than `most` go."""
-    kept[name] = value
-    kept.move_to_end(name)
-    if len(kept) > most:
-        kept.popitem(last=False)

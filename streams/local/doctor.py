@@ -243,7 +243,7 @@ def _edge(settings: Settings) -> Iterator[Check]:
     status: Status = "warn" if problem else "ok"
     yield Check(name="api", status=status, detail=problem or f"{settings.edge_url} serves", mend=mend)
     if answers(settings.kafka):
-        yield from _roles(health)
+        yield from _roles(health, supervised=holder(settings.home) is not None)
         yield _workers(workers)
     else:
         detail = "what scheduler, workers and edge say goes through Kafka, which is away"
@@ -251,30 +251,39 @@ def _edge(settings: Settings) -> Iterator[Check]:
     yield _clock(health)
 
 
-def _roles(health: HealthView) -> Iterator[Check]:
-    """Of several of a kind, the one that is there and spoke last."""
-    heard = {role.role: role for role in sorted(health.roles, key=lambda role: (not _has_ended(role), -role.silent_ms))}
+def _roles(health: HealthView, *, supervised: bool) -> Iterator[Check]:
+    """Of several of a kind, the one that is there and spoke last. `supervised`: they run on this machine, by `up`."""
+
+    def has_ended(role: RoleView) -> bool:
+        return supervised and role.host == socket.gethostname() and not psutil.pid_exists(role.pid)
+
+    heard = {role.role: role for role in sorted(health.roles, key=lambda role: (not has_ended(role), -role.silent_ms))}
     for name in sorted({*ROLES, *heard}):
-        yield _role(name, heard.get(name))
+        if (role := heard.get(name)) is None:
+            mend = f"start one: {command(name)}"
+            yield Check(name=name, status="fail", detail="nobody has heard of one", mend=mend)
+        else:
+            yield _ended(name, role) if has_ended(role) else _heard(name, role)
 
 
-def _role(name: str, role: RoleView | None) -> Check:
-    if role is None:
-        return Check(name=name, status="fail", detail="nobody has heard of one", mend=f"start one: {command(name)}")
-    who, silent = f"process {role.pid} on {role.host}", f"{role.silent_ms / 1000:.0f} s"
-    if _has_ended(role):
-        status: Status = "warn" if role.silent_ms < SILENT_MS else "fail"
-        mend = f"its supervisor starts another one, or {command(name)}"
-        return Check(name=name, status=status, detail=f"{who} has ended; its last word is {silent} old", mend=mend)
+def _ended(name: str, role: RoleView) -> Check:
+    """Its supervisor takes a moment to start another one, and longer where that does not come up."""
+    status: Status = "warn" if role.silent_ms < SILENT_MS else "fail"
+    detail = f"process {role.pid} has ended; its last word is {_silence(role)} old"
+    mend = "`up` starts another one by itself; where that does not come up, its log says why"
+    return Check(name=name, status=status, detail=detail, mend=mend)
+
+
+def _heard(name: str, role: RoleView) -> Check:
+    who = f"process {role.pid} on {role.host}"
     if role.silent_ms < SILENT_MS:
         return Check(name=name, status="ok", detail=who)
     mend = f"look at its log; `kill -9 {role.pid}` where it hangs; then its supervisor starts it, or {command(name)}"
-    return Check(name=name, status="fail", detail=f"{who} silent for {silent}", mend=mend)
+    return Check(name=name, status="fail", detail=f"{who} silent for {_silence(role)}", mend=mend)
 
 
-def _has_ended(role: RoleView) -> bool:
-    """Whether it ran on this machine, where it can be seen that it no longer does."""
-    return role.host == socket.gethostname() and not psutil.pid_exists(role.pid)
+def _silence(role: RoleView) -> str:
+    return f"{role.silent_ms / 1000:.0f} s"
 
 
 def _workers(workers: tuple[WorkerView, ...]) -> Check:

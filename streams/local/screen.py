@@ -83,7 +83,7 @@ class Screen:
     def _tell(self) -> None:
         now = {child.role.name: child.state for child in self.children if self._is_news(child)}
         rows = [row for node in self._nodes if (row := self._rows.get(node.task))]
-        now |= {row.task: _word(row) for row in sorted(rows, key=_since)}
+        now |= {row.task: _word(row) for row in sorted(rows, key=lambda row: row.updated_at)}
         for name, word in now.items():
             if self._told.get(name) != word:
                 self.say(f"{name}: {word}")
@@ -139,11 +139,6 @@ def _roles(roles: Sequence[Child]) -> Text:
 def _word(row: ExecutionRow) -> str:
     """An execution's state as a word; a retry may come and go between two looks, and its number stays."""
     return f"{row.state}{_again(row)}"
-
-
-def _since(row: ExecutionRow) -> datetime:
-    """Since when it is in its state."""
-    return row.finished_at or row.started_at or row.created_at
 
 
 def _again(row: ExecutionRow) -> str:

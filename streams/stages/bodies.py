@@ -1,16 +1,30 @@
-"""Calls and payloads in memory: from when an execution is made until its worker gets them, as far as there is room.
+"""Calls and payloads in memory, of those that will soon be given to a worker, as far as there is room.
 
 Who was made first is given out first, mostly: so nobody who has come makes room for who comes.
 """
 
+from pipelines.model import UNATTENDED
+from streams.engine.records import Execution, State
+
 Body = tuple[bytes, bytes]
 """Call and payload, JSON."""
+
+ROOM, LEAST = 192 * 1024 * 1024, 24 * 1024 * 1024
+"""Bytes that a process has for the bodies of all tables, if it has all of them, and the least for each."""
 
 LARGEST = 4_096
 """Bytes of the largest body that is kept."""
 
 OVERHEAD = 300
 """Bytes of memory that a body takes besides, roughly."""
+
+SOON = frozenset({State.WAITING, State.BLOCKED})
+"""States in which an execution is made that is likely to be given out soon; others wait for a time, or for nobody."""
+
+
+def share(tables: int) -> int:
+    """Bytes for the bodies of one of so many tables."""
+    return max(ROOM // tables, LEAST)
 
 
 class Bodies:
@@ -27,11 +41,12 @@ class Bodies:
     def __contains__(self, execution: bytes) -> bool:
         return execution in self._kept
 
-    def keep(self, execution: bytes, body: Body) -> None:
-        """Remember the body of one that was made, if it is small and there is room."""
+    def keep(self, made: Execution, body: Body) -> None:
+        """Remember the body of one that was made, if a worker will soon have it, it is small, and there is room."""
         size = _size(body)
-        if size <= min(self.room, LARGEST) and execution not in self._kept:
-            self._kept[execution] = body
+        soon = made.state in SOON and made.kind not in UNATTENDED
+        if soon and size <= min(self.room, LARGEST + OVERHEAD) and made.id not in self._kept:
+            self._kept[made.id] = body
             self.room -= size
 
     def read_ahead(self, bodies: dict[bytes, Body]) -> None:

@@ -27,16 +27,16 @@ import msgspec
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, State, TaskDef
 from streams.engine.view import Watchers
 from streams.engine.weight import weigh
-from streams.stages.bodies import Bodies
+from streams.stages.bodies import Bodies, share
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
 from streams.stages.loans import Loans
 from streams.stages.overlay import Overlay
 from streams.stages.watches import Watches
 from streams.state.partition import Change, Changes, Derive, Partition
 
-CACHE = 150_000
-CACHE_BODIES = 192 * 1024 * 1024
-"""Records kept decoded, of those that have not ended (others are hardly asked for), and bytes of bodies kept."""
+CACHE, LEAST = 150_000, 50_000
+"""Records kept decoded, of those that have not ended (others are hardly asked for), as in bodies.py: of all tables
+that a process may have, and the least for each."""
 
 KNOWN = 50_000
 """Definitions kept decoded, and workers of whom it is known whether they are banned."""
@@ -99,15 +99,15 @@ class TaskTable:
     """Implements streams.engine.view.Table. Records are decoded once and encoded once a save."""
 
     def __init__(self, partition: Partition, tables: int = 1) -> None:
-        """`tables`: how many of these a process may have, which share the memory."""
+        """`tables`: how many of these there are, of which a process may have all."""
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._absent: set[bytes] = set()  # looked for since the last save, and not in the table
         self._unmarked: set[bytes] = set()  # the same, of marks
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
-        self._most = CACHE // tables
-        self._bodies = Bodies(CACHE_BODIES // tables)
+        self._most = max(CACHE // tables, LEAST)
+        self._bodies = Bodies(share(tables))
         self._watches = Watches(partition, self._overlay)
         self._ends = Ends(self._overlay)
         self._loans = Loans(self._overlay)
@@ -301,7 +301,7 @@ class TaskTable:
     def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:
         """See Table."""
         self._put(b"p" + execution, _encode((call, payload)))
-        self._bodies.keep(execution, (call, payload))
+        self._bodies.keep(self._cache[execution], (call, payload))
 
     def put_result(self, execution: bytes, result: bytes) -> None:
         """See Table."""

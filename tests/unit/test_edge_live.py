@@ -9,7 +9,7 @@ from streams.edge.board import Board
 from streams.edge.live import Live
 from streams.edge.recent import Recent
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
-from streams.engine.events import Moved, Refused, TaskDeleted
+from streams.engine.events import Moved, PipelineCreated, Refused, TaskDeleted
 from streams.engine.records import Execution
 from streams.settings import Settings
 from streams.topics import Topics
@@ -52,28 +52,37 @@ def test_the_oldest_messages_leave_first(*, asks: bool) -> None:
     assert recent.ending_with(ONE[-6:]) == recent.ending_with(b"") == [ONE]
 
 
-def test_a_definition_is_not_remembered_past_one_that_nobody_has_read() -> None:
-    """What leaves unread may have replaced it: from then on the history knows better."""
-    first, flood = message(gone="a"), message((ONE, 1), (ONE, 2), (ONE, 3), gone="b")
-    recent = Recent(limit=len(first) + len(flood))
-    recent.add(first)
-    assert recent.task("a")
-    recent.add(flood)
-    recent.add(message(gone="c"))
-    assert recent.task("a"), "what was read stays known when its message leaves"
-    for name in ("b", "c"):
-        recent.add(message((ONE, 1), (ONE, 2), (ONE, 3), gone=name))
-    recent.add(flood)
-    assert recent.task("a") is None
-    assert recent.task("b")
-
-
-def test_what_cannot_be_read_is_passed_over() -> None:
-    """Its neighbours are found."""
-    recent = Recent()
-    for one in (message((ONE, 1)), b"nonsense", message((ONE, 2))):
+def test_definitions_stay_when_their_messages_have_left() -> None:
+    """Be they read by then or not: a history that is away could not tell."""
+    pipeline = msgspec.msgpack.encode([PipelineCreated("p", ("p.a",), 1)])
+    flood = [message((ONE, version), gone="b") for version in range(10)]
+    recent = Recent(limit=3 * len(flood[0]))
+    for one in (message(gone="a"), pipeline, *flood):
         recent.add(one)
-    assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2]
+    assert isinstance(recent.task("a"), TaskDeleted)
+    assert isinstance(recent.pipeline("p"), PipelineCreated)
+    assert len(recent.steps(ONE)) == 3
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"nonsense", b"", msgspec.msgpack.encode([["mv", "x", 1, [b"\x00"]]]), b"\x91\xa1\xff"]
+)
+def test_what_cannot_be_read_is_passed_over(garbage: bytes) -> None:
+    """Its neighbours are found, as often as somebody asks."""
+    recent = Recent()
+    for one in (message((ONE, 1)), garbage, message((ONE, 2))):
+        recent.add(one)
+    for _ in range(2):
+        assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2]
+
+
+def test_a_message_without_a_value_is_passed_over() -> None:
+    """And one that seems to define something."""
+    live = Live(Settings())
+    values = [message((ONE, 1)), None, b"\x91\xa2tc", b"\x91\x93\xa2td\xa1\xff\x01", message((ONE, 2))]
+    events = Topics.under("headrace").events
+    live._take(events, [SimpleNamespace(value=value, offset=n) for n, value in enumerate(values)])
+    assert [moved.execution.version for moved in live.recent.steps(ONE)] == [1, 2]
 
 
 async def test_what_is_no_step_takes_a_place_in_its_message_too() -> None:

@@ -1,5 +1,6 @@
 """The table of executions over what has changed since its last save."""
 
+from msgspec.structs import replace
 from simulated.node import run
 
 from pipelines.ids import execution_id
@@ -20,3 +21,16 @@ def test_what_is_forgotten_has_no_body_any_more() -> None:
     assert table.body(which) == (b"call", b"payload")
     table.forget(record)
     assert table.body(which) == (b"", b"")
+
+
+def test_what_ended_before_it_was_given_out_takes_no_room_any_more() -> None:
+    """From the next save on."""
+    partition, which = MemoryPartition(), execution_id("t", "r")
+    table, record = TaskTable(partition), Execution(which, "t", "r", "python", State.WAITING)
+    room = table._bodies.room
+    table.put_execution(None, record)
+    table.put_body(which, b"call", b"payload")
+    assert table._bodies.room < room
+    table.put_execution(record, replace(record, state=State.CANCELLED))
+    table.saved()
+    assert table._bodies.room == room

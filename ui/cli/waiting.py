@@ -52,7 +52,10 @@ def follow(client: Client, accepted: Accepted, common: Common) -> None:
 
 
 def follow_all(client: Client, accepted: Sequence[Accepted], common: Common) -> None:
-    """The same for many: a pipeline's run counts as its executions, and what makes none as nothing."""
+    """The same for many: a pipeline's run counts as its executions, and what makes none as nothing.
+
+    What came of an execution is printed where it is the only one of the only order.
+    """
     until = _patience()
     makers = [one for one in accepted if one.created_at or one.retry_of]
     if not common.json:
@@ -64,6 +67,8 @@ def follow_all(client: Client, accepted: Sequence[Accepted], common: Common) -> 
         print_json(views)
     else:
         _show_outcomes(views)
+        if len(accepted) == len(views) == 1:
+            _show_result(views[0])
     if not all(made for _, made in orders) or any(view.state != "succeeded" for view in views):
         sys.exit(Exit.FAILED)
 
@@ -137,13 +142,11 @@ def _show_outcome(view: Waited, common: Common) -> None:
 
 
 def _show_outcomes(views: Sequence[Waited]) -> None:
-    """A line each; below one that is no success, why, and below the only one what came of it."""
+    """A line each; below one that is no success, why."""
     for view in views:
         notes.print(headline(view), safe(view.task), "(was there before)" if view.existing else "", soft_wrap=True)
         if view.state != "succeeded" and (problem := view.error or view.reason):
             notes.print(Padding(safe(problem.strip()), (0, 0, 0, 4)))
-    if len(views) == 1:
-        _show_result(views[0])
 
 
 def _show_result(view: Waited) -> None:

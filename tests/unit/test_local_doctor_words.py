@@ -1,0 +1,74 @@
+"""What doctor says of what it was told."""
+
+import os
+import socket
+from datetime import UTC, datetime
+from errno import ECONNREFUSED
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipelines.views import HealthView, RoleView
+from streams.local.doctor import Check, Report, _edge, _roles, picture
+from streams.local.ports import free_ports
+from streams.settings import Settings
+
+GONE = 2**22 + 1
+"""A number that no process has: Linux counts to 2^22."""
+
+
+def test_what_doctor_says_to_mend_stands_below_what_it_found() -> None:
+    """So that both fit into 80 columns."""
+    console = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
+    found = "4.3.1 in /home/somebody/.cache/headrace, checksums right"
+    console.print(picture(Report(ok=False, checks=(Check(name="kafka jars", status="warn", detail=found, mend="do"),))))
+    assert isinstance(console.file, StringIO)
+    lines = [line.strip() for line in console.file.getvalue().splitlines()]
+    assert lines[1:] == [f"! warn  kafka jars  {found}", "→ do"]
+
+
+@pytest.mark.parametrize(
+    ("there", "silent_ms", "status", "words"),
+    [
+        ([True], 900, "ok", "process"),
+        ([True], 5_000, "fail", "silent for 5 s"),
+        ([False], 900, "warn", "has ended; its last word is 1 s old"),
+        ([False], 12_000, "fail", "has ended; its last word is 12 s old"),
+        ([True, False], 900, "ok", "process"),
+    ],
+)
+def test_doctor_knows_a_process_that_has_ended_at_once(
+    there: list[bool], silent_ms: int, status: str, words: str
+) -> None:
+    """Where `up` runs it, and not when its silence has become long; another one of its kind is as good."""
+    check = edge_of(there, silent_ms, supervised=True)
+    assert (check.status, words in check.detail) == (status, True)
+    assert bool(check.mend) is (status != "ok")
+
+
+def test_who_runs_elsewhere_is_believed() -> None:
+    """A host of the same name may count its processes by itself."""
+    check = edge_of([False], 900, supervised=False)
+    assert (check.status, check.detail) == ("ok", f"process {GONE} on {socket.gethostname()}")
+
+
+def edge_of(there: list[bool], silent_ms: int, *, supervised: bool) -> Check:
+    """What is said of edges, which are there or not; all but the first spoke a moment ago."""
+    roles = tuple(
+        RoleView(role="edge", name="edge", host=socket.gethostname(), pid=pid, alive=True, silent_ms=silent)
+        for pid, silent in zip([os.getpid() if one else GONE for one in there], (silent_ms, 1), strict=False)
+    )
+    health = HealthView(status="ok", version="1", at=datetime(2026, 11, 26, tzinfo=UTC), roles=roles)
+    return next(check for check in _roles(health, supervised=supervised) if check.name == "edge")
+
+
+def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: Path) -> None:
+    """The client's own advice is left to the line below."""
+    (tmp_path / "api-token").touch(0o600)
+    (tmp_path / "api-token").write_text("t" * 32)
+    (port,) = free_ports(1)
+    (check,) = _edge(Settings(home=tmp_path, edge_port=port))
+    assert check.detail == f"http://127.0.0.1:{port}: [Errno {ECONNREFUSED}] {os.strerror(ECONNREFUSED)}"
+    assert check.mend.startswith("start everything with")
