@@ -1,7 +1,9 @@
-"""Calls and payloads in memory, of those that will soon be given to a worker, as far as there is room.
+"""Calls and payloads in memory, of those that will soon be given to a worker: the newest, as far as there is room.
 
-Who was made first is given out first, mostly: so nobody who has come makes room for who comes.
+A line that nobody serves must not hold the room for ever.
 """
+
+from collections import OrderedDict
 
 from pipelines.model import UNATTENDED
 from streams.engine.records import Execution, State
@@ -35,19 +37,21 @@ class Bodies:
     def __init__(self, room: int) -> None:
         self.room = room
         """Bytes that are left."""
-        self._kept: dict[bytes, Body] = {}
+        self._kept: OrderedDict[bytes, Body] = OrderedDict()
         self._near: dict[bytes, Body] = {}  # others, that may be given out before the next save
 
     def __contains__(self, execution: bytes) -> bool:
         return execution in self._kept
 
     def keep(self, made: Execution, body: Body) -> None:
-        """Remember the body of one that was made, if a worker will soon have it, it is small, and there is room."""
+        """Remember the body of one that was made, if it is small and a worker will soon have it; the oldest leave."""
         size = _size(body)
-        soon = made.state in SOON and made.kind not in UNATTENDED
-        if soon and size <= min(self.room, LARGEST + OVERHEAD) and made.id not in self._kept:
+        if made.state in SOON and made.kind not in UNATTENDED and size <= LARGEST + OVERHEAD:
+            self.drop(made.id)
             self._kept[made.id] = body
             self.room -= size
+            while self.room < 0:
+                self.room += _size(self._kept.popitem(last=False)[1])
 
     def read_ahead(self, bodies: dict[bytes, Body]) -> None:
         """Remember these until the next save."""

@@ -29,12 +29,13 @@ def test_a_body_is_given_out_once() -> None:
     assert bodies.give_out(b"b") is None
 
 
-def test_who_comes_late_finds_no_room() -> None:
-    """Those who came first stay; a body that is kept already takes no more of it."""
+def test_the_oldest_make_room() -> None:
+    """A line that nobody serves holds nothing for ever; who is kept already takes no more of it."""
     bodies = Bodies(2 * SIZE)
     for which in (b"a", b"a", b"b", b"c"):
         bodies.keep(made(which), BODY)
-    assert [which in bodies for which in (b"a", b"b", b"c")] == [True, True, False]
+    assert [which in bodies for which in (b"a", b"b", b"c")] == [False, True, True]
+    assert bodies.room == 0
 
 
 @pytest.mark.parametrize("more", [0, 1])
