@@ -126,8 +126,9 @@ def _options() -> Options:
     options.set_blob_gc_age_cutoff(0.05)  # bodies end in the order in which they came: old files empty by themselves
     options.set_max_open_files(512)
     options.set_keep_log_file_num(2)
-    # lines of keys that come and go leave tombstones behind: compact where they gather
-    options.add_compact_on_deletion_collector_factory(8_192, 4_096, 0.5)
+    # a line of keys that come and go leaves tombstones behind: a file that is half of them is merged at once. Not one
+    # with many of them in a row: that is each file of a busy table, and all that is below would be merged with it
+    options.add_compact_on_deletion_collector_factory(0, 0, 0.5)
     return options
 
 
