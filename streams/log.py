@@ -42,13 +42,17 @@ class Seldom(logging.Filter):
         return True
 
 
-RETRIED = ("Failed fetch ", "Unable connect to ", "Unable to update metadata ", "Heartbeat send request failed")
+RETRIED = ("Failed fetch ", "Unable connect to node ", "Unable to update metadata ", "Heartbeat send request failed")
 """How aiokafka's errors begin of which it knows itself what to do: it tries again."""
 
 
 def calm(record: logging.LogRecord) -> bool:
     """What aiokafka calls an error and tries again by itself is a warning. Lets everything through."""
-    if record.name.startswith("aiokafka.") and record.levelno == logging.ERROR and record.msg.startswith(RETRIED):
+    if (
+        record.name.partition(".")[0] == "aiokafka"
+        and record.levelno == logging.ERROR
+        and record.msg.startswith(RETRIED)
+    ):
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         record.msg = f"{record.msg} (aiokafka tries again)"
     return True

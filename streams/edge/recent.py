@@ -50,7 +50,7 @@ _may_define = re.compile(rb"\xa2(?:tc|td|pc)").search
 """Whether a message may hold a definition: their tags as MessagePack writes them, or bytes that look like one."""
 
 _items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_moved = msgspec.msgpack.Decoder(Moved).decode
+_moved = reader(msgspec.msgpack.Decoder(Moved).decode)
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +103,14 @@ class Recent:
         """What is remembered of an execution, oldest first, each step once."""
         self._note_all()
         places = _numbers(self._places.get(execution, ()))
-        moves = [self._messages[place >> INDEX_BITS].step(place & INDEX) for place in places]
-        moved = {move.execution.version: move for move in moves}
+        moved: dict[int, Moved] = {}
+        for place in places:
+            try:
+                move = self._messages[place >> INDEX_BITS].step(place & INDEX)
+            except msgspec.DecodeError as error:
+                log.warning("a step cannot be read", error=str(error))
+            else:
+                moved[move.execution.version] = move
         return [moved[version] for version in sorted(moved)]
 
     def last(self, execution: bytes) -> Moved | None:

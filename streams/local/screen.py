@@ -83,7 +83,7 @@ class Screen:
     def _tell(self) -> None:
         now = {child.role.name: child.state for child in self.children if self._is_news(child)}
         rows = [row for node in self._nodes if (row := self._rows.get(node.task))]
-        now |= {row.task: _word(row) for row in sorted(rows, key=lambda row: row.updated_at)}
+        now |= {row.task: _word(row) for row in sorted(rows, key=lambda row: (row.updated_at, not ended(row)))}
         for name, word in now.items():
             if self._told.get(name) != word:
                 self.say(f"{name}: {word}")

@@ -27,19 +27,15 @@ import msgspec
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, State, TaskDef
 from streams.engine.view import Watchers
 from streams.engine.weight import weigh
-from streams.stages.bodies import Bodies, share
+from streams.stages.bodies import Bodies
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
 from streams.stages.loans import Loans
 from streams.stages.overlay import Overlay
 from streams.stages.watches import Watches
 from streams.state.partition import Change, Changes, Derive, Partition
 
-CACHE, LEAST = 150_000, 50_000
-"""Records kept decoded, of those that have not ended (others are hardly asked for), as in bodies.py: of all tables
-that a process may have, and the least for each."""
-
-KNOWN = 50_000
-"""Definitions kept decoded, and workers of whom it is known whether they are banned."""
+CACHE = 50_000
+"""Records kept decoded, of those that have not ended: of the others hardly any is asked for again."""
 
 _ENDS = {
     State.SUCCEEDED: b"s",
@@ -98,16 +94,14 @@ derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWE")
 class TaskTable:
     """Implements streams.engine.view.Table. Records are decoded once and encoded once a save."""
 
-    def __init__(self, partition: Partition, tables: int = 1) -> None:
-        """`tables`: how many of these there are, of which a process may have all."""
+    def __init__(self, partition: Partition) -> None:
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._absent: set[bytes] = set()  # looked for since the last save, and not in the table
         self._unmarked: set[bytes] = set()  # the same, of marks
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
-        self._most = max(CACHE // tables, LEAST)
-        self._bodies = Bodies(share(tables))
+        self._bodies = Bodies()
         self._watches = Watches(partition, self._overlay)
         self._ends = Ends(self._overlay)
         self._loans = Loans(self._overlay)
@@ -154,7 +148,7 @@ class TaskTable:
     def task(self, task: str) -> TaskDef | None:
         """See View."""
         if task not in self._tasks:
-            if len(self._tasks) > KNOWN:
+            if len(self._tasks) > CACHE:
                 self._tasks.clear()
             stored = self._overlay.get(b"t" + task.encode())
             self._tasks[task] = _task(stored) if stored else None
@@ -168,7 +162,7 @@ class TaskTable:
     def banned(self, worker: str) -> bool:
         """See View."""
         if worker not in self._bans:
-            if len(self._bans) > KNOWN:
+            if len(self._bans) > CACHE:
                 self._bans.clear()
             self._bans[worker] = self._overlay.get(b"g" + worker.encode()) is not None
         return self._bans[worker]
@@ -374,7 +368,7 @@ class TaskTable:
         self._dirty_weight = 0
         self._overlay.clear()
         self._watches.saved()
-        while len(self._cache) > self._most:
+        while len(self._cache) > CACHE:
             self._cache.popitem(last=False)
 
     def _put(self, key: bytes, value: bytes) -> None:

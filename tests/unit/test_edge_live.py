@@ -76,6 +76,15 @@ def test_what_cannot_be_read_is_passed_over(garbage: bytes) -> None:
         assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 2]
 
 
+def test_a_step_that_cannot_be_read_is_passed_over() -> None:
+    """Though its head can be: here its reason is no UTF-8."""
+    broken = Moved("ready", 1, Execution(ONE, "t", "r", "shell", "waiting", 2, reason="REASON"))
+    recent = Recent()
+    for one in (message((ONE, 1)), msgspec.msgpack.encode([broken]).replace(b"REASON", b"\xff" * 6), message((ONE, 3))):
+        recent.add(one)
+    assert [moved.execution.version for moved in recent.steps(ONE)] == [1, 3]
+
+
 def test_a_message_without_a_value_is_passed_over() -> None:
     """And one that seems to define something."""
     live = Live(Settings())

@@ -45,6 +45,11 @@ def test_a_malformed_line_goes_on_to_its_handler(capsys: pytest.CaptureFixture[s
     ("name", "line", "calmed"),
     [
         ("aiokafka.consumer.fetcher", "Failed fetch offsets from %s: %s", True),
+        ("aiokafka.consumer.fetcher", "Failed fetch messages from %s: %s", True),
+        ("aiokafka", "Unable connect to node with id %s: %s", True),
+        ("aiokafka", "Unable to update metadata from %s", True),
+        ("aiokafka.consumer.group_coordinator", "Heartbeat send request failed: %s. Will retry.", True),
+        ("aiokafka", 'Unable connect to "%s:%s": %s', False),
         ("aiokafka.producer.sender", "Unexpected error during InitProducerIdRequest: %s", False),
         ("ours", "Failed fetch %s", False),
     ],

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.engine.records import Execution, State
-from streams.stages.bodies import LARGEST, LEAST, OVERHEAD, ROOM, Bodies, share
+from streams.stages.bodies import LARGEST, OVERHEAD, Bodies
 
 BODY = b"call", b"payload"
 SIZE = len(b"callpayload") + OVERHEAD
@@ -71,8 +71,3 @@ def test_what_ends_leaves_nothing() -> None:
     bodies.drop(b"a")
     assert bodies.give_out(b"a") is None
     assert bodies.room == SIZE
-
-
-def test_many_tables_share_what_there_is() -> None:
-    """But none gets less than it needs."""
-    assert (share(1), share(4), share(4096)) == (ROOM, ROOM // 4, LEAST)
