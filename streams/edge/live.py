@@ -17,6 +17,7 @@ from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics
 
 LETTERS_KEPT = 1000
+
 LULL = 0.025
 """Seconds between two looks while nobody waits for a decision: each costs the same, whatever has come."""
 
