@@ -70,10 +70,10 @@ class Loans:
 
     def save(self) -> None:
         """Write what has changed; called once for each commit."""
-        for worker in self._changed_workers:
+        for worker in sorted(self._changed_workers):
             loan = self._loans.get(worker)
             self._overlay.change(b"c" + worker.encode(), _encode(loan) if loan else None)
-        for pool in self._changed_pools:
+        for pool in sorted(self._changed_pools):
             counts = self._waiting[pool]
             self._overlay.change(b"n" + pool.encode(), _encode(counts) if any(counts) else None)
         self._changed_workers.clear()

@@ -73,10 +73,12 @@ class Room:
             self.tables[tp.topic].on_close(partition.number)
 
     async def take(self, actives: set[TopicPartition], standbys: set[TopicPartition]) -> dict[TopicPartition, int]:
-        """Own these and follow those. Returns where to read on in each input of the owned.
+        """Own these and follow those, and nothing else. Returns where to read on in each input of the owned.
 
-        Raises Interrupted where `give_up` came meanwhile, RefusedError where history is missing.
+        What is still open is given up first: a `take` that was asked for before a `give_up` may begin after it.
+        Raises Interrupted where a `give_up` or another `take` came meanwhile, RefusedError where history is missing.
         """
+        self.give_up()
         era = self._era
         actives, standbys = _plain(actives), _plain(standbys)
         async with self._changing:
@@ -265,7 +267,7 @@ class Room:
     # --- stores and tasks --------------------------------------------------------------------------------
 
     async def _open_stores(self, wanted: set[TopicPartition]) -> None:
-        for tp in set(self._stores) - wanted:
+        for tp in sorted(set(self._stores) - wanted):
             await asyncio.to_thread(self._stores.pop(tp).close)
         for tp in sorted(wanted - set(self._stores)):
             path = self._folder / f"{self.tables[tp.topic].name}-{tp.partition}"

@@ -1,6 +1,8 @@
 """The whole cluster in virtual time, under seeded faults: it keeps its promises, and bugs on purpose are found."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,13 @@ from tests.simulated.virtual.planted import BUGS
 
 SEEDS = int(os.environ.get("HEADRACE_TEST_SEEDS", "40"))
 """How many lives without a planted bug."""
+
+TRACES = """
+from tests.simulated.virtual.life import live, quietly
+with quietly():
+    print(*(live(seed).trace for seed in range(12)))
+"""
+"""Prints what twelve lives leave in the logs."""
 
 WITHIN = 1_500
 """Lives in which a planted bug must be found."""
@@ -35,6 +44,20 @@ def test_the_same_seed_is_the_same_life() -> None:
     assert first.trace == second.trace
     assert (first.steps, first.seconds) == (second.steps, second.seconds)
     assert first.trace != other.trace
+
+
+def test_a_life_does_not_depend_on_the_order_of_sets() -> None:
+    """Python has another one in each process."""
+    assert len({_traces_of_a_process(number) for number in (0, 3)}) == 1
+
+
+def _traces_of_a_process(hash_seed: int) -> bytes:
+    return subprocess.run(
+        [sys.executable, "-c", TRACES],
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
 
 
 @pytest.mark.timeout(300)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streams.state.faust_fixes import Interrupted
+from streams.state.partition import Changes, ClosedError
 
 
 async def load(ground: Any, seconds: float) -> None:
@@ -61,6 +62,20 @@ async def test_an_owner_that_was_replaced_leaves_when_it_writes(ground: Any, mon
     await ground.close(old)
     await ground.close(new)
     await ground.check("b", "a")
+
+
+async def test_a_room_gives_up_what_it_does_not_take_again(ground: Any) -> None:
+    """Also where nobody told it: a table is written by its owner or by the reader of its changelog, never by both."""
+    room = await ground.room("a")
+    await room.take({ground.tp()}, set())
+    await ground.work(room, [b"a", b"b"])
+    owned = room.open[0]
+    await room.take(set(), {ground.tp()})
+    assert not room.open
+    with pytest.raises(ClosedError):
+        await owned.commit(Changes([], []), owned.marker + 1)
+    await ground.close(room)
+    await ground.check("a")
 
 
 @pytest.mark.parametrize("delay", [0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2])

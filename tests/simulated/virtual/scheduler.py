@@ -25,6 +25,9 @@ from streams.topics import Topics
 from tests.simulated.virtual.broker import Broker
 from tests.simulated.virtual.group import Group
 
+NEVER = -1
+"""The generation of who has not heard of any."""
+
 REREAD = 3
 """Messages before the table's own place that a stream may deliver once more."""
 
@@ -82,6 +85,7 @@ class Scheduler:
         self._streams: list[asyncio.Task[None]] = []
         self._taking: asyncio.Task[None] | None = None
         self._wanted = True
+        self._generation = NEVER
         for plan in plans(world.settings):
             self._declare(plan)
 
@@ -105,13 +109,12 @@ class Scheduler:
         for sender in self._senders:
             await sender.__aenter__()  # left by no way but a kill
         await self.room.prepare()
-        known = -1
         self._world.group.join(self.name)
         while True:
-            known = await self._beat(known)
+            await self._beat()
             await asyncio.sleep(self._settings.session_timeout / 4)
 
-    async def _beat(self, known: int) -> int:
+    async def _beat(self) -> None:
         """Follow the group: give up at a new generation, take what it gives, come back where it put us out."""
         group = self._world.group
         # an answer that is no quicker than a batch: a zombie may write before it knows
@@ -119,16 +122,17 @@ class Scheduler:
         generation = group.beat(self.name)
         if generation is None:
             self._give_up()
+            self._generation = NEVER
             group.join(self.name)
-            return -1
-        if generation != known:
+            return
+        if generation != self._generation:
             self._give_up()
+            self._generation = generation
             self._wanted = True
             group.ready(self.name, generation)
         if self._wanted and (share := group.share(self.name, generation)):
             self._wanted = False
-            self._taking = asyncio.create_task(self._take(self._taking, *share))
-        return generation
+            self._taking = asyncio.create_task(self._take(self._taking, generation, *share))
 
     def _give_up(self) -> None:
         self.room.give_up()
@@ -137,9 +141,13 @@ class Scheduler:
         self._streams.clear()
 
     async def _take(
-        self, earlier: asyncio.Task[None] | None, actives: set[TopicPartition], standbys: set[TopicPartition]
+        self,
+        earlier: asyncio.Task[None] | None,
+        generation: int,
+        actives: set[TopicPartition],
+        standbys: set[TopicPartition],
     ) -> None:
-        """One after the other, as Faust's recovery does it."""
+        """One after the other, as Faust's recovery does it: a share may be old when its turn comes."""
         if earlier:
             await asyncio.wait([earlier])
         with contextlib.suppress(Interrupted):
@@ -151,6 +159,8 @@ class Scheduler:
                 self._world.stop_process(FENCED, str(error))
             except Exception as error:  # noqa: BLE001  (whatever it is: the process would end)
                 self._fail(f"{self.name} cannot take {sorted(actives)}: {error!r}")
+                return
+            if generation != self._generation:
                 return
             for tp, start in starts.items():
                 begin = max(0, start - self._world.broker.chance.randrange(REREAD))
