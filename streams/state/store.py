@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from rocksdict import (
+    BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
     DBCompressionType,
@@ -110,6 +111,10 @@ def _options() -> Options:
     blocks.set_block_cache(_shared_cache())
     blocks.set_cache_index_and_filter_blocks(True)
     blocks.set_bloom_filter(10, False)
+    # in parts: the filter of a large file is larger than a shard of the cache, and was read anew for each question
+    blocks.set_index_type(BlockBasedIndexType.two_level_index_search())
+    blocks.set_partition_filters(True)
+    blocks.set_pin_top_level_index_and_filter(True)
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_block_based_table_factory(blocks)
