@@ -15,6 +15,7 @@ from rocksdict import (
     BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
+    DBCompactionStyle,
     DBCompressionType,
     Options,
     Rdict,
@@ -47,7 +48,10 @@ NO_OFFSET = -1
 
 CACHE_BYTES = 128 * 1024 * 1024
 MEMTABLE_BYTES = 64 * 1024 * 1024
-"""Keys are hashes: each memtable is merged with all of the level below, so few and large ones cost less."""
+"""Keys are hashes, so that every file has keys of all the others: few and large ones cost less."""
+
+RUNS = 8
+"""Sorted runs that a table has before some are merged; a question looks into each of them, or into its filter."""
 
 MEMTABLES_BYTES = 4 * MEMTABLE_BYTES
 BLOB_BYTES = 512
@@ -130,6 +134,11 @@ def _options() -> Options:
     options.set_enable_blob_gc(True)
     options.set_blob_gc_age_cutoff(0.05)  # bodies end in the order in which they came: old files empty by themselves
     options.set_max_open_files(512)
+    # runs of about one size are merged with each other: by levels, a few memtables are merged with all that is below
+    options.set_compaction_style(DBCompactionStyle.universal())
+    options.set_level_zero_file_num_compaction_trigger(RUNS)
+    options.set_level_zero_slowdown_writes_trigger(4 * RUNS)
+    options.set_level_zero_stop_writes_trigger(6 * RUNS)
     options.set_keep_log_file_num(2)
     # a line of keys that come and go leaves tombstones behind: a file that is half of them is merged at once. Not one
     # with many of them in a row: that is each file of a busy table, and all that is below would be merged with it
