@@ -1,4 +1,7 @@
-"""What a long line costs those who do not stand in it: the same load, with nothing waiting and with much waiting."""
+"""What a long line costs those who do not stand in it: the same load, with nothing waiting and with much waiting.
+
+Each load begins when the system has come to rest: what is measured is the line, and not the making of it.
+"""
 
 import asyncio
 import statistics
@@ -55,6 +58,7 @@ def _fill(here: System, count: int, later: int, what: str) -> None:
         asyncio.run(load.send(here.settings, load.counted(_resting(here, run, count, later), step)))
     with progress(count, what) as step:
         measure.wait_for_rows(here.client, [run], count, step, which=HERE)
+    say(f"They are; what making them left behind was done {measure.rest(here.client):,.0f} s later.")
 
 
 def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]:

@@ -25,6 +25,10 @@ rest of a pause would count as work."""
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
 
+LOOK, QUIET, REST = 2.0, 0.25, 180.0
+"""A system rests when it takes less than that share of a core between two looks, seconds apart; for how long at most
+that is waited for."""
+
 COUNT = "SELECT count(), uniqExact(execution) FROM executions WHERE run IN {{runs:Array(String)}} AND {which}"
 ENDED = "state = 'succeeded'"
 LATENCY = """
@@ -121,6 +125,19 @@ def per_thousand(before: dict[str, float], after: dict[str, float], executions: 
     spent = {role: after[role] - before.get(role, 0.0) for role in sorted(after)}
     shares = {role: round(seconds * 1000 / executions, 3) for role, seconds in spent.items()}
     return shares | {"all": round(sum(shares.values()), 3)}
+
+
+def rest(client: Client) -> float:
+    """Wait until what work leaves behind is done too, merges above all, for at most REST seconds; how long it took."""
+    begun = time.monotonic()
+    before = cpu_by_role(client)
+    while time.monotonic() - begun < REST:
+        time.sleep(LOOK)
+        after = cpu_by_role(client)
+        if sum(after[role] - before.get(role, 0.0) for role in after if role != "client") < LOOK * QUIET:
+            break
+        before = after
+    return time.monotonic() - begun
 
 
 def machine() -> dict[str, Any]:
