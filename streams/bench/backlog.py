@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from pipelines.ids import execution_id, home_of
 from streams.bench import load, measure, usage
-from streams.bench.run import fresh_run, once, progress
+from streams.bench.run import fresh_run, once, progress, warm
 from streams.bench.show import Figures
 from streams.bench.system import System, say
 from streams.client import Placed
 from streams.engine.commands import Execute
+from streams.settings import Settings
 
 NOBODY = "bench-nobody"
 """A pool without a worker."""
@@ -24,31 +25,40 @@ FAR = 86_400_000
 HERE = "state IN ('waiting', 'scheduled')"
 
 
-def measure_backlog(here: System, waiting: int, due: int, executions: int, repeats: int) -> Figures:
-    """The load with neither, with executions due later, and with a line as well; each some times, medians compared."""
-    stages: dict[str, Figures] = {"empty": _stage(here, executions, repeats)}
-    if due:
-        _fill(here, due, FAR, "due later")
-        stages[f"with {due:,} due later"] = _stage(here, executions, repeats)
-    if waiting:
-        _fill(here, waiting, 0, "waiting")
-        stages[f"with {waiting:,} waiting"] = _stage(here, executions, repeats)
-    empty = stages["empty"]["executions_per_second"]
-    ratios = {name: round(stage["executions_per_second"] / empty, 3) for name, stage in stages.items()}
-    return {"executions": executions, "stages": stages, "ratio_to_empty": ratios, "machine": measure.machine()}
+def measure_backlog(settings: Settings, waiting: int, due: int, executions: int, repeats: int) -> Figures:
+    """The load in a system that fills up, and each time in an empty one right before or after it: pairs are compared.
+
+    The first stage, with nothing waiting in either, tells how much pairs of equals differ.
+    """
+    with warm(settings, own=True) as empty, warm(settings, own=True) as full:
+        stages = {"nothing": _stage(empty, full, executions, repeats)}
+        if due:
+            _fill(full, due, FAR, "due later")
+            stages[f"{due:,} due later"] = _stage(empty, full, executions, repeats)
+        if waiting:
+            _fill(full, waiting, 0, "waiting")
+            stages[f"{waiting:,} waiting"] = _stage(empty, full, executions, repeats)
+    return {"executions": executions, "stages": stages, "machine": measure.machine()}
 
 
-def _stage(here: System, executions: int, repeats: int) -> Figures:
-    """The load, and the most memory while it ran."""
-    with usage.most_memory(here) as most:
-        each = [once(here, load.throughput(executions)) for _ in range(repeats)]
-    rates = [one["executions_per_second"] for one in each]
+def _stage(empty: System, full: System, executions: int, repeats: int) -> Figures:
+    """The load in both systems by turns, and the most memory of the full one meanwhile."""
+    measured = load.throughput(executions)
+    pairs: list[tuple[int, int]] = []
+    with usage.most_memory(full) as most:
+        for number in range(repeats):
+            rates = {here: once(here, measured)["executions_per_second"] for here in _turns(empty, full, number)}
+            pairs.append((rates[empty], rates[full]))
     return {
-        "executions_per_second": statistics.median(rates),
-        "each": rates,
-        "latency_p50_ms": statistics.median(one["latency_ms"]["p50"] for one in each),
+        "executions_per_second": [rate for _, rate in pairs],
+        "beside_in_the_empty_one": [rate for rate, _ in pairs],
+        "ratio": round(statistics.median(rate / beside for beside, rate in pairs), 3),
         "memory": usage.as_figures(most),
     }
+
+
+def _turns(empty: System, full: System, number: int) -> tuple[System, System]:
+    return (full, empty) if number % 2 else (empty, full)
 
 
 def _fill(here: System, count: int, later: int, what: str) -> None:
@@ -77,7 +87,8 @@ def show(found: Figures) -> list[tuple[str, str, list[float]]]:
     """Rows of a table."""
     rows: list[tuple[str, str, list[float]]] = []
     for name, stage in found["stages"].items():
-        rows.append((f"throughput, {name}", "executions/s", [float(rate) for rate in stage["each"]]))
+        rows.append((f"with {name}", "executions/s", [float(rate) for rate in stage["executions_per_second"]]))
+        rows.append(("the empty one", "executions/s", [float(rate) for rate in stage["beside_in_the_empty_one"]]))
     for name, stage in found["stages"].items():
         rows.append((f"scheduler, {name}", "MB PSS", [float(stage["memory"]["scheduler"]["pss_mb"])]))
     return rows

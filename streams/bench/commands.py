@@ -148,31 +148,31 @@ def backlog(
     size: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 1_000_000,
     due: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 100_000,
     executions: Count = 50_000,
-    repeats: Count = 3,
+    repeats: Count = 5,
     output: Output = "table",
 ) -> None:
     """The same load with nothing waiting, with executions due tomorrow, and with a long line in another pool as well.
 
-    Always in a system of its own. Memory is the most while the load ran, of all processes of a role.
+    Always in two systems of its own, by turns: one stays empty, so that both sides of a pair are measured within the
+    same seconds. Memory is the most while the load ran, of all processes of a role of the other one.
 
     Args:
         size: How many wait in line, in a pool without a worker, with payloads of 1 KB.
         due: How many are due later.
         executions: Of the load, as in `throughput`.
-        repeats: How often the load comes at each stage.
+        repeats: How many pairs at each stage.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import backlog as measured  # noqa: PLC0415  (other commands need none of it)
     from streams.bench import run, show  # noqa: PLC0415  (the same)
 
-    found = run.measured_once(
-        settings(), lambda here: measured.measure_backlog(here, size, due, executions, repeats), own=True
-    )
+    with run.explained():
+        found = measured.measure_backlog(settings(), size, due, executions, repeats)
     if output == "json":
         show.as_json(found)
         return
     show.table("The same load, with more and more waiting", measured.show(found))
-    show.plain({"ratio_to_empty": found["ratio_to_empty"]})
+    show.plain({f"of the empty one, with {name}": stage["ratio"] for name, stage in found["stages"].items()})
 
 
 @app.command

@@ -124,10 +124,17 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.update(task, completed=count)
 
 
-def _warm(settings: Settings, measured: Callable[[System], Figures], *, own: bool) -> Figures:
+@contextmanager
+def warm(settings: Settings, *, own: bool) -> Iterator[System]:
+    """A system that has worked before it is measured; see `system`."""
     with system(settings, own=own) as here:
         say(f"Warming up with {WARM_UP:,} executions ...")
         once(here, load.throughput(WARM_UP))
+        yield here
+
+
+def _warm(settings: Settings, measured: Callable[[System], Figures], *, own: bool) -> Figures:
+    with warm(settings, own=own) as here:
         return measured(here)
 
 
