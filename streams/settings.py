@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     )
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = Field(8091, ge=1, le=65_535)
-    clickhouse: str = Field("chdb", description="chdb (embedded, in the edge) or the URL of a ClickHouse server.")
+    clickhouse: str = Field("chdb", description="chdb (embedded, in the edge) or the URL of a server, 25.8 or newer.")
     token_file: Path | None = Field(None, description="The API's token; none: api-token in `home`.")
 
     # how wide

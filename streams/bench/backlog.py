@@ -1,6 +1,6 @@
 """What a long line costs those who do not stand in it: the same load, with nothing waiting and with much waiting.
 
-Each load begins when the system has come to rest: what is measured is the line, and not the making of it.
+After a line was made, the first load waits until the system is quiet: what is measured is the line, not its making.
 """
 
 import asyncio
@@ -68,7 +68,8 @@ def _fill(here: System, count: int, later: int, what: str) -> None:
         asyncio.run(load.send(here.settings, load.counted(_resting(here, run, count, later), step)))
     with progress(count, what) as step:
         measure.wait_for_rows(here.client, [run], count, step, which=HERE)
-    say(f"They are; what making them left behind was done {measure.rest(here.client):,.0f} s later.")
+    if not measure.until_quiet(here.client):
+        say(f"What making them left behind is not done yet after {measure.QUIET_WITHIN:.0f} s.")
 
 
 def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]:

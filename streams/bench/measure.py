@@ -25,9 +25,14 @@ rest of a pause would count as work."""
 GIVE_UP = 120.0
 """Seconds without a new row after which a measurement has failed."""
 
-LOOK, QUIET, REST = 2.0, 0.25, 180.0
-"""A system rests when it takes less than that share of a core between two looks, seconds apart; for how long at most
-that is waited for."""
+LOOK = 2.0
+"""Seconds over which is looked whether a system is quiet."""
+
+QUIET = 0.25
+"""The share of a core that a quiet one takes at most."""
+
+QUIET_WITHIN = 180.0
+"""Seconds after which it is not waited for any longer."""
 
 COUNT = "SELECT count(), uniqExact(execution) FROM executions WHERE run IN {{runs:Array(String)}} AND {which}"
 ENDED = "state = 'succeeded'"
@@ -127,17 +132,17 @@ def per_thousand(before: dict[str, float], after: dict[str, float], executions: 
     return shares | {"all": round(sum(shares.values()), 3)}
 
 
-def rest(client: Client) -> float:
-    """Wait until what work leaves behind is done too, merges above all, for at most REST seconds; how long it took."""
+def until_quiet(client: Client) -> bool:
+    """Wait until what work leaves behind is done too, merges above all; false: it was not within QUIET_WITHIN."""
     begun = time.monotonic()
     before = cpu_by_role(client)
-    while time.monotonic() - begun < REST:
+    while time.monotonic() - begun < QUIET_WITHIN:
         time.sleep(LOOK)
         after = cpu_by_role(client)
         if sum(after[role] - before.get(role, 0.0) for role in after if role != "client") < LOOK * QUIET:
-            break
+            return True
         before = after
-    return time.monotonic() - begun
+    return False
 
 
 def machine() -> dict[str, Any]:

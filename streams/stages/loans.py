@@ -69,7 +69,7 @@ class Loans:
             self._changed_pools.add(new.pool)
 
     def save(self) -> None:
-        """Write what has changed; called once for each commit."""
+        """Write what has changed, in an order that is the same in each process; called once for each commit."""
         for worker in sorted(self._changed_workers):
             loan = self._loans.get(worker)
             self._overlay.change(b"c" + worker.encode(), _encode(loan) if loan else None)

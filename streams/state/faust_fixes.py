@@ -66,7 +66,10 @@ class Room(Protocol):
         ...
 
     async def take(self, actives: set[TP], standbys: set[TP]) -> Mapping[TP, int]:
-        """Bring changelog partitions up to date; where to read each of their inputs. Raises Interrupted."""
+        """Give up all, and bring these changelog partitions up to date; where to read each of their inputs.
+
+        Raises Interrupted.
+        """
         ...
 
     async def stop(self) -> None:
@@ -190,10 +193,11 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._wanted: tuple[set[TP], set[TP]] = set(), set()
+        self._wanted: tuple[set[TP], set[TP]] | None = None
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:  # noqa: ARG002  (Faust's signature)
-        """Give up all active partitions, before anybody else can get them."""
+        """Give up all active partitions, before anybody else can get them, and what was to be opened."""
+        self._wanted = None
         self.app.room.give_up()
 
     async def on_rebalance(
@@ -236,6 +240,9 @@ class Recovery(FaustRecovery):  # type: ignore[misc]  # the same
     async def _open(self, generation: int) -> None:
         consumer = self.app.consumer
         await self._pause(consumer)
+        if self._wanted is None:  # revoked meanwhile
+            raise Interrupted
+        self.app.inputs.close()
         self.app.in_recovery = True
         starts = await self.app.room.take(*self._wanted)
         self.app.in_recovery = False

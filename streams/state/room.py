@@ -75,7 +75,7 @@ class Room:
     async def take(self, actives: set[TopicPartition], standbys: set[TopicPartition]) -> dict[TopicPartition, int]:
         """Own these and follow those, and nothing else. Returns where to read on in each input of the owned.
 
-        What is still open is given up first: a `take` that was asked for before a `give_up` may begin after it.
+        What is still open is given up first: a partition has one writer, its owner or the reader of its changelog.
         Raises Interrupted where a `give_up` or another `take` came meanwhile, RefusedError where history is missing.
         """
         self.give_up()
@@ -88,6 +88,7 @@ class Room:
             self._check(era)
             starts = await self._open_actives(sorted(actives), era)
             await self._follow(sorted(standbys))
+            self._check(era)
             return starts
 
     async def stop(self) -> None:

@@ -51,7 +51,8 @@ MEMTABLE_BYTES = 64 * 1024 * 1024
 """Keys are hashes, so that every file has keys of all the others: few and large ones cost less."""
 
 RUNS = 8
-"""Sorted runs that a table has before some are merged; a question looks into each of them, or into its filter."""
+"""Sorted runs that a table has before some are merged, and more while that goes on; a question looks into each of them,
+or into its filter."""
 
 MEMTABLES_BYTES = 4 * MEMTABLE_BYTES
 BLOB_BYTES = 512
@@ -115,10 +116,9 @@ def _options() -> Options:
     blocks.set_block_cache(_shared_cache())
     blocks.set_cache_index_and_filter_blocks(True)
     blocks.set_bloom_filter(10, False)
-    # in parts: the filter of a large file is larger than a shard of the cache, and was read anew for each question
+    # in parts: the filter of a large file fills a shard of the cache (2 MB), and was read anew again and again
     blocks.set_index_type(BlockBasedIndexType.two_level_index_search())
     blocks.set_partition_filters(True)
-    blocks.set_pin_top_level_index_and_filter(True)
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_block_based_table_factory(blocks)
@@ -134,14 +134,16 @@ def _options() -> Options:
     options.set_enable_blob_gc(True)
     options.set_blob_gc_age_cutoff(0.05)  # bodies end in the order in which they came: old files empty by themselves
     options.set_max_open_files(512)
-    # runs of about one size are merged with each other: by levels, a few memtables are merged with all that is below
+    # by runs: the newest are merged, with each older one that is no larger than they are together; by levels, a few
+    # memtables are merged with all of the next one
     options.set_compaction_style(DBCompactionStyle.universal())
     options.set_level_zero_file_num_compaction_trigger(RUNS)
+    # while a large merge goes on, what is flushed waits in further runs: a write that has to wait stops the event loop
     options.set_level_zero_slowdown_writes_trigger(4 * RUNS)
     options.set_level_zero_stop_writes_trigger(6 * RUNS)
     options.set_keep_log_file_num(2)
-    # a line of keys that come and go leaves tombstones behind: a file that is half of them is merged at once. Not one
-    # with many of them in a row: that is each file of a busy table, and all that is below would be merged with it
+    # a line of keys that come and go leaves tombstones behind: a file that is half of them is merged with what is below
+    # before there are many runs. Not one with many of them in a row: that is each file of a busy table
     options.add_compact_on_deletion_collector_factory(0, 0, 0.5)
     return options
 

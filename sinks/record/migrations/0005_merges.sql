@@ -1,4 +1,5 @@
--- Parts are merged ten at a time and not five, about: each merge copies every row, and a question meets some parts more.
+-- Parts are merged some ten at a time and not five: a row is copied by fewer merges, and a question meets a few parts
+-- more. ClickHouse knows the setting since the end of 2024.
 
 ALTER TABLE {raw}.executions MODIFY SETTING merge_selector_base = 10;
 

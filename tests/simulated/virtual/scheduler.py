@@ -150,6 +150,8 @@ class Scheduler:
         """One after the other, as Faust's recovery does it: a share may be old when its turn comes."""
         if earlier:
             await asyncio.wait([earlier])
+        if generation != self._generation:
+            return
         with contextlib.suppress(Interrupted):
             try:
                 starts = await self.room.take(actives, standbys)
@@ -159,8 +161,6 @@ class Scheduler:
                 self._world.stop_process(FENCED, str(error))
             except Exception as error:  # noqa: BLE001  (whatever it is: the process would end)
                 self._fail(f"{self.name} cannot take {sorted(actives)}: {error!r}")
-                return
-            if generation != self._generation:
                 return
             for tp, start in starts.items():
                 begin = max(0, start - self._world.broker.chance.randrange(REREAD))
