@@ -30,14 +30,21 @@ def measure_backlog(settings: Settings, waiting: int, due: int, executions: int,
 
     The first stage, with nothing waiting in either, tells how much pairs of equals differ.
     """
+    stages: dict[str, Figures] = {}
+    say("Two systems: the first one stays empty, the second one fills up.")
     with warm(settings, own=True) as empty, warm(settings, own=True) as full:
-        stages = {"nothing": _stage(empty, full, executions, repeats)}
+
+        def measure_with(what: str) -> None:
+            say(f"With {what}: {executions:,} executions in each, {repeats} times ...")
+            stages[what] = _stage(empty, full, executions, repeats)
+
+        measure_with("nothing")
         if due:
             _fill(full, due, FAR, "due later")
-            stages[f"{due:,} due later"] = _stage(empty, full, executions, repeats)
+            measure_with(f"{due:,} due later")
         if waiting:
             _fill(full, waiting, 0, "waiting")
-            stages[f"{waiting:,} waiting"] = _stage(empty, full, executions, repeats)
+            measure_with(f"{waiting:,} waiting")
     return {"executions": executions, "stages": stages, "machine": measure.machine()}
 
 
@@ -49,10 +56,13 @@ def _stage(empty: System, full: System, executions: int, repeats: int) -> Figure
         for number in range(repeats):
             rates = {here: once(here, measured)["executions_per_second"] for here in _turns(empty, full, number)}
             pairs.append((rates[empty], rates[full]))
+            say(f"{rates[full]:,} executions/s, and {rates[empty]:,} in the empty one")
+    ratios = [round(rate / beside, 3) for beside, rate in pairs]
     return {
         "executions_per_second": [rate for _, rate in pairs],
         "beside_in_the_empty_one": [rate for rate, _ in pairs],
-        "ratio": round(statistics.median(rate / beside for beside, rate in pairs), 3),
+        "ratios": ratios,
+        "ratio": statistics.median(ratios),
         "memory": usage.as_figures(most),
     }
 
@@ -89,7 +99,20 @@ def show(found: Figures) -> list[tuple[str, str, list[float]]]:
     rows: list[tuple[str, str, list[float]]] = []
     for name, stage in found["stages"].items():
         rows.append((f"with {name}", "executions/s", [float(rate) for rate in stage["executions_per_second"]]))
-        rows.append(("the empty one", "executions/s", [float(rate) for rate in stage["beside_in_the_empty_one"]]))
-    for name, stage in found["stages"].items():
-        rows.append((f"scheduler, {name}", "MB PSS", [float(stage["memory"]["scheduler"]["pss_mb"])]))
+        rows.append(
+            ("  the empty one by turns", "executions/s", [float(rate) for rate in stage["beside_in_the_empty_one"]])
+        )
+        rows.append(("  in each pair", "% of the empty one", [100 * ratio for ratio in stage["ratios"]]))
     return rows
+
+
+def show_beside(found: Figures) -> Figures:
+    """What stands below it: memory, and how far such pairs can be trusted."""
+    each = {name: stage["memory"] for name, stage in found["stages"].items()}
+    memory = {
+        f"MB with {name}": ", ".join(f"{role} {size['pss_mb']:,}" for role, size in roles.items())
+        for name, roles in each.items()
+    }
+    apart = max(abs(1 - ratio) for ratio in found["stages"]["nothing"]["ratios"])
+    trust = f"systems that are both empty differ by up to {apart:.0%} in a pair: less than that is noise"
+    return {**memory, "to be read with care": trust, "machine": found["machine"]}

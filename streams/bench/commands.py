@@ -154,7 +154,7 @@ def backlog(
     """The same load with nothing waiting, with executions due tomorrow, and with a long line in another pool as well.
 
     Always in two systems of its own, by turns: one stays empty, so that both sides of a pair are measured within the
-    same seconds. Memory is the most while the load ran, of all processes of a role of the other one.
+    same half minute. Memory is the most while the load ran, of all processes of a role of the one that fills up.
 
     Args:
         size: How many wait in line, in a pool without a worker, with payloads of 1 KB.
@@ -172,7 +172,7 @@ def backlog(
         show.as_json(found)
         return
     show.table("The same load, with more and more waiting", measured.show(found))
-    show.plain({f"of the empty one, with {name}": stage["ratio"] for name, stage in found["stages"].items()})
+    show.plain(measured.show_beside(found))
 
 
 @app.command

@@ -93,8 +93,9 @@ def _made(client: Client, accepted: Accepted, until: float) -> list[ExecutionVie
             raise NothingMadeError("refused", refusal.reason)
         if time.monotonic() > until:
             what = accepted.execution or accepted.retry_of or f"the run {accepted.run} of {accepted.pipeline}"
-            ways = f"see `{command('list')}` and `{command('dead-letters')}`"
-            raise NothingMadeError("unknown", f"nothing is seen of {what} after {VISIBLE_WITHIN:g} s: {ways}")
+            ways = f"`{command('doctor')}` says whether one runs, `{command('dead-letters')}` what was refused"
+            seen = f"nothing is seen of {what} after {VISIBLE_WITHIN:g} s. It is kept until a scheduler takes it up"
+            raise NothingMadeError("unknown", f"{seen}: {ways}")
         time.sleep(next(pauses))
     return views
 
