@@ -243,7 +243,7 @@ def _edge(settings: Settings) -> Iterator[Check]:
     status: Status = "warn" if problem else "ok"
     yield Check(name="api", status=status, detail=problem or f"{settings.edge_url} serves", mend=mend)
     if answers(settings.kafka):
-        yield from _roles(health, supervised=holder(settings.home) is not None)
+        yield from _roles(health, settings.home / "logs" if holder(settings.home) else None)
         yield _workers(workers)
     else:
         detail = "what scheduler, workers and edge say goes through Kafka, which is away"
@@ -251,11 +251,11 @@ def _edge(settings: Settings) -> Iterator[Check]:
     yield _clock(health)
 
 
-def _roles(health: HealthView, *, supervised: bool) -> Iterator[Check]:
-    """Of several of a kind, the one that is there and spoke last. `supervised`: they run on this machine, by `up`."""
+def _roles(health: HealthView, logs: Path | None) -> Iterator[Check]:
+    """Of several of a kind, the one that is there and spoke last. `logs`: they run on this machine, by `up`."""
 
     def has_ended(role: RoleView) -> bool:
-        return supervised and role.host == socket.gethostname() and not psutil.pid_exists(role.pid)
+        return logs is not None and role.host == socket.gethostname() and not psutil.pid_exists(role.pid)
 
     heard = {role.role: role for role in sorted(health.roles, key=lambda role: (not has_ended(role), -role.silent_ms))}
     for name in sorted({*ROLES, *heard}):
@@ -263,22 +263,23 @@ def _roles(health: HealthView, *, supervised: bool) -> Iterator[Check]:
             mend = f"start one: {command(name)}"
             yield Check(name=name, status="fail", detail="nobody has heard of one", mend=mend)
         else:
-            yield _ended(name, role) if has_ended(role) else _heard(name, role)
+            log = f"its log in {logs}" if logs else "its log"
+            yield _ended(name, role, log) if has_ended(role) else _heard(name, role, log)
 
 
-def _ended(name: str, role: RoleView) -> Check:
+def _ended(name: str, role: RoleView, log: str) -> Check:
     """Its supervisor takes a moment to start another one, and longer where that does not come up."""
     status: Status = "warn" if role.silent_ms < SILENT_MS else "fail"
     detail = f"process {role.pid} has ended; its last word is {_silence(role)} old"
-    mend = "`up` starts another one by itself; where that does not come up, its log says why"
+    mend = f"`up` starts another one by itself; where that does not come up, {log} says why"
     return Check(name=name, status=status, detail=detail, mend=mend)
 
 
-def _heard(name: str, role: RoleView) -> Check:
+def _heard(name: str, role: RoleView, log: str) -> Check:
     who = f"process {role.pid} on {role.host}"
     if role.silent_ms < SILENT_MS:
         return Check(name=name, status="ok", detail=who)
-    mend = f"look at its log; `kill -9 {role.pid}` where it hangs; then its supervisor starts it, or {command(name)}"
+    mend = f"look at {log}; `kill -9 {role.pid}` where it hangs; then its supervisor starts it, or {command(name)}"
     return Check(name=name, status="fail", detail=f"{who} silent for {_silence(role)}", mend=mend)
 
 

@@ -43,25 +43,25 @@ def test_doctor_knows_a_process_that_has_ended_at_once(
     there: list[bool], silent_ms: int, status: str, words: str
 ) -> None:
     """Where `up` runs it, and not when its silence has become long; another one of its kind is as good."""
-    check = edge_of(there, silent_ms, supervised=True)
+    check = edge_of(there, silent_ms, Path("/somewhere/logs"))
     assert (check.status, words in check.detail) == (status, True)
-    assert bool(check.mend) is (status != "ok")
+    assert ("/somewhere/logs" in (check.mend or "")) is (status != "ok")
 
 
 def test_who_runs_elsewhere_is_believed() -> None:
     """A host of the same name may count its processes by itself."""
-    check = edge_of([False], 900, supervised=False)
+    check = edge_of([False], 900, None)
     assert (check.status, check.detail) == ("ok", f"process {GONE} on {socket.gethostname()}")
 
 
-def edge_of(there: list[bool], silent_ms: int, *, supervised: bool) -> Check:
+def edge_of(there: list[bool], silent_ms: int, logs: Path | None) -> Check:
     """What is said of edges, which are there or not; all but the first spoke a moment ago."""
     roles = tuple(
         RoleView(role="edge", name="edge", host=socket.gethostname(), pid=pid, alive=True, silent_ms=silent)
         for pid, silent in zip([os.getpid() if one else GONE for one in there], (silent_ms, 1), strict=False)
     )
     health = HealthView(status="ok", version="1", at=datetime(2026, 11, 26, tzinfo=UTC), roles=roles)
-    return next(check for check in _roles(health, supervised=supervised) if check.name == "edge")
+    return next(check for check in _roles(health, logs) if check.name == "edge")
 
 
 def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: Path) -> None:
