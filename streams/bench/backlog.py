@@ -108,10 +108,9 @@ def show(found: Figures) -> list[tuple[str, str, list[float]]]:
 
 def show_beside(found: Figures) -> Figures:
     """What stands below it: memory, and how far such pairs can be trusted."""
-    each = {name: stage["memory"] for name, stage in found["stages"].items()}
     memory = {
-        f"MB with {name}": ", ".join(f"{role} {size['pss_mb']:,}" for role, size in roles.items())
-        for name, roles in each.items()
+        f"MB with {name}": ", ".join(f"{role} {size['pss_mb']:,}" for role, size in stage["memory"].items())
+        for name, stage in found["stages"].items()
     }
     apart = max(abs(1 - ratio) for ratio in found["stages"]["nothing"]["ratios"])
     trust = f"systems that are both empty differ by up to {apart:.0%} in a pair: less than that is noise"

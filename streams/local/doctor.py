@@ -258,12 +258,12 @@ def _roles(health: HealthView, logs: Path | None) -> Iterator[Check]:
         return logs is not None and role.host == socket.gethostname() and not psutil.pid_exists(role.pid)
 
     heard = {role.role: role for role in sorted(health.roles, key=lambda role: (not has_ended(role), -role.silent_ms))}
+    log = f"its log in {logs}" if logs else "its log"
     for name in sorted({*ROLES, *heard}):
         if (role := heard.get(name)) is None:
             mend = f"start one: {command(name)}"
             yield Check(name=name, status="fail", detail="nobody has heard of one", mend=mend)
         else:
-            log = f"its log in {logs}" if logs else "its log"
             yield _ended(name, role, log) if has_ended(role) else _heard(name, role, log)
 
 
