@@ -201,7 +201,7 @@ class Wake(_Message, frozen=True, tag="wk"):
 
 
 class Sweep(_Message, frozen=True, tag="sw"):
-    """Marks and bans have outlived their use. The partition's clock writes it into its own log."""
+    """Something has been kept for long enough. The partition's clock writes it into its own log."""
 
     at: int
 

@@ -218,6 +218,6 @@ def _tell(out: Outbox, table: Table, partition: Partition, item: e.Event | Sent)
         _follow(out, table, partition, item)
         return
     home = partition.number
-    if not isinstance(item, c.WorkerLost | c.Sweep):
+    if not isinstance(item, c.WorkerLost):
         home = home_of(item.id, partition.count)
     out.homes.setdefault(home, []).append(item)

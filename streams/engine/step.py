@@ -12,11 +12,9 @@ from streams.engine.commands import (
     Cancel,
     Finish,
     Retry,
-    Sweep,
     Tell,
     Unwatch,
     UpstreamFinished,
-    Wake,
     WorkerLost,
 )
 from streams.engine.events import Event, Moved, TakenBack, WatchEnded
@@ -28,7 +26,7 @@ from streams.engine.view import Table
 STEP_LIMIT = 4 * 1024 * 1024
 """Bytes of changed records after which a step leaves what follows to commands of its own."""
 
-Sent = UpstreamFinished | Unwatch | WorkerLost | Tell | Wake | Sweep
+Sent = UpstreamFinished | Unwatch | WorkerLost | Tell
 """Commands to other partitions, or to one's own: the rest of a step that would be too large for one commit."""
 
 

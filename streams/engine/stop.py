@@ -10,8 +10,8 @@ from streams.engine.step import Step
 from streams.engine.timers import attempt_ends_at, expires_at, late_at
 from streams.engine.upstream import step_name, tell_some
 
-SWEEP_LIMIT = 5_000
-"""Marks and bans that one step removes at the most."""
+SWEEP_LIMIT = 2_000
+"""What one step forgets or removes at the most: some 20 ms of work."""
 
 
 def cancel(step: Step, command: c.Cancel) -> None:
@@ -28,10 +28,8 @@ def cancel(step: Step, command: c.Cancel) -> None:
 def wake(step: Step, command: c.Wake) -> None:
     """An execution's timer rang: do what is due by the log's time, in the order of how final it is."""
     record = step.table.execution(command.id)
-    if record is None or not record.wake_at or record.wake_at > step.now:
-        return step.stale("its timer was set anew, or is not due yet", command.id)
-    if record.state in TERMINAL:
-        return _forget(step, record, command)
+    if record is None or record.state in TERMINAL or not record.wake_at or record.wake_at > step.now:
+        return step.stale("it has ended, or its timer is not due, or was set anew", command.id)
     expires = expires_at(record)
     if expires and expires <= step.now:
         reason = f"execution timeout of {record.execution_timeout / 1000:g} s"
@@ -40,23 +38,26 @@ def wake(step: Step, command: c.Wake) -> None:
     return _wake_in_state(step, record)
 
 
-def sweep(step: Step, command: c.Sweep) -> None:
-    """Remove marks and bans that have outlived their use, as many as one step can."""
-    keys = step.table.ended(step.now, SWEEP_LIMIT)
-    if keys:
-        step.emit(Swept(keys, step.now))
-    if len(keys) == SWEEP_LIMIT:
-        step.send(command)
+def sweep(step: Step, _: c.Sweep) -> None:
+    """Forget what ended long ago, and remove marks and bans that have outlived their use, as many as one step can."""
+    over = step.table.over(step.now, SWEEP_LIMIT)
+    for record in over.executions:
+        if step.full:
+            return
+        _forget(step, record)
+    if over.keys:
+        step.emit(Swept(over.keys, step.now))
 
 
-def _forget(step: Step, record: Execution, command: c.Wake) -> None:
+def _forget(step: Step, record: Execution) -> None:
     """Its record goes, and with `remember_done` a mark stays; who still waits for it hears first how it ended."""
-    if told := tell_some(step, record, b""):
-        for watcher in told:
+    if record.watched:
+        for watcher in tell_some(step, record, b""):
             step.emit(WatchEnded(record.id, watcher))
-        return step.send(command)
+        if step.table.watched(record.id):
+            return  # they are more than one step can tell: another sweep comes
     until = step.now + step.partition.remember_done
-    return step.emit(Forgotten(record.id, step.now, until if until > step.now else 0))
+    step.emit(Forgotten(record.id, step.now, until if until > step.now else 0))
 
 
 def _wake_in_state(step: Step, record: Execution) -> None:

@@ -1,11 +1,20 @@
 """What the engine may read, and what `apply` may write. The stage's table and the tests' twin both fit."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streams.engine.records import Execution, Loan, Mark, TaskDef
 
 Watchers = tuple[tuple[bytes, bytes], ...]
 """Pairs of a waiting execution and the id by which it knows the one it waits for."""
+
+
+class Over(NamedTuple):
+    """What has been kept for long enough."""
+
+    executions: list[Execution]
+    """That have ended, and are to be forgotten."""
+    keys: tuple[bytes, ...]
+    """Of marks and bans; the table's own."""
 
 
 class View(Protocol):
@@ -47,8 +56,8 @@ class View(Protocol):
     def watchers(self, execution: bytes, after: bytes, limit: int) -> Watchers:
         """Who wants to know when it ends, in the order of their ids, from behind `after` on (empty: from the first)."""
 
-    def ended(self, until: int, limit: int) -> tuple[bytes, ...]:
-        """Keys of marks and bans that are no longer of use at `until`, earliest first."""
+    def over(self, until: int, limit: int) -> Over:
+        """What has been kept for long enough at `until`, so many at the most, earliest first."""
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """Call and payload of an execution, as JSON."""

@@ -1,18 +1,19 @@
-"""Records that end by themselves: done marks and bans. Derived keys hold them in the order of their ends.
+"""What is kept for a time only: executions that have ended, done marks and bans, in the order of their ends.
 
-The value of such a record begins with its end, 8 bytes of epoch milliseconds, so that its derived key follows from it.
+The value of a mark or a ban begins with its end, 8 bytes of epoch milliseconds, so that its derived key follows from
+it; an execution's is its timer.
 """
 
 from streams.stages.overlay import Overlay
 
-AGAIN = 1_000
+AGAIN = 200
 """Milliseconds for which a sweep may be on its way before another one is asked for."""
 
 NEVER = 1 << 62
 """A moment that does not come."""
 
 PREFIXES = b"dg"
-"""The first bytes of the records that end by themselves."""
+"""The first bytes of the records whose values begin with their ends."""
 
 
 def end_key(key: bytes, value: bytes) -> bytes:
@@ -29,34 +30,39 @@ class Ends:
         self.next = 0
         """Nothing ends earlier, and no sweep is needed earlier, epoch milliseconds."""
 
-    def put(self, key: bytes, until: int, rest: bytes = b"") -> None:
-        """Set a record that ends at `until`."""
+    def add(self, key: bytes, until: int, rest: bytes = b"") -> None:
+        """Set a record that ends at `until`, and surely is not there yet."""
         value = until.to_bytes(8, "big") + rest
-        if old := self._overlay.get(key):
-            self._overlay.derive(end_key(key, old), None)
-        self._overlay.put(key, value)
-        self._overlay.derive(end_key(key, value), b"")
-        self._first = min(self._first, end_key(key, value))
+        self._overlay.add(key, value)
+        self._overlay.derive_new(end_key(key, value))
+        self.expect(end_key(key, value), until)
+
+    def expect(self, derived: bytes, until: int) -> None:
+        """Something ends at `until`, by this key."""
+        self._first = min(self._first, derived)
         self.next = min(self.next, until)
 
-    def ended(self, until: int, limit: int) -> tuple[bytes, ...]:
+    def over(self, until: int, limit: int) -> list[bytes]:
         """The keys of records that have ended at `until`, earliest first."""
-        end = b"E" + (until + 1).to_bytes(8, "big")
-        return tuple(key[9:] for key, _ in self._overlay.scan(self._first, end, limit))
+        return [key[9:] for key in self._found(b"E" + (until + 1).to_bytes(8, "big"), limit)]
 
-    def remove(self, keys: tuple[bytes, ...]) -> None:
-        """Take records away; they are the earliest that there are."""
-        for key in keys:
-            if value := self._overlay.get(key):
-                self._overlay.delete(key)
-                self._overlay.derive(end_key(key, value), None)
-                self._first = end_key(key, value)
+    def remove(self, key: bytes) -> None:
+        """Take a mark or a ban away, if it is there."""
+        if value := self._overlay.get(key):
+            self._overlay.delete(key)
+            self._overlay.derive(end_key(key, value), None)
 
     def due(self, until: int) -> bool:
         """Whether something has ended at `until` (epoch milliseconds), and no sweep for it is on its way."""
         if until < self.next:
             return False
-        found = self._overlay.scan(self._first, b"F", 1)
-        end = int.from_bytes(found[0][0][1:9], "big") if found else NEVER
+        found = self._found(b"F", 1)
+        end = int.from_bytes(found[0][1:9], "big") if found else NEVER
         self.next = end if end > until else until + AGAIN
         return end <= until
+
+    def _found(self, end: bytes, limit: int) -> list[bytes]:
+        found = [key for key, _ in self._overlay.scan(self._first, end, limit)]
+        if found:
+            self._first = found[0]
+        return found

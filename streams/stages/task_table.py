@@ -15,9 +15,9 @@
 | c + worker | the assignments of it that are lent, or were last |
 | n + pool | how many executions wait in it, of each priority |
 | m | the loop's own: how far a message is done that takes more than one commit |
-| D + time (8) + execution id | derived: the timer |
+| D + time (8) + execution id | derived: the timer of one that has not ended |
 | W + worker, 0, execution id | derived: what a worker has |
-| E + time (8) + key | derived: when a mark or a ban ends |
+| E + time (8) + key | derived: until when a mark, a ban or the record of what has ended is kept |
 """
 
 from collections import OrderedDict
@@ -25,7 +25,7 @@ from collections import OrderedDict
 import msgspec
 
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, State, TaskDef
-from streams.engine.view import Watchers
+from streams.engine.view import Over, Watchers
 from streams.engine.weight import weigh
 from streams.stages.bodies import Bodies
 from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
@@ -55,8 +55,12 @@ _names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
 
 def timer_key(record: Execution) -> bytes | None:
-    """The derived key of a record's timer."""
-    return _timer(record.wake_at) + record.id if record.wake_at else None
+    """The derived key of a record's timer, or of what has ended: until when it is kept."""
+    if not record.wake_at:
+        return None
+    if record.state in TERMINAL:
+        return end_key(b"x" + record.id, record.wake_at.to_bytes(8, "big"))
+    return _timer(record.wake_at) + record.id
 
 
 def _timer(moment: int) -> bytes:
@@ -87,7 +91,7 @@ def _derived_keys(key: bytes, value: bytes) -> list[bytes]:
     return [end_key(key, value)]
 
 
-derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWE")
+derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWE", layout=2)
 """The derived keys that follow from one change of a record, for recovery and standbys."""
 
 
@@ -196,9 +200,13 @@ class TaskTable:
         """See View."""
         return self._watches.of(execution, after, limit)
 
-    def ended(self, until: int, limit: int) -> tuple[bytes, ...]:
+    def over(self, until: int, limit: int) -> Over:
         """See View."""
-        return self._ends.ended(until, limit)
+        keys = self._ends.over(until, limit)
+        ids = [key[1:] for key in keys if key.startswith(b"x")]
+        self.expect(ids, [], [])
+        records = [record for which in ids if (record := self.execution(which))]
+        return Over(records, tuple(key for key in keys if not key.startswith(b"x")))
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """See View."""
@@ -258,9 +266,11 @@ class TaskTable:
         self._dirty_weight += weight
         self._written += weight
         self._loans.moved(old, new)
-        if (old.wake_at if old else 0) != new.wake_at:
-            self._move_key(timer_key(old) if old else None, timer_key(new))
-        if new.wake_at:
+        key = timer_key(new)
+        self._move_key(timer_key(old) if old else None, key)
+        if key and new.state in TERMINAL:
+            self._ends.expect(key, new.wake_at)
+        elif key:
             self._set_timer(new.wake_at)  # the same time too: it may have rung for what the record was before
         self._move_key(worker_key(old) if old else None, worker_key(new))
 
@@ -275,7 +285,8 @@ class TaskTable:
         self._overlay.delete(b"p" + old.id)
         if old.has_result and not old.value:
             self._overlay.delete(b"r" + old.id)
-        self._watches.remove_all(old.id)
+        if old.watched:
+            self._watches.remove_all(old.id)
         for upstream, _, _ in old.upstream:
             if self._overlay.get(b"v" + old.id + upstream) is not None:
                 self._overlay.delete(b"v" + old.id + upstream)
@@ -283,12 +294,12 @@ class TaskTable:
     def put_mark(self, execution: bytes, mark: Mark) -> None:
         """See Table."""
         self._unmarked.discard(execution)
-        self._ends.put(b"d" + execution, mark.until, _ENDS[State(mark.state)] + mark.retried_as)
+        self._ends.add(b"d" + execution, mark.until, _ENDS[State(mark.state)] + mark.retried_as)
 
     def sweep(self, keys: tuple[bytes, ...]) -> None:
         """See Table."""
-        self._ends.remove(keys)
         for key in keys:
+            self._ends.remove(key)
             if key.startswith(b"g"):
                 self._bans.pop(key[1:].decode(), None)
 
@@ -335,7 +346,8 @@ class TaskTable:
         """See Table."""
         self._loans.end(worker)
         self._bans[worker] = True
-        self._ends.put(b"g" + worker.encode(), until)
+        self._ends.remove(b"g" + worker.encode())
+        self._ends.add(b"g" + worker.encode(), until)
 
     # --- saving -------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ class Derive:
     """First bytes of the keys of those records, in any order; nothing follows from any other."""
     derived: bytes
     """First bytes of the keys that follow; no record has one of these."""
+    layout: int = 1
+    """Which version of the rule this is: where a folder has another one's keys, they are derived anew."""
 
     def __call__(self, key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
         """The changes of secondary keys."""

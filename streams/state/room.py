@@ -271,8 +271,9 @@ class Room:
         for tp in sorted(set(self._stores) - wanted):
             await asyncio.to_thread(self._stores.pop(tp).close)
         for tp in sorted(wanted - set(self._stores)):
-            path = self._folder / f"{self.tables[tp.topic].name}-{tp.partition}"
-            self._stores[tp] = await asyncio.to_thread(Store, path)
+            table = self.tables[tp.topic]
+            path = self._folder / f"{table.name}-{tp.partition}"
+            self._stores[tp] = await asyncio.to_thread(Store, path, table.derive.layout)
 
     def _input(self, tp: TopicPartition) -> TopicPartition:
         return TopicPartition(self.tables[tp.topic].source, tp.partition)

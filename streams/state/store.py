@@ -37,8 +37,8 @@ FENCE = b"\x00fence"
 POSITION = b"\x00position"
 """Key of `Position`; in the store only."""
 
-BARE = b"\x00bare"
-"""Key that stands in a store as long as it is bare; in the store only."""
+DERIVED = b"\x00derived"
+"""Key of the layout by which all is derived in a store, empty as long as it is bare; in the store only."""
 
 FIRST_KEY, LAST_KEY = b"!", b"\xff"
 """What sorts before the first is bookkeeping; nothing sorts after the last."""
@@ -167,16 +167,18 @@ class Store:
     Raises LockHeldError where another process has the folder, StateError where the disk does not let it in.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, layout: int = 1) -> None:
         self.path = path
+        self._layout = b"%d" % layout
         self._db = self._open()
         self._buffer = WriteBuffer()
         self._flushed_at = time.monotonic()
         self.bare = False
-        """Whether it has records only, and nothing that is derived from them: while it is built from nothing."""
+        """Whether it has records only, and nothing that is derived from them as it should be: while it is built from
+        nothing, or where another version of us left it."""
         try:
             self.position = self._read_position()
-            self.bare = self.get(BARE) is not None
+            self.bare = self.position.offset != NO_OFFSET and self.get(DERIVED) != self._layout
         except CorruptStoreError:
             self.wipe()
             log.warning("%s was corrupt: it is rebuilt from its changelog", path)
@@ -231,8 +233,7 @@ class Store:
             else:
                 batch.put(key, value)
         batch.put(POSITION, PACKED.pack(*self.position))
-        if self.bare:
-            batch.put(BARE, b"")
+        batch.put(DERIVED, b"" if self.bare else self._layout)
         self._write(batch)
         self._buffer = WriteBuffer()
         self._flushed_at = time.monotonic()
@@ -257,7 +258,7 @@ class Store:
                 start = rows[-1][0] + b"\0"
                 yield
         batch = WriteBatch(raw_mode=True)
-        batch.delete(BARE)
+        batch.put(DERIVED, self._layout)
         self._write(batch)
         with self._watched():
             self._db.flush()  # before anything is logged again: what is in the log must not be newer than a gap

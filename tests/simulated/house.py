@@ -8,7 +8,7 @@ from streams.engine import commands as c
 from streams.engine.decide import decide
 from streams.engine.events import Event, Moved
 from streams.engine.follow import Outbox, give_away, handle
-from streams.engine.records import Execution, State, TaskDef
+from streams.engine.records import TERMINAL, Execution, State, TaskDef
 from streams.engine.rejections import Rejection
 from streams.engine.step import Partition
 from streams.stages.task_table import TaskTable
@@ -77,9 +77,10 @@ class House:
         return self.finish(which, outcome, **fields)
 
     def wake(self, which: bytes, after: int = 0) -> list[Event | Rejection]:
-        """Let its timer ring, at the right moment and `after` milliseconds more."""
-        self.now = max(self.now, self.record(which).wake_at + after)
-        return self.do(c.Wake(which, self.now))
+        """Let its timer ring, at the right moment and `after` milliseconds more; what has ended is forgotten then."""
+        record = self.record(which)
+        self.now = max(self.now, record.wake_at + after)
+        return self.do(c.Sweep(self.now) if record.state in TERMINAL else c.Wake(which, self.now))
 
 
 def moves(out: list[Event | Rejection]) -> list[tuple[str, State]]:

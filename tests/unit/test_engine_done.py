@@ -141,20 +141,19 @@ def test_i2_a_retry_that_is_known_by_its_mark_is_not_made_again() -> None:
 
 
 def test_marks_go_in_several_steps_and_only_when_the_log_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sweep that comes too early by the log's time removes nothing, whatever time it names."""
+    """A sweep that comes too early by the log's time removes nothing, whatever time it names; one takes a share."""
     monkeypatch.setattr(stop, "SWEEP_LIMIT", 4)
     house = House()
     for n in range(10):
         house.complete(house.submit(f"t{n}"))
-    for n in range(10):
-        house.wake(execution_id(f"t{n}", "r"))
+    house.now += 60_000
+    shares = [house.do(c.Sweep(house.now)) for _ in range(4)]
+    assert [len(share) for share in shares] == [4, 4, 2, 0]
     assert house.do(c.Sweep(house.now + 10**9)) == []
     house.now += 600_000
-    sweep, rounds = c.Sweep(house.now), 0
-    while (out := house.hear(sweep)).homes:
-        assert out.homes == {0: [sweep]}
-        rounds += 1
-    assert (rounds, kinds(house)) == (2, set())
+    shares = [house.do(c.Sweep(house.now)) for _ in range(4)]
+    assert [[len(event.keys) for event in share] for share in shares] == [[4], [4], [2], []]
+    assert kinds(house) == set()
 
 
 def test_bans_are_lifted_when_no_proposal_can_come_any_more() -> None:
@@ -194,9 +193,9 @@ def test_i10_who_was_not_told_yet_is_told_before_the_record_goes(monkeypatch: py
         house.do(c.Watch(which, watcher))
     house.complete(which)
     house.now = house.record(which).wake_at
-    wake, told = c.Wake(which, house.now), set()
-    while (out := house.hear(wake)).homes:
-        assert out.homes[0] == [wake]
+    told = set()
+    while house.table.execution(which):
+        out = house.hear(c.Sweep(house.now))
         told |= {news.id for news in out.homes.get(1, ())}
     assert {house.state(downstream) for downstream in here} == {State.WAITING}
     assert told == there

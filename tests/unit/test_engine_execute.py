@@ -61,7 +61,7 @@ def test_an_execution_that_is_due_later_waits_for_its_time() -> None:
     house = House()
     which = house.submit(due_at=house.now + 500)
     assert house.state(which) == State.SCHEDULED
-    assert refusals(house.do(c.Wake(which, house.now))) == ["its timer was set anew, or is not due yet"]
+    assert refusals(house.do(c.Wake(which, house.now))) == ["it has ended, or its timer is not due, or was set anew"]
     assert moves(house.wake(which)) == [("ready", State.WAITING)]
 
 

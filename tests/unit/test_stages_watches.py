@@ -75,15 +75,16 @@ def test_a_sweep_is_asked_for_when_something_ends_and_not_twice_at_once() -> Non
     """Nothing is asked for while nothing has ended, and again later where a sweep has not done all."""
     ends = Ends(Overlay(MemoryPartition()))
     assert (ends.due(10), ends.next) == (False, NEVER)
-    ends.put(b"da", 100)
-    ends.put(b"gb", 50)
-    ends.put(b"gb", 70)
+    ends.add(b"da", 100)
+    ends.add(b"gb", 50)
+    ends.remove(b"gb")
+    ends.add(b"gb", 70)
     assert ends.next == 50
     assert (ends.due(69), ends.next) == (False, 70)
     assert (ends.due(70), ends.due(71)) == (True, False)
-    assert ends.ended(99, 10) == (b"gb",)
-    ends.remove((b"gb",))
-    assert ends.ended(100, 10) == (b"da",)
+    assert ends.over(99, 10) == [b"gb"]
+    ends.remove(b"gb")
+    assert ends.over(100, 10) == [b"da"]
     assert ends.due(70 + AGAIN)
 
 

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.state.room import Room
-from streams.state.store import POSITION, Store
+from streams.state.store import DERIVED, POSITION, Store
 from streams.state.table import Table
 
 APP = Path(__file__).parents[2] / "apps" / "state_app.py"
@@ -204,8 +204,7 @@ class Ground:
         store = Store(self.path(partition, home))
         items = dict(store.items())
         store.close()
-        items.pop(POSITION, None)
-        return items
+        return {key: value for key, value in items.items() if key not in (POSITION, DERIVED)}
 
     def path(self, partition: int = 0, home: str = "a") -> Path:
         """Where a partition's folder is."""

@@ -27,8 +27,8 @@ class Disk:
     def __init__(self) -> None:
         self._folders: dict[Path, Folder] = {}
 
-    def open(self, path: Path) -> "DiskStore":
-        """Instead of streams.state.store.Store."""
+    def open(self, path: Path, _layout: int) -> "DiskStore":
+        """Instead of streams.state.store.Store: all who use it are of one version."""
         return DiskStore(path, self._folders.setdefault(path, Folder()))
 
 
