@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from streams.engine import events as e
-from streams.engine.records import TERMINAL, Mark
+from streams.engine.records import TERMINAL
 from streams.engine.view import Table
 
 
@@ -37,10 +37,7 @@ def _task_deleted(table: Table, event: e.TaskDeleted) -> None:
 
 
 def _forgotten(table: Table, event: e.Forgotten) -> None:
-    if record := table.execution(event.id):
-        table.forget(record)
-        if event.until:
-            table.put_mark(event.id, Mark(record.state, event.until, record.retried_as))
+    table.forget(event.id, mark=event.until > 0)
 
 
 def _worker_banned(table: Table, event: e.WorkerBanned) -> None:

@@ -52,7 +52,7 @@ class Moved(_Event, frozen=True, tag="mv"):
 
 
 class Forgotten(_Event, frozen=True, tag="fo"):
-    """An execution that ended long ago leaves the table (ClickHouse keeps it); a mark stays until `until`, 0: none."""
+    """An execution that ended long ago leaves the table (ClickHouse keeps it); a mark stays, unless `until` is 0."""
 
     id: bytes
     at: int

@@ -147,10 +147,9 @@ class Loan(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Mark(Struct, frozen=True, gc=False):
-    """What stays of an execution that was forgotten: how it ended, and until when that is known (milliseconds)."""
+    """What stays of an execution that was forgotten: how it ended."""
 
     state: str
-    until: int
     retried_as: bytes = b""
 
 

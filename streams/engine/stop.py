@@ -40,24 +40,26 @@ def wake(step: Step, command: c.Wake) -> None:
 
 def sweep(step: Step, _: c.Sweep) -> None:
     """Forget what ended long ago, and remove marks and bans that have outlived their use, as many as one step can."""
-    over = step.table.over(step.now, SWEEP_LIMIT)
-    for record in over.executions:
-        if step.full:
+    remember = step.partition.remember_done
+    over = step.table.over(step.now, remember, SWEEP_LIMIT)
+    for which in over.executions:
+        if not _tell_last(step, which):
             return
-        _forget(step, record)
+        step.emit(Forgotten(which, step.now, step.now + remember if remember else 0))
     if over.keys:
         step.emit(Swept(over.keys, step.now))
 
 
-def _forget(step: Step, record: Execution) -> None:
-    """Its record goes, and with `remember_done` a mark stays; who still waits for it hears first how it ended."""
-    if record.watched:
+def _tell_last(step: Step, which: bytes) -> bool:
+    """Let those who still wait for one that is forgotten hear how it ended; whether all have.
+
+    They may be more than one step can tell: another sweep comes.
+    """
+    if step.table.watched(which) and (record := step.table.execution(which)):
         for watcher in tell_some(step, record, b""):
-            step.emit(WatchEnded(record.id, watcher))
-        if step.table.watched(record.id):
-            return  # they are more than one step can tell: another sweep comes
-    until = step.now + step.partition.remember_done
-    step.emit(Forgotten(record.id, step.now, until if until > step.now else 0))
+            step.emit(WatchEnded(which, watcher))
+        return not step.table.watched(which)
+    return True
 
 
 def _wake_in_state(step: Step, record: Execution) -> None:

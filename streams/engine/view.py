@@ -11,8 +11,8 @@ Watchers = tuple[tuple[bytes, bytes], ...]
 class Over(NamedTuple):
     """What has been kept for long enough."""
 
-    executions: list[Execution]
-    """That have ended, and are to be forgotten."""
+    executions: list[bytes]
+    """Ids of those that have ended, and are to be forgotten."""
     keys: tuple[bytes, ...]
     """Of marks and bans; the table's own."""
 
@@ -56,8 +56,11 @@ class View(Protocol):
     def watchers(self, execution: bytes, after: bytes, limit: int) -> Watchers:
         """Who wants to know when it ends, in the order of their ids, from behind `after` on (empty: from the first)."""
 
-    def over(self, until: int, limit: int) -> Over:
-        """What has been kept for long enough at `until`, so many at the most, earliest first."""
+    def over(self, until: int, remember: int, limit: int) -> Over:
+        """What has been kept for long enough at `until`, and marks that were kept for `remember` (milliseconds).
+
+        Executions, marks and bans, so many of each at the most, earliest first.
+        """
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """Call and payload of an execution, as JSON."""
@@ -79,11 +82,8 @@ class Table(View, Protocol):
     def put_execution(self, old: Execution | None, new: Execution) -> None:
         """Store a record; the secondary orders follow from old and new."""
 
-    def forget(self, old: Execution) -> None:
-        """Remove a record and all that belongs to it."""
-
-    def put_mark(self, execution: bytes, mark: Mark) -> None:
-        """Store how a forgotten execution ended."""
+    def forget(self, execution: bytes, *, mark: bool) -> None:
+        """Remove the record of one that is `over` and all that belongs to it; a mark stays of it, or nothing."""
 
     def sweep(self, keys: tuple[bytes, ...]) -> None:
         """Remove marks and bans."""

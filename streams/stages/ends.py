@@ -1,7 +1,6 @@
-"""What is kept for a time only: executions that have ended, done marks and bans, in the order of their ends.
+"""Records that end by themselves, and derived keys that hold them in the order of their ends.
 
-The value of a mark or a ban begins with its end, 8 bytes of epoch milliseconds, so that its derived key follows from
-it; an execution's is its timer.
+The value of such a record begins with its end, 8 bytes of epoch milliseconds, so that its derived key follows from it.
 """
 
 from streams.stages.overlay import Overlay
@@ -13,7 +12,7 @@ NEVER = 1 << 62
 """A moment that does not come."""
 
 PREFIXES = b"dg"
-"""The first bytes of the records whose values begin with their ends."""
+"""The first bytes of the records that end by themselves."""
 
 
 def end_key(key: bytes, value: bytes) -> bytes:
@@ -35,11 +34,7 @@ class Ends:
         value = until.to_bytes(8, "big") + rest
         self._overlay.add(key, value)
         self._overlay.derive_new(end_key(key, value))
-        self.expect(end_key(key, value), until)
-
-    def expect(self, derived: bytes, until: int) -> None:
-        """Something ends at `until`, by this key."""
-        self._first = min(self._first, derived)
+        self._first = min(self._first, end_key(key, value))
         self.next = min(self.next, until)
 
     def over(self, until: int, limit: int) -> list[bytes]:
@@ -47,7 +42,7 @@ class Ends:
         return [key[9:] for key in self._found(b"E" + (until + 1).to_bytes(8, "big"), limit)]
 
     def remove(self, key: bytes) -> None:
-        """Take a mark or a ban away, if it is there."""
+        """Take a record away, if it is there."""
         if value := self._overlay.get(key):
             self._overlay.delete(key)
             self._overlay.derive(end_key(key, value), None)

@@ -62,11 +62,11 @@ class Overlay:
         else:
             self._derived[key] = value
 
-    def derive_new(self, key: bytes) -> None:
-        """Set a derived key, without a value, that is surely not there."""
+    def derive_new(self, key: bytes, value: bytes = b"") -> None:
+        """Set a derived key that is surely not there."""
         if key not in self._derived:
             self._fresh.add(key)
-        self._derived[key] = b""
+        self._derived[key] = value
 
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Pairs in order as they will be, `end` exclusive."""

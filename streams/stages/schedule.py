@@ -114,10 +114,8 @@ class Schedule:
         return [] if asked else [c.Wake(b"", now)]
 
     def _due(self, at: int) -> list[c.TaskCommand]:
-        due: list[c.TaskCommand] = []
-        if at >= self._table.next_timer:
-            due += [c.Wake(which, at) for which in self._table.ring(at, RING_LIMIT)]
-        if self._table.sweeps(at):
+        due: list[c.TaskCommand] = [c.Wake(which, at) for which in self._table.ring(at, RING_LIMIT)]
+        if self._table.sweeps(at, self._home.remember_done):
             due.append(c.Sweep(at))
         return due
 
@@ -152,8 +150,7 @@ class Schedule:
 
     def _expect(self, commands: list[c.TaskCommand]) -> None:
         known: list[Any] = [k.id for k in commands if type(k) in c.OF_EXECUTION]  # type: ignore[union-attr]  # all of these have one
-        made = [k.id for k in commands if type(k) is c.Execute]
-        self._table.expect(known, made, [k.id for k in commands if type(k) is c.Assign])
+        self._table.expect(known, [k.id for k in commands if type(k) is c.Assign])
 
     def _lanes(self, lanes: dict[int, list[c.LaneMessage]]) -> list[Send]:
         return [Send(self._topics.dispatch, lane, value) for lane, jobs in lanes.items() for value in pack(jobs)]

@@ -2,73 +2,50 @@
 
 | key | value |
 |---|---|
-| x + execution id | the execution's record |
+| x + execution id | the execution's record, or the mark that stays of a forgotten one: see past.py |
 | p + execution id | call and payload, written once |
 | r + execution id | the value of a success, unless it is short and stands in the record |
 | v + execution id + upstream id | the value of an upstream that lives elsewhere |
 | h + execution id | somebody is to be told when it ends |
 | h + execution id + watcher | the id by which that watcher knows it |
-| d + execution id | of a forgotten one: until when this mark stays (8), how it ended (1), as what it was retried (16) |
+| d + execution id | an earlier version's mark: until when it stays (8), its state (1), as what it was retried (16) |
 | t + task id | a definition |
 | l + pipeline id | a pipeline's task ids |
 | g + worker | its lease ran out; until when that is remembered (8) |
 | c + worker | the assignments of it that are lent, or were last |
 | n + pool | how many executions wait in it, of each priority |
+| f | how far all that has ended is forgotten: see past.py |
 | m | the loop's own: how far a message is done that takes more than one commit |
 | D + time (8) + execution id | derived: the timer of one that has not ended |
 | W + worker, 0, execution id | derived: what a worker has |
-| E + time (8) + key | derived: until when a mark, a ban or the record of what has ended is kept |
+| E + time (8) + key | derived: when a ban ends, or a mark of an earlier version |
+| F + time (8) + execution id | derived: until when the record of what has ended is kept, and how it ended |
 """
 
 from collections import OrderedDict
 
 import msgspec
 
-from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, State, TaskDef
+from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, TaskDef
 from streams.engine.view import Over, Watchers
 from streams.engine.weight import weigh
 from streams.stages.bodies import Bodies
-from streams.stages.ends import NEVER, PREFIXES, Ends, end_key
+from streams.stages.ends import PREFIXES, Ends, end_key
 from streams.stages.loans import Loans
 from streams.stages.overlay import Overlay
+from streams.stages.past import Past, end_row, is_mark, mark_row, read_mark
+from streams.stages.timers import Timers, timer_key
 from streams.stages.watches import Watches
 from streams.state.partition import Change, Changes, Derive, Partition
 
 CACHE = 50_000
 """Records kept decoded, of those that have not ended: of the others hardly any is asked for again."""
 
-_ENDS = {
-    State.SUCCEEDED: b"s",
-    State.FAILED: b"f",
-    State.LOST: b"l",
-    State.CANCELLED: b"c",
-    State.SKIPPED: b"k",
-    State.UPSTREAM_FAILED: b"u",
-}
-_STATES = {code: state for state, code in _ENDS.items()}
-
 _encode = msgspec.msgpack.Encoder().encode
 _execution = msgspec.msgpack.Decoder(Execution).decode
 _task = msgspec.msgpack.Decoder(TaskDef).decode
 _body = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 _names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
-
-
-def timer_key(record: Execution) -> bytes | None:
-    """The derived key of a record's timer, or of what has ended: until when it is kept."""
-    if not record.wake_at:
-        return None
-    if record.state in TERMINAL:
-        return end_key(b"x" + record.id, record.wake_at.to_bytes(8, "big"))
-    return _timer(record.wake_at) + record.id
-
-
-def _timer(moment: int) -> bytes:
-    return b"D" + moment.to_bytes(8, "big")
-
-
-def _time_of(key: bytes) -> int:
-    return int.from_bytes(key[1:9], "big")
 
 
 def worker_key(record: Execution) -> bytes | None:
@@ -79,19 +56,24 @@ def worker_key(record: Execution) -> bytes | None:
 
 
 def _follow(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
-    before = _derived_keys(key, old) if old else []
-    after = _derived_keys(key, new) if new else []
-    return [(k, None) for k in before if k not in after] + [(k, b"") for k in after if k not in before]
+    before = _derived(key, old) if old else {}
+    after = _derived(key, new) if new else {}
+    gone: list[Change] = [(k, None) for k in before if k not in after]
+    return gone + [(k, v) for k, v in after.items() if before.get(k) != v]
 
 
-def _derived_keys(key: bytes, value: bytes) -> list[bytes]:
-    if key[:1] == b"x":
-        record = _execution(value)
-        return [k for k in (timer_key(record), worker_key(record)) if k]
-    return [end_key(key, value)]
+def _derived(key: bytes, value: bytes) -> dict[bytes, bytes]:
+    if key[:1] != b"x":
+        return {end_key(key, value): b""}
+    if is_mark(value):
+        return dict([mark_row(key[1:], value)])
+    record = _execution(value)
+    if record.state in TERMINAL:
+        return dict([end_row(record)])
+    return {k: b"" for k in (timer_key(record), worker_key(record)) if k}
 
 
-derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWE", layout=2)
+derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWEF", layout=2)
 """The derived keys that follow from one change of a record, for recovery and standbys."""
 
 
@@ -102,52 +84,52 @@ class TaskTable:
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._absent: set[bytes] = set()  # looked for since the last save, and not in the table
-        self._unmarked: set[bytes] = set()  # the same, of marks
+        self._marks: dict[bytes, bytes] = {}  # the same, and forgotten
         self._dirty: dict[bytes, Execution] = {}
         self._dirty_weight = 0
         self._bodies = Bodies()
         self._watches = Watches(partition, self._overlay)
+        self._timers = Timers(self._overlay)
         self._ends = Ends(self._overlay)
+        self._past = Past(self._overlay)
+        self._old_marks = bool(partition.scan(b"d", b"e", 1))
+        self._far_values = bool(partition.scan(b"v", b"w", 1))
         self._loans = Loans(self._overlay)
         self._bans: dict[str, bool] = {}
         self._tasks: dict[str, TaskDef | None] = {}
-        self._rung = b"D"  # every timer before this key has rung
-        self.next_timer = 0
-        """No timer that has not rung is earlier, epoch milliseconds."""
         self._written = 0
 
     # --- reads ------------------------------------------------------------------------------------------------
 
     def execution(self, execution: bytes) -> Execution | None:
         """See View."""
-        found = self._cache.get(execution)
-        if found is None and execution not in self._absent and (stored := self._overlay.get(b"x" + execution)):
-            found = self._remember(_execution(stored))
-        return found
+        if found := self._cache.get(execution):
+            return found
+        if execution in self._absent or execution in self._marks:
+            return None
+        return self._learn(execution, self._overlay.get(b"x" + execution))
 
-    def expect(self, executions: list[bytes], made: list[bytes], given_out: list[bytes]) -> None:
+    def expect(self, executions: list[bytes], given_out: list[bytes]) -> None:
         """Read what will be asked for, all at once, a third of what it costs one by one.
 
-        Records of `executions`, marks of those that may be `made` now, bodies of those that may be `given_out`.
+        Records of `executions`, or their marks, and bodies of those that may be `given_out`.
         """
         cache, bodies = self._cache, self._bodies
         missing = [which for which in executions if which not in cache]
-        unmade = [which for which in made if which not in cache]
         far = [which for which in given_out if which not in bodies]
-        keys = [b"x" + w for w in missing] + [b"d" + w for w in unmade] + [b"p" + w for w in far]
-        stored = iter(self._overlay.get_many(keys))  # a zip asks its first list first: each takes its share and no more
-        for which, record in zip(missing, stored, strict=False):
-            if record is None:
-                self._absent.add(which)
-            else:
-                self._remember(_execution(record))
-        self._unmarked.update(which for which, mark in zip(unmade, stored, strict=False) if mark is None)
+        stored = iter(self._overlay.get_many([b"x" + w for w in missing] + [b"p" + w for w in far]))
+        for which, value in zip(missing, stored, strict=False):  # it asks its first list first, and takes no more
+            self._learn(which, value)
         self._bodies.read_ahead({which: _body(body) for which, body in zip(far, stored, strict=True) if body})
 
     def mark(self, execution: bytes) -> Mark | None:
         """See View."""
-        stored = None if execution in self._unmarked else self._overlay.get(b"d" + execution)
-        return Mark(_STATES[stored[8:9]], int.from_bytes(stored[:8], "big"), stored[9:]) if stored else None
+        if self.execution(execution):
+            return None
+        if found := self._marks.get(execution):
+            return read_mark(found)
+        old = self._overlay.get(b"d" + execution) if self._old_marks else None
+        return read_mark(old[:9] + b"-" + old[9:]) if old else None
 
     def task(self, task: str) -> TaskDef | None:
         """See View."""
@@ -200,13 +182,11 @@ class TaskTable:
         """See View."""
         return self._watches.of(execution, after, limit)
 
-    def over(self, until: int, limit: int) -> Over:
+    def over(self, until: int, remember: int, limit: int) -> Over:
         """See View."""
-        keys = self._ends.over(until, limit)
-        ids = [key[1:] for key in keys if key.startswith(b"x")]
-        self.expect(ids, [], [])
-        records = [record for which in ids if (record := self.execution(which))]
-        return Over(records, tuple(key for key in keys if not key.startswith(b"x")))
+        executions, marks = self._past.over(until, remember, limit)
+        self._watches.expect(executions)
+        return Over(executions, (*marks, *self._ends.over(until, limit)))
 
     def body(self, execution: bytes) -> tuple[bytes, bytes]:
         """See View."""
@@ -233,28 +213,23 @@ class TaskTable:
 
     def ring(self, until: int, limit: int) -> list[bytes]:
         """The executions whose timers are due at `until` (epoch milliseconds) and have not rung yet; earliest first."""
-        due = self._overlay.scan(self._rung, _timer(until + 1), limit)
-        if len(due) == limit:
-            self._rung = due[-1][0] + b"\0"
-        else:
-            self._rung = _timer(until + 1)
-            later = self._overlay.scan(self._rung, b"E", 1)
-            self.next_timer = _time_of(later[0][0]) if later else NEVER
-        return [key[9:] for key, _ in due]
+        return self._timers.ring(until, limit) if until >= self._timers.next else []
 
-    def sweeps(self, until: int) -> bool:
-        """Whether marks or bans have ended at `until` (epoch milliseconds), and no sweep for them is on its way."""
-        return self._ends.due(until)
+    def sweeps(self, until: int, remember: int) -> bool:
+        """Whether something is `over` at `until` (epoch milliseconds), and no sweep for it is on its way."""
+        ends = self._ends.due(until)
+        return self._past.due(until, remember) or ends
 
     @property
     def next_due(self) -> int:
-        """No timer and no end that has not been told is earlier, epoch milliseconds."""
-        return min(self.next_timer, self._ends.next)
+        """Neither rings anything nor is a sweep needed earlier, epoch milliseconds."""
+        return min(self._timers.next, self._ends.next, self._past.next)
 
     def rewind(self, at: int) -> None:
         """It is only `at` yet: whatever has rung for a later time rings again."""
-        self._set_timer(at + 1)
+        self._timers.set(at + 1)
         self._ends.next = min(self._ends.next, at + 1)
+        self._past.next = min(self._past.next, at + 1)
 
     # --- writes -----------------------------------------------------------------------------------------------
 
@@ -266,39 +241,31 @@ class TaskTable:
         self._dirty_weight += weight
         self._written += weight
         self._loans.moved(old, new)
-        key = timer_key(new)
-        self._move_key(timer_key(old) if old else None, key)
-        if key and new.state in TERMINAL:
-            self._ends.expect(key, new.wake_at)
-        elif key:
-            self._set_timer(new.wake_at)  # the same time too: it may have rung for what the record was before
+        if new.state in TERMINAL:
+            self._end(old, new)
+            return
+        self._move_key(timer_key(old) if old else None, timer_key(new))
+        if new.wake_at:
+            self._timers.set(new.wake_at)  # the same time too: it may have rung for what the record was before
         self._move_key(worker_key(old) if old else None, worker_key(new))
 
-    def forget(self, old: Execution) -> None:
+    def forget(self, execution: bytes, *, mark: bool) -> None:
         """See Table."""
-        self._cache.pop(old.id, None)
-        self._dirty.pop(old.id, None)
-        self._bodies.drop(old.id)
-        self._move_key(timer_key(old), None)
-        self._move_key(worker_key(old), None)
-        self._overlay.delete(b"x" + old.id)
-        self._overlay.delete(b"p" + old.id)
-        if old.has_result and not old.value:
-            self._overlay.delete(b"r" + old.id)
-        if old.watched:
-            self._watches.remove_all(old.id)
-        for upstream, _, _ in old.upstream:
-            if self._overlay.get(b"v" + old.id + upstream) is not None:
-                self._overlay.delete(b"v" + old.id + upstream)
-
-    def put_mark(self, execution: bytes, mark: Mark) -> None:
-        """See Table."""
-        self._unmarked.discard(execution)
-        self._ends.add(b"d" + execution, mark.until, _ENDS[State(mark.state)] + mark.retried_as)
+        if self._far_values and (record := self.execution(execution)):
+            self._forget_values(record)
+        if not self._past.forget(execution, mark=mark):
+            return
+        self._cache.pop(execution, None)
+        self._dirty.pop(execution, None)
+        self._absent.discard(execution)
+        self._bodies.drop(execution)
 
     def sweep(self, keys: tuple[bytes, ...]) -> None:
         """See Table."""
         for key in keys:
+            if key.startswith(b"F"):
+                self._marks.pop(self._past.remove(key), None)
+                continue
             self._ends.remove(key)
             if key.startswith(b"g"):
                 self._bans.pop(key[1:].decode(), None)
@@ -314,6 +281,7 @@ class TaskTable:
 
     def keep_result(self, execution: bytes, upstream: bytes, result: bytes) -> None:
         """See Table."""
+        self._far_values = True
         self._put(b"v" + execution + upstream, result)
 
     def watch(self, execution: bytes, watcher: bytes, known_as: bytes) -> None:
@@ -356,6 +324,7 @@ class TaskTable:
         for execution, record in self._dirty.items():
             self._overlay.put(b"x" + execution, _encode(record))
         self._loans.save()
+        self._past.save()
         return self._overlay.changes()
 
     @property
@@ -371,7 +340,7 @@ class TaskTable:
         """The changes are durable."""
         self._absent.clear()
         self._bodies.saved()
-        self._unmarked.clear()
+        self._marks.clear()
         for execution, record in self._dirty.items():
             if record.state in TERMINAL:
                 del self._cache[execution]
@@ -387,14 +356,29 @@ class TaskTable:
         self._overlay.put(key, value)
         self._written += len(key) + len(value)
 
-    def _remember(self, record: Execution) -> Execution:
-        self._cache[record.id] = record
-        return record
+    def _learn(self, execution: bytes, value: bytes | None) -> Execution | None:
+        """Remember what is in the table of an execution; its record, if there is one."""
+        if value is None:
+            self._absent.add(execution)
+        elif is_mark(value):
+            self._marks[execution] = value
+        else:
+            record = self._cache[execution] = _execution(value)
+            return record
+        return None
 
-    def _set_timer(self, wake_at: int) -> None:
-        self.next_timer = min(self.next_timer, wake_at)
-        if (key := _timer(wake_at)) < self._rung:
-            self._rung = key
+    def _end(self, old: Execution | None, new: Execution) -> None:
+        known = old is not None and old.state in TERMINAL and old.wake_at == new.wake_at
+        if old and not known:
+            self._move_key(end_row(old)[0] if old.state in TERMINAL else timer_key(old), None)
+        if old:
+            self._move_key(worker_key(old), None)
+        self._past.end(new, known=known)
+
+    def _forget_values(self, record: Execution) -> None:
+        for upstream, _, _ in record.upstream:
+            if self._overlay.get(b"v" + record.id + upstream) is not None:
+                self._overlay.delete(b"v" + record.id + upstream)
 
     def _move_key(self, old: bytes | None, new: bytes | None) -> None:
         if old == new:

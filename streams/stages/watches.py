@@ -25,6 +25,12 @@ class Watches:
         self._lonely: set[bytes] = set()  # looked for since the last save, and nobody waits for them
         self._some = bool(partition.scan(b"h", b"i", 1))
 
+    def expect(self, executions: list[bytes]) -> None:
+        """Look all at once whether somebody waits for these, who will be asked for."""
+        if self._some:
+            counts = self._overlay.get_many([b"h" + which for which in executions])
+            self._lonely.update(which for which, count in zip(executions, counts, strict=True) if count is None)
+
     def any(self, execution: bytes) -> bool:
         """Whether somebody waits for it."""
         return self._some and (execution in self._known or not self._nobody(execution))
@@ -60,11 +66,6 @@ class Watches:
             del known[watcher]
             if not known:
                 del self._known[execution]
-
-    def remove_all(self, execution: bytes) -> None:
-        """Let nobody wait for it any longer."""
-        for watcher, _ in self.of(execution, b"", 1 << 31):
-            self.remove(execution, watcher)
 
     def saved(self) -> None:
         """The changes are durable."""

@@ -16,7 +16,9 @@ import pytest
 from pipelines.ids import execution_id
 from streams.engine import commands, events
 from streams.engine.line import place_of
-from streams.stages.task_table import timer_key, worker_key
+from streams.stages.past import end_row
+from streams.stages.task_table import worker_key
+from streams.stages.timers import timer_key
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(HERE.glob("v*.json"), key=lambda path: int(path.stem[1:]))
@@ -91,7 +93,7 @@ def test_i6_keys_are_made_as_they_were() -> None:
     made = {
         "place": place_of(SAMPLES["Ready"]),
         "timer": timer_key(running),
-        "end": timer_key(ended),
+        "end": b"".join(end_row(ended)),
         "worker": worker_key(running),
         "execution": execution_id("etl.load", "r", 1),
     }

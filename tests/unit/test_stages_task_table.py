@@ -17,9 +17,12 @@ def test_what_is_forgotten_has_no_body_any_more() -> None:
     made.put_body(which, b"call", b"payload")
     run(partition.commit(made.changes(), 0))
     table = TaskTable(partition)
-    table.expect([which], [], [which])
+    table.expect([which], [which])
     assert table.body(which) == (b"call", b"payload")
-    table.forget(record)
+    ended = replace(record, state=State.CANCELLED, finished_at=1, wake_at=2)
+    table.put_execution(record, ended)
+    assert table.over(2, 5, 10).executions == [which]
+    table.forget(which, mark=True)
     assert table.body(which) == (b"", b"")
 
 

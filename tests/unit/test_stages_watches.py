@@ -18,7 +18,7 @@ from streams.state.memory import MemoryPartition
 
 IDS = [bytes((n,)) * 16 for n in (0, 7, 255)]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(("add", "remove", "commit", "remove_all")), st.sampled_from(IDS), st.sampled_from(IDS)),
+    st.tuples(st.sampled_from(("add", "remove", "commit", "expect")), st.sampled_from(IDS), st.sampled_from(IDS)),
     max_size=30,
 )
 
@@ -43,9 +43,8 @@ def _play(steps: list[tuple[str, bytes, bytes]], after: bytes, limit: int) -> No
         elif what == "remove":
             watches.remove(execution, watcher)
             model.pop((execution, watcher), None)
-        elif what == "remove_all":
-            watches.remove_all(execution)
-            model = {pair: known_as for pair, known_as in model.items() if pair[0] != execution}
+        elif what == "expect":
+            watches.expect([execution, watcher])
         else:
             run(base.commit(overlay.changes(), n))
             overlay.clear()
@@ -54,7 +53,8 @@ def _play(steps: list[tuple[str, bytes, bytes]], after: bytes, limit: int) -> No
         there = sorted((w, known_as) for (e, w), known_as in model.items() if e == execution)
         assert watches.of(execution, after, limit) == tuple(p for p in there if p[0] > after)[:limit]
         assert watches.any(execution) == bool(there)
-        watches.remove_all(execution)
+        for who, _ in there:
+            watches.remove(execution, who)
     run(base.commit(overlay.changes(), 100))
     assert content(base) == []
 
@@ -100,5 +100,5 @@ def test_i10_a_timer_for_the_same_moment_rings_again_for_what_the_record_became(
         table.saved()
     assert table.ring(3_000, 10) == [runs.id]
     table.put_execution(runs, replace(runs, state=State.RETRYING, version=2))
-    assert table.next_timer == 3_000
+    assert table._timers.next == 3_000
     assert table.ring(3_000, 10) == [runs.id]
