@@ -71,6 +71,23 @@ def test_a_store_built_from_nothing_is_bare_until_it_is_complete(tmp_path: Path)
     store.close()
 
 
+def test_what_another_version_derived_is_derived_anew(tmp_path: Path) -> None:
+    """The records are as they were; until then the store is bare, also after a restart."""
+    store = Store(tmp_path / "t-0", layout=1)
+    store.write([(b"a", b"1"), (b"v0a", b"")], Position(0, 1_000, 0))
+    store.close()
+    for _ in range(2):
+        store = Store(tmp_path / "t-0", layout=2)
+        assert store.bare
+        store.close()
+    store = Store(tmp_path / "t-0", layout=2)
+    complete(store)
+    store.close()
+    store = Store(tmp_path / "t-0", layout=2)
+    assert (store.bare, content(store)) == (False, {b"a": b"1", b"v1a": b""})
+    store.close()
+
+
 def test_records_that_the_store_has_are_not_applied_again(tmp_path: Path) -> None:
     """Reading starts at the store's own last record."""
     store = Store(tmp_path / "t-0")
