@@ -4,13 +4,12 @@ After a line was made, the first load waits until the system is quiet: what is m
 """
 
 import asyncio
-import statistics
 from collections.abc import Iterator
 
 from pipelines.ids import execution_id, home_of
-from streams.bench import load, measure, usage
-from streams.bench.run import fresh_run, once, progress, warm
-from streams.bench.show import Figures
+from streams.bench import load, measure, pairs, usage
+from streams.bench.run import fresh_run, progress, warm
+from streams.bench.show import Figures, Row
 from streams.bench.system import System, say
 from streams.client import Placed
 from streams.engine.commands import Execute
@@ -51,24 +50,9 @@ def measure_backlog(settings: Settings, waiting: int, due: int, executions: int,
 def _stage(empty: System, full: System, executions: int, repeats: int) -> Figures:
     """The load in both systems by turns, and the most memory of the full one meanwhile."""
     measured = load.throughput(executions)
-    pairs: list[tuple[int, int]] = []
     with usage.most_memory(full) as most:
-        for number in range(repeats):
-            rates = {here: once(here, measured)["executions_per_second"] for here in _turns(empty, full, number)}
-            pairs.append((rates[empty], rates[full]))
-            say(f"{rates[full]:,} executions/s, and {rates[empty]:,} in the empty one")
-    ratios = [round(rate / beside, 3) for beside, rate in pairs]
-    return {
-        "executions_per_second": [rate for _, rate in pairs],
-        "beside_in_the_empty_one": [rate for rate, _ in pairs],
-        "ratios": ratios,
-        "ratio": statistics.median(ratios),
-        "memory": usage.as_figures(most),
-    }
-
-
-def _turns(empty: System, full: System, number: int) -> tuple[System, System]:
-    return (full, empty) if number % 2 else (empty, full)
+        found = pairs.by_turns(full, empty, measured, repeats)
+    return {**found, "memory": usage.as_figures(most)}
 
 
 def _fill(here: System, count: int, later: int, what: str) -> None:
@@ -94,16 +78,10 @@ def _resting(here: System, run: str, count: int, later: int) -> Iterator[Placed]
         yield home, Execute(which, task.id, run, load.now_ms(), due_at, task_def=task)
 
 
-def show(found: Figures) -> list[tuple[str, str, list[float]]]:
+def show(found: Figures) -> list[Row]:
     """Rows of a table."""
-    rows: list[tuple[str, str, list[float]]] = []
-    for name, stage in found["stages"].items():
-        rows.append((f"with {name}", "executions/s", [float(rate) for rate in stage["executions_per_second"]]))
-        rows.append(
-            ("  the empty one by turns", "executions/s", [float(rate) for rate in stage["beside_in_the_empty_one"]])
-        )
-        rows.append(("  in each pair", "% of the empty one", [100 * ratio for ratio in stage["ratios"]]))
-    return rows
+    stages = found["stages"].items()
+    return [row for name, stage in stages for row in pairs.rows(f"with {name}", "the empty one", stage)]
 
 
 def show_beside(found: Figures) -> Figures:

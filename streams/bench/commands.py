@@ -176,6 +176,29 @@ def backlog(
 
 
 @app.command
+def steady(*, executions: Count = 50_000, repeats: Count = 5, output: Output = "table") -> None:
+    """The same load in a system that forgets as much as it does, as one does that has worked for longer than an hour.
+
+    Always in two systems of its own, by turns: one keeps what has ended for seconds, the other one for a day.
+
+    Args:
+        executions: Of the load, as in `throughput`.
+        repeats: How many pairs.
+        output: A table for people, or JSON for programs.
+    """
+    from streams.bench import run, show  # noqa: PLC0415  (other commands need none of it)
+    from streams.bench import steady as measured  # noqa: PLC0415  (the same)
+
+    with run.explained():
+        found = measured.measure_steady(settings(), executions, repeats)
+    if output == "json":
+        show.as_json(found)
+        return
+    show.table("The same load, while as much is forgotten", measured.show(found))
+    show.plain({name: value for name, value in found.items() if name.startswith("MB") or name == "machine"})
+
+
+@app.command
 def running(
     *,
     size: Annotated[int, Parameter(validator=validators.Number(gte=2))] = 3_000_000,

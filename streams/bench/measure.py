@@ -5,11 +5,13 @@ import platform
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from pipelines.command import command
+from pipelines.environment import PREFIX
 from ui.client import Client
 
 SHORTEST, LONGEST = 0.1, 2.0
@@ -175,5 +177,7 @@ def _own_cpu(process: psutil.Process) -> float:
 
 
 def _kafka_beside(scheduler: psutil.Process) -> psutil.Process | None:
-    parent = scheduler.parent()
-    return next((p for p in parent.children() if "kafka.Kafka" in p.cmdline()), None) if parent else None
+    """The broker that the same supervisor started for it; its last argument is its configuration."""
+    parent, home = scheduler.parent(), Path(scheduler.environ().get(f"{PREFIX}HOME", "/"))
+    brokers = [p for p in parent.children() if "kafka.Kafka" in p.cmdline()] if parent else []
+    return next((p for p in brokers if home in Path(p.cmdline()[-1]).parents), None)

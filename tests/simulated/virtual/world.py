@@ -50,6 +50,9 @@ SETTINGS = Settings(
     notify_delay=0.05,
     notify_attempts=20,
 )
+SOON = 0.3
+"""Seconds after which a third of all lives forget what has ended, in the middle of everything."""
+
 ROLES = ("scheduler-0", "scheduler-1", "worker-0", "worker-1", "recorder-0", "notifier-0")
 
 
@@ -58,7 +61,8 @@ class World:
 
     def __init__(self, loop: VirtualLoop, seed: int, size: int) -> None:
         # with one partition of tasks, its loans; with two, none
-        self.settings = SETTINGS.model_copy(update={"task_partitions": 1 + seed % 2})
+        keep = SOON if seed % 3 == 0 else SETTINGS.keep_finished
+        self.settings = SETTINGS.model_copy(update={"task_partitions": 1 + seed % 2, "keep_finished": keep})
         self.loop = loop
         self.chance = Random(seed)
         self.broker = Broker(loop, Random(self.chance.random()))
