@@ -4,10 +4,12 @@ It is made to keep it for seconds only, so that it is there at once; one beside 
 """
 
 from streams.bench import load, measure, pairs, usage
+from streams.bench.measure import MeasurementError
 from streams.bench.run import once, warm
 from streams.bench.show import Figures, Row
-from streams.bench.system import say
+from streams.bench.system import System, say
 from streams.settings import Settings
+from ui.client import ApiError
 
 KEEP = 3.0
 """Seconds for which what has ended is kept in the one, a fraction of one load."""
@@ -15,6 +17,7 @@ KEEP = 3.0
 LONG = 86_400.0
 """Seconds for which it is kept in the other one: longer than anybody measures."""
 
+OLDEST = "SELECT execution FROM executions ORDER BY finished_at LIMIT 1"
 OTHER = "one that keeps all"
 
 
@@ -26,9 +29,21 @@ def measure_steady(settings: Settings, executions: int, repeats: int) -> Figures
         for here in (steady, keeper):
             once(here, measured)
         found = pairs.by_turns(steady, keeper, measured, repeats)
+        _check(steady)
         disk = {"MB of RocksDB": usage.disk(steady)["rocksdb"] // usage.MB}
         disk[f"MB of RocksDB in {OTHER}"] = usage.disk(keeper)["rocksdb"] // usage.MB
     return {"executions": executions, "keep_finished": KEEP, **found, **disk, "machine": measure.machine()}
+
+
+def _check(here: System) -> None:
+    """Raise MeasurementError where the oldest execution is still there: then nothing was forgotten, or too slowly."""
+    oldest = str(here.client.sql(OLDEST).rows[0][0])
+    try:
+        here.client.retry(oldest)
+    except ApiError as refused:
+        if "nothing more is kept" in str(refused):
+            return
+    raise MeasurementError(f"execution {oldest} should have been forgotten, and was not")
 
 
 def _keeping(settings: Settings, seconds: float) -> Settings:

@@ -94,6 +94,13 @@ def test_a_load_is_measured_beside_a_backlog(tmp_path: Path) -> None:
     assert all(stage["memory"]["scheduler"]["pss_mb"] > 0 for stage in found["stages"].values())
 
 
+def test_a_load_is_measured_while_as_much_is_forgotten(tmp_path: Path) -> None:
+    """Each system by its own processes; the measurement itself makes sure that something was forgotten."""
+    found = _bench("steady", "--executions", "3000", "--repeats", "1", home=tmp_path)
+    assert found["ratio"] > 0
+    assert found["cpu_seconds_per_1000"][0] > 0 < found["cpu_seconds_per_1000_in_the_other_one"][0]
+
+
 def test_many_run_at_once_through_restarts_and_all_end(tmp_path: Path) -> None:
     """External ones and sleeps, each with one row in the end, whatever became of the scheduler meanwhile."""
     found = _bench("running", "--size", "200", home=tmp_path)
