@@ -40,6 +40,9 @@ BUSY_SECONDS = 0.7
 PATIENT_SECONDS = 5.0
 """The same beside the embedded engine, much or little: nobody can ask it without `fresh` being called first."""
 
+OVER_SECONDS = 0.2
+"""Seconds without a message after which a burst is over: nothing is gained by waiting for more."""
+
 FRESH_PATIENCE = 2.0
 """Seconds that a question waits for what it should see."""
 
@@ -130,7 +133,7 @@ class Recorder:
             next_flush = 0.0
             while True:
                 messages = await self._batch(feed, next_flush)
-                much = sum(len(m.value or b"") for m in messages) > MUCH
+                much = _bytes(messages) > MUCH
                 next_flush = time.monotonic() + self._pauses[much]
                 taken_at = time.time()
                 await self._flush(tables, feed, messages)
@@ -139,14 +142,19 @@ class Recorder:
             await feed.stop()
 
     async def _batch(self, feed: Feed, until: float) -> list[ConsumerRecord]:
-        """What comes before `until`, or before somebody asks; at least one message."""
+        """What comes before `until`, before somebody asks, or before a burst is over; at least one message."""
         wait = LOOK_MS
         while not (messages := await feed.look(wait)):
             self._written_since(0.0)
             wait = IDLE_MS
+        count = len(messages)
         self._oldest = min(message.timestamp for message in messages) / 1000
+        last = time.monotonic()
         while not self._asked.is_set() and await feed.more(messages, until):
-            pass
+            if len(messages) > count:
+                count, last = len(messages), time.monotonic()
+            elif time.monotonic() - last > OVER_SECONDS and _bytes(messages) > MUCH:
+                break
         return messages
 
     def _written_since(self, moment: float) -> None:
@@ -218,6 +226,10 @@ def write(tables: Tables, topics: Topics, messages: Sequence[ConsumerRecord]) ->
     for one in rows:
         metrics.ROWS.labels(one.table).inc(one.rows.num_rows)
     return letters
+
+
+def _bytes(messages: Sequence[ConsumerRecord]) -> int:
+    return sum(len(message.value or b"") for message in messages)
 
 
 def _rows(topics: Topics, messages: Sequence[ConsumerRecord]) -> tuple[list[Insert], list[Refused]]:
