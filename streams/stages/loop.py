@@ -23,7 +23,7 @@ BATCH_BYTES = 700_000
 """Input bytes after which a batch ends."""
 
 GATHER_ABOVE = 4
-"""Messages of a batch: so few are no sign of many more, and the next one is taken at once."""
+"""Messages of a batch: so few are no sign of many more, and the next one is taken at once, as is what waits already."""
 
 PART = b"m"
 """Key of the record that says how far the message behind the marker is done: its offset and a number of commands."""
@@ -101,7 +101,7 @@ class Loop:
             count = await self._batch() if self._queue else 0
             if self._unsaved and self._must_save():
                 await self._save()
-            if count > GATHER_ABOVE:
+            if count > GATHER_ABOVE and not self._queue:
                 await asyncio.sleep(GATHER)
             if due := self._logic.ring(_now()):
                 await self._send(due)
