@@ -1,22 +1,14 @@
-"""Who overtook whom, from the logs alone: what DISPATCH had given away when a critical one came, and when it left.
+"""Who overtook whom, from the log of steps alone: with one partition of tasks it is the order of all decisions."""
 
-A message of headrace.ready is taken whole, and then DISPATCH gives away whatever its workers still accept. While a
-backlog waits, it has always given away as much as the workers' credits so far allow; so their credits before a message
-say what it had given away by then, and the numbers of its assignments say what.
-"""
-
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from streams.engine.commands import Assign, Beat, Credit, Finished, Ready, ReadyCommand
-
-Limits = dict[str, int]
-"""How many assignments each worker accepts in all."""
+from streams.engine.events import Moved
+from streams.engine.records import Execution, State
 
 
 class Given(NamedTuple):
-    """A critical one on its way: times in the logs, epoch milliseconds."""
+    """A critical one on its way: times by the logs, epoch milliseconds."""
 
     ready_at: int
     assigned_at: int
@@ -27,70 +19,63 @@ class Given(NamedTuple):
     """Low ones that its worker had already, and started after it had been dispatched and before it."""
 
 
-@dataclass
-class Assigned:
-    """What headrace.tasks says: each worker's assignments by number, when they were made, and when they started."""
+class Way(NamedTuple):
+    """What became of the critical ones, and how many low ones stood in line when the last of them left it."""
 
-    by_worker: dict[str, dict[int, bytes]] = field(default_factory=dict)
-    of: dict[bytes, Assign] = field(default_factory=dict)
-    at: dict[bytes, int] = field(default_factory=dict)
-    started: dict[bytes, int] = field(default_factory=dict)
-
-    def take(self, command: object, at: int) -> None:
-        """One command of the log; what was repeated counts once."""
-        match command:
-            case Assign():
-                self.by_worker.setdefault(command.worker, {})[command.seq] = command.id
-                self.of.setdefault(command.id, command)
-                self.at.setdefault(command.id, at)
-            case Finished():
-                self.started.setdefault(command.id, command.started_at)
-
-    def between(self, worker: str, first: int, last: int) -> Iterable[bytes]:
-        """Who got the numbers above `first` and up to `last` of a worker."""
-        numbered = self.by_worker.get(worker, {})
-        return (numbered[seq] for seq in range(first + 1, last + 1) if seq in numbered)
+    given: dict[bytes, Given]
+    left: int
 
 
-def judge(
-    ready: Iterable[tuple[int, list[ReadyCommand]]], assigned: Assigned, critical: frozenset[bytes], pool: str
-) -> dict[bytes, Given]:
-    """What became of each critical one. `ready`: the messages of headrace.ready with their times, in order."""
-    limits: Limits = {}
-    waiting: dict[bytes, tuple[int, Limits]] = {}
-    found: dict[bytes, Given] = {}
-    for at, commands in ready:
-        before = dict(limits)
-        for command in commands:
-            match command:
-                case Ready() if command.id in critical:
-                    waiting.setdefault(command.id, (at, before))
-                case Beat() | Credit() if command.pool == pool:
-                    limits[command.worker] = max(command.limit, limits.get(command.worker, 0))
-        for which in _given(waiting, assigned, limits):
-            came, then = waiting.pop(which)
-            found[which] = _told(which, assigned, critical, came, _low_between(which, assigned, critical, then, before))
-    return found
+class _Steps:
+    """What the steps so far say. Of the low ones only numbers and starts are kept."""
+
+    def __init__(self, critical: frozenset[bytes]) -> None:
+        self.critical = critical
+        self.assigned: dict[bytes, tuple[Execution, int, int]] = {}  # with low ones before it in all, and in line then
+        self.low: dict[tuple[str, int], bytes] = {}  # by worker and number
+        self.started: dict[bytes, int] = {}
+        self._versions: dict[bytes, int] = {}
+        self._given = 0
+        self._entered: dict[bytes, int] = {}
+        self._waiting: set[bytes] = set()
+
+    def take(self, move: Moved) -> None:
+        """One step; what a takeover repeats counts once."""
+        record = move.execution
+        if record.version <= self._versions.get(record.id, 0):
+            return
+        self._versions[record.id] = record.version
+        if record.started_at:
+            self.started[record.id] = record.started_at
+        if record.id in self.critical:
+            self._take_critical(move)
+            return
+        (self._waiting.add if record.state == State.WAITING else self._waiting.discard)(record.id)
+        if move.what == "assigned":
+            self._given += 1
+            self.low[record.worker, record.seq] = record.id
+
+    def _take_critical(self, move: Moved) -> None:
+        record = move.execution
+        if record.state == State.WAITING:
+            self._entered.setdefault(record.id, self._given)
+        elif move.what == "assigned":
+            overtaken = self._given - self._entered.get(record.id, self._given)
+            self.assigned.setdefault(record.id, (record, overtaken, len(self._waiting)))
 
 
-def _given(waiting: Mapping[bytes, object], assigned: Assigned, limits: Limits) -> list[bytes]:
-    """Who of the waiting is given away once the workers accept so many."""
-    return [w for w in waiting if (a := assigned.of.get(w)) and a.seq <= limits.get(a.worker, 0)]
-
-
-def _low_between(which: bytes, assigned: Assigned, critical: frozenset[bytes], came: Limits, left: Limits) -> int:
-    """Low ones given away behind the credits of when it came, and before it: in its own message by the number."""
-    own = assigned.of[which]
-    last = {**left, own.worker: own.seq - 1}
-    passed = (found for worker, seq in last.items() for found in assigned.between(worker, came.get(worker, 0), seq))
-    return sum(1 for found in passed if found not in critical)
-
-
-def _told(which: bytes, assigned: Assigned, critical: frozenset[bytes], came: int, overtaken: int) -> Given:
-    own, at, started = assigned.of[which], assigned.at[which], assigned.started[which]
-    held = sum(
-        1
-        for low in assigned.between(own.worker, 0, own.seq - 1)
-        if low not in critical and at < assigned.started.get(low, 0) < started
-    )
-    return Given(came, at, started, overtaken, held)
+def judge(steps: Iterable[Moved], critical: frozenset[bytes]) -> Way:
+    """What became of each critical one that has started."""
+    seen = _Steps(critical)
+    for move in steps:
+        seen.take(move)
+    found = {}
+    for which, (record, overtaken, _) in seen.assigned.items():
+        if started := seen.started.get(which):
+            at = record.dispatched_at
+            before = [
+                seen.started.get(w, 0) for (name, n), w in seen.low.items() if name == record.worker and n < record.seq
+            ]
+            held = sum(1 for moment in before if at < moment < started)
+            found[which] = Given(record.ready_at, at, started, overtaken, held)
+    return Way(found, min((left for _, _, left in seen.assigned.values()), default=0))
