@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from streams.collector import settle
 from streams.pulse import pulse, say_ready
 from streams.settings import Settings
+from streams.stages.derived import derive
 from streams.stages.dispatch import Dispatch
 from streams.stages.feed import Feed, Nearby
 from streams.stages.incoming import Logic, Send
@@ -16,7 +17,6 @@ from streams.stages.loop import Stage
 from streams.stages.schedule import Schedule
 from streams.stages.sender import Sender
 from streams.stages.submit import Submit
-from streams.stages.task_table import derive
 from streams.state.faust_fixes import App
 from streams.state.partition import Derive, Partition
 from streams.state.tables import Tables, make_app, run_app

@@ -286,6 +286,14 @@ class Goodbye(_Message, frozen=True, tag="gb"):
     pool: str
 
 
+class Queued(_Message, frozen=True, tag="qu"):
+    """How many wait in a pool whose line SCHEDULE keeps, by priority, and when the oldest came (0: nobody waits)."""
+
+    pool: str
+    waiting: tuple[int, ...]
+    oldest_ready_at: int
+
+
 class Silent(_Message, frozen=True, tag="si"):
     """Nothing was heard of a worker for a whole lease. The partition's clock writes it into its own log.
 
@@ -296,7 +304,7 @@ class Silent(_Message, frozen=True, tag="si"):
     at: int
 
 
-ReadyCommand = Ready | Withdraw | Beat | Credit | Goodbye | Silent
+ReadyCommand = Ready | Withdraw | Beat | Credit | Goodbye | Queued | Silent
 
 # --- to a worker, on headrace.dispatch, its lane -------------------------------------------------------------
 

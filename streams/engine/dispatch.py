@@ -1,7 +1,7 @@
 """DISPATCH: who is next, and where. Strict order over a whole pool, bounded by what its workers accept.
 
-Its answers are proposals (`Assign`); SCHEDULE checks each one, so a repeated or stale proposal does no harm. While
-nobody waits, and all executions live on one partition, it lends SCHEDULE what its workers accept: see loan.
+Its answers are proposals (`Assign`); SCHEDULE checks each one, so a repeated or stale proposal does no harm. Where all
+executions live on one partition, their line stands there, and it lends SCHEDULE all that its workers accept: see loan.
 """
 
 import heapq
@@ -18,6 +18,13 @@ from streams.engine.line import Line, Ordered, place_of
 
 _PREFIX = b"w"
 _PREFIX_END = b"x"
+QUEUED_FOR = 10_000
+"""Milliseconds for which a line is as long as SCHEDULE said last; it says so each second."""
+
+_QUEUED = b"l"
+_QUEUED_END = b"m"
+_decode_queued = msgspec.msgpack.Decoder(tuple[int, c.Queued]).decode
+
 _HEARD = b"h"
 """Key of the log's time of the last message, 8 bytes."""
 
@@ -75,12 +82,16 @@ class Dispatcher:
         self._domain = domain
         self.lines: dict[str, Line] = {}
         self.workers: dict[str, WorkerRecord] = {}
+        self._queued: dict[str, tuple[int, c.Queued]] = {}  # what SCHEDULE said of the lines that it keeps, and when
         self._changed: dict[str, WorkerRecord] = {}
         self._touched: set[str] = set()
         decode = msgspec.msgpack.Decoder(WorkerRecord).decode
         for _, value in table.scan(_PREFIX, _PREFIX_END, domain.lanes + 1):
             record = decode(value)
             self.workers[record.worker] = record
+        for _, value in table.scan(_QUEUED, _QUEUED_END, 100_000):
+            at, queued = _decode_queued(value)
+            self._queued[queued.pool] = at, queued
         for key, _ in table.scan(b"c", b"d", 100_000):
             self._line(key[1:].decode())
         self.heard_at = int.from_bytes(table.get(_HEARD) or b"", "big")
@@ -126,11 +137,22 @@ class Dispatcher:
 
     def pools(self) -> set[str]:
         """Every pool that has somebody in line or at work."""
-        return {*self.lines, *(w.pool for w in self.workers.values())}
+        return {*self.lines, *filter(self.queue, self._queued), *(w.pool for w in self.workers.values())}
+
+    def queue(self, pool: str) -> c.Queued | None:
+        """What SCHEDULE said lately of a line that it keeps; none: nobody is in it."""
+        at, queued = self._queued.get(pool, (0, None))
+        return queued if abs(self.heard_at - at) < QUEUED_FOR else None
+
+    @property
+    def _lends(self) -> bool:
+        return self._domain.homes == 1
 
     # --- commands -----------------------------------------------------------------------------------------
 
     def _ready(self, _out: Proposals, r: c.Ready, _now: int) -> None:
+        if self._lends:
+            return  # its place is where it lives
         self._line(r.pool).add(place_of(r), r.attempt)
         self._touched.add(r.pool)
 
@@ -167,6 +189,15 @@ class Dispatcher:
         record.version, record.host, record.pid = beat.version, beat.host, beat.pid
         self._change(record)
 
+    def _hear_of_queue(self, out: Proposals, queued: c.Queued, now: int) -> None:
+        key = _QUEUED + queued.pool.encode()
+        if any(queued.waiting):
+            self._queued[queued.pool] = now, queued
+            self._table.put(key, msgspec.msgpack.encode((now, queued)))
+        elif self._queued.pop(queued.pool, None):
+            self._table.delete(key)
+            self._close(out, queued.pool)
+
     def _goodbye(self, out: Proposals, goodbye: c.Goodbye, now: int) -> None:
         self._let_go(out, goodbye.worker, now)
 
@@ -200,7 +231,7 @@ class Dispatcher:
     def _close(self, out: Proposals, pool: str) -> None:
         """A pool in which nobody waits and nobody works is gone, until somebody comes."""
         line = self.lines.get(pool)
-        if line or any(w.pool == pool for w in self.workers.values()):
+        if line or self.queue(pool) or any(w.pool == pool for w in self.workers.values()):
             return
         out.closed.add(pool)
         if line is not None:
@@ -218,15 +249,13 @@ class Dispatcher:
         return line
 
     def _assign(self, out: Proposals, pool: str) -> None:
-        """Give away what can be given; where somebody is left in line, call back what is lent, and else lend."""
+        """Give away what can be given, or lend it."""
         workers = [w for w in self.workers.values() if w.pool == pool]
-        if line := self.lines.get(pool):
-            self._give(out, line, workers)
-        for record in workers:
-            if line:
-                self._recall(out, record)
-            elif self._domain.homes == 1:
+        if self._lends:
+            for record in workers:
                 self._lend(out, record)
+        elif line := self.lines.get(pool):
+            self._give(out, line, workers)
 
     def _give(self, out: Proposals, line: Line, workers: list[WorkerRecord]) -> None:
         """Give the head of the line to the worker with most room, until one of both runs out."""
@@ -245,18 +274,15 @@ class Dispatcher:
                 heapq.heappop(room)
 
     def _lend(self, out: Proposals, record: WorkerRecord) -> None:
-        """Nobody is in line: let SCHEDULE give away what the worker accepts, but for half of what it wants to hold.
-
-        That is for those of whom this log does not know yet: they would wait until all of it is called back.
-        """
-        if record.capacity and (room := record.free - record.capacity // 2) > 0:
-            first, last = record.assigned + 1, record.assigned + room
+        """Let SCHEDULE give away what the worker accepts."""
+        if record.free > 0:
+            first, last = record.assigned + 1, record.limit
             out.homes.setdefault(0, []).append(c.Lend(record.worker, record.pool, record.lane, first, last))
             record.assigned, record.lent = last, True
             self._changed[record.worker] = record
 
     def _recall(self, out: Proposals, record: WorkerRecord) -> None:
-        """Somebody needs what is lent, or the worker does not want to hold as much."""
+        """The worker does not want to hold as much, or leaves."""
         if record.lent:
             record.lent = False
             self._changed[record.worker] = record
@@ -269,5 +295,6 @@ _HANDLERS: dict[type, Callable[[Dispatcher, Proposals, Any, int], None]] = {
     c.Credit: Dispatcher._credit,  # noqa: SLF001
     c.Beat: Dispatcher._beat,  # noqa: SLF001
     c.Goodbye: Dispatcher._goodbye,  # noqa: SLF001
+    c.Queued: Dispatcher._hear_of_queue,  # noqa: SLF001
     c.Silent: Dispatcher._silent,  # noqa: SLF001
 }

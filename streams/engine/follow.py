@@ -3,7 +3,7 @@
 Only the start of an at-most-once attempt goes out after it (`after`), and again when a partition is taken over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
 from pipelines.ids import home_of
@@ -12,13 +12,16 @@ from streams.engine import commands as c
 from streams.engine import events as e
 from streams.engine.attempt import inputs
 from streams.engine.decide import decide
-from streams.engine.line import order_of
 from streams.engine.loan import spend
+from streams.engine.place import ended
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, Job, State
 from streams.engine.rejections import Rejection
 from streams.engine.step import Partition, Sent, Step
 from streams.engine.upstream import tell_all
 from streams.engine.view import Table, View
+
+BROKEN = "our own code failed on it: a dead letter says how"
+"""Why an execution failed that could not be given to anybody."""
 
 HAPPENINGS: dict[str, Happening] = {
     "succeeded": Happening.COMPLETED,
@@ -41,9 +44,11 @@ class Outbox:
     late_lanes: dict[int, list[c.LaneMessage]] = field(default_factory=dict)  # after the changelog
     homes: dict[int, list[c.TaskCommand]] = field(default_factory=dict)  # other partitions of headrace.tasks
     letters: list[tuple[Rejection, c.TaskCommand]] = field(default_factory=list)
-    entered: dict[bytes, int] = field(default_factory=dict)  # who may run, where something is lent: see give_away
-    command: int = 0
-    """Which command of its message is decided on, or let an execution run that is given away now."""
+    pools: set[str] = field(default_factory=set)  # in which somebody has come, or something was lent: see give_away
+    about: int | bytes = 0
+    """Which command of its message is decided on, or which execution is given away."""
+    weight: int = 0
+    """Bytes of what the jobs bring to their workers."""
     stale: int = 0
 
 
@@ -89,8 +94,9 @@ def undelivered(view: View, partition: Partition, records: list[Execution]) -> O
 
 
 def _dispatch(out: Outbox, view: View, partition: Partition, record: Execution) -> None:
-    lanes = out.late_lanes if record.at_most_once else out.lanes
-    lanes.setdefault(record.lane, []).append(c.Run(job_of(view, partition, record)))
+    lanes, job = out.late_lanes if record.at_most_once else out.lanes, job_of(view, partition, record)
+    lanes.setdefault(record.lane, []).append(c.Run(job))
+    out.weight += len(job.call) + len(job.payload) + sum(map(len, job.inputs.values()))
 
 
 def _follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> None:
@@ -102,6 +108,8 @@ def _follow(out: Outbox, view: View, partition: Partition, event: e.Event) -> No
     elif isinstance(event, e.TakenBack):
         voids = [c.Void(event.loan.worker, first, last) for first, last in event.loan.spans]
         out.lanes.setdefault(event.loan.lane, []).extend(voids)
+    elif isinstance(event, e.Lent):
+        out.pools.add(event.loan.pool)
     elif isinstance(event, e.TaskCreated | e.PipelineCreated | e.TaskDeleted):
         out.events.append(event)
 
@@ -117,12 +125,12 @@ def _follow_move(out: Outbox, view: View, partition: Partition, event: e.Moved) 
     elif record.state == State.WAITING:
         if what == "late":
             return
-        if view.lends(record.pool):
-            out.entered.setdefault(record.id, out.command)
+        if partition.alone:
+            out.pools.add(record.pool)
         else:
             out.ready.setdefault(record.pool, []).append(_ready(record))
     elif record.state in TERMINAL:
-        _leave(out, record)
+        _leave(out, partition, record)
     elif record.state == State.RETRYING and record.lane >= 0:
         _stop(out, record)
 
@@ -132,11 +140,11 @@ def _ready(record: Execution) -> c.Ready:
     return c.Ready(r.pool, r.id, r.attempt + 1, r.priority, r.deadline, r.ready_at, r.arrival)
 
 
-def _leave(out: Outbox, record: Execution) -> None:
+def _leave(out: Outbox, partition: Partition, record: Execution) -> None:
     """A worker that still has it stops; a line in which it still stands lets it go."""
     if record.lane >= 0:
         _stop(out, record)
-    elif record.ready_at and not record.dispatched_at:
+    elif record.ready_at and not record.dispatched_at and not partition.alone:
         place = record.priority, record.deadline, record.ready_at, record.arrival
         gone = c.Withdraw(record.pool, record.id, *place)
         out.ready.setdefault(record.pool, []).append(gone)
@@ -182,35 +190,37 @@ def handle(  # noqa: PLR0917  (a decision and all it hangs on)
             _tell(out, table, partition, item)
 
 
-def give_away(out: Outbox, table: Table, partition: Partition, now: int, position: int = 0) -> None:
-    """Let those who may run since the last time have what is lent, the most critical first; the others stand in line.
+def give_away(  # noqa: PLR0917  (as above)
+    out: Outbox,
+    table: Table,
+    partition: Partition,
+    now: int,
+    position: int = 0,
+    broken: Container[int | bytes] = (),
+    full: Callable[[], bool] = lambda: False,
+) -> None:
+    """Give what is lent to who is first in line, until one of both runs out, and add to `out` what others must hear.
 
-    It must follow from the log when this is called: what came in between is ordered as if it had come at once.
+    It must follow from the log when this is called: what came in between is ordered as if it had come at once. Who is
+    `broken`, because our own code failed on it, fails. Where it is `full` before all is done, pools are left in `out`:
+    it goes on with them when it is called again, and comes to the same.
     """
-    while out.entered:
-        for _, which, command in sorted(_places(out, table)):
-            out.command = command
-            record = table.execution(which)
-            if record is None or record.state != State.WAITING:
-                continue
+    while out.pools:
+        pool = min(out.pools)
+        while (loan := table.lender(pool)) and (record := table.first(pool)):
+            if full():
+                return
+            out.about = record.id
             step = Step(table, partition, now, position)
-            if not spend(step, record):
-                out.ready.setdefault(record.pool, []).append(_ready(record))
+            if record.id in broken:
+                step.move(record, "failed", **ended(State.FAILED, now, BROKEN), error=BROKEN)
+            else:
+                spend(step, loan, record)
             tell_all(step)
             for item in step.out:
                 if not isinstance(item, Rejection):
                     _tell(out, table, partition, item)
-
-
-def _places(out: Outbox, table: Table) -> list[tuple[bytes, bytes, int]]:
-    """Who may run: the order in the pool, the id, and the command that let it run."""
-    entered, out.entered = out.entered, {}
-    places = []
-    for which, command in entered.items():
-        out.command = command
-        if record := table.execution(which):
-            places.append((order_of(record), which, command))
-    return places
+        out.pools.remove(pool)
 
 
 def _tell(out: Outbox, table: Table, partition: Partition, item: e.Event | Sent) -> None:

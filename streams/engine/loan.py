@@ -1,9 +1,7 @@
-"""While nobody is in a pool's line, DISPATCH lends its workers' room to SCHEDULE, which gives it away itself.
+"""Where all executions live on one partition, their line stands there, and DISPATCH lends SCHEDULE its workers' room.
 
-Who may run then needs no place in line, and crosses two topics less. The order stays strict, since all who can stand in
-that line live here (DISPATCH lends to a single partition only): nobody gets anything of a loan while one who is more
-critical waits. Some of the room DISPATCH keeps, for those of whom it had not heard yet; who comes when nothing is left
-of a loan stands in line as ever, and where DISPATCH has no room left either it calls back what it lent.
+Who may run then crosses two topics less, and nobody has to be told who waits. Whatever a worker accepts is lent as soon
+as it says so, and given to who is first in line; what is left of it waits for who comes.
 """
 
 from msgspec.structs import replace
@@ -33,13 +31,9 @@ def recall(step: Step, command: c.Recall) -> None:
     step.take_back(command.worker)
 
 
-def spend(step: Step, record: Execution) -> bool:
-    """Give one that may run to whose room is lent; false: there is nothing for it, and it is to stand in line."""
-    loan = step.table.lender(record.pool)
-    if loan is None or step.table.waiting(record.pool, above=record.priority):
-        return False
+def spend(step: Step, loan: Loan, record: Execution) -> None:
+    """Give something of a loan to who is first in line."""
     (first, last), *others = loan.spans
     if give(step, record, loan.worker, loan.lane, first):
         spans = ((first + 1, last), *others) if first < last else tuple(others)
         step.emit(Lent(replace(loan, spans=spans)))
-    return True

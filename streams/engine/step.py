@@ -39,6 +39,11 @@ class Partition:
     keep_finished: int = 3_600_000
     remember_done: int = 604_800_000
 
+    @property
+    def alone(self) -> bool:
+        """Whether all executions live here: then so do all who can stand in a line."""
+        return self.count == 1
+
     def is_home_of(self, execution: bytes) -> bool:
         """Whether an execution lives here."""
         return home_of(execution, self.count) == self.number

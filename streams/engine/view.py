@@ -38,14 +38,11 @@ class View(Protocol):
     def loan(self, worker: str) -> Loan | None:
         """What of a worker's assignments is lent, or was last; none: nothing ever, or the worker is gone."""
 
-    def lends(self, pool: str) -> bool:
-        """Whether something is left of any loan in a pool."""
-
     def lender(self, pool: str) -> Loan | None:
         """Of the workers in a pool the one of whom most is lent; none: nothing is left."""
 
-    def waiting(self, pool: str, above: int = -1) -> int:
-        """How many executions of a pool wait for a worker, of a priority above that one."""
+    def first(self, pool: str) -> Execution | None:
+        """Who is first in a pool's line: the most critical of all that wait here, then as it is due and as it came."""
 
     def held_by(self, worker: str) -> list[bytes]:
         """The executions that a worker has, in the order of their ids."""

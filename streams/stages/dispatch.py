@@ -40,7 +40,7 @@ class Dispatch:
         """Nothing to repeat at a takeover: proposals left before the changelog was written."""
         return []
 
-    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+    def handle(self, message: Incoming, skip: Container[int | bytes] = ()) -> None:
         """See Logic. A message is taken whole: its places are smaller than it is."""
         try:
             commands = ready_commands(message.value)
@@ -119,13 +119,13 @@ class Dispatch:
         return self._dispatcher.silent(at) or ([Silent("", at)] if quiet else [])
 
     def _status(self, pool: str, now: int) -> Send:
-        line = self._dispatcher.lines.get(pool)
+        line, queued = self._dispatcher.lines.get(pool), self._dispatcher.queue(pool)
         workers = [w for w in self._dispatcher.workers.values() if w.pool == pool]
         status = {
             "pool": pool,
             "at": now,
-            "waiting": line.waiting if line else [0] * 10,
-            "oldest_ready_at": line.oldest() if line else 0,
+            "waiting": queued.waiting if queued else line.waiting if line else [0] * 10,
+            "oldest_ready_at": queued.oldest_ready_at if queued else line.oldest() if line else 0,
             "slots": sum(w.slots for w in workers),
             "running": sum(w.running for w in workers),
             "workers": [msgspec.structs.asdict(w) for w in workers],

@@ -11,7 +11,7 @@ AGAIN = 200
 NEVER = 1 << 62
 """A moment that does not come."""
 
-PREFIXES = b"dg"
+PREFIXES = b"g"
 """The first bytes of the records that end by themselves."""
 
 

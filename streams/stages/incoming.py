@@ -35,11 +35,14 @@ class PoisonError(Exception):
 
 
 class BugError(Exception):
-    """Our own code failed on the command at `index` of a message; the state may be half changed."""
+    """Our own code failed on a command of a message, by its place, or where it gave an execution away, by its id.
 
-    def __init__(self, index: int, cause: Exception) -> None:
+    The state may be half changed.
+    """
+
+    def __init__(self, about: int | bytes, cause: Exception) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
-        self.index = index
+        self.about = about
 
 
 class Logic(Protocol):
@@ -52,8 +55,8 @@ class Logic(Protocol):
         """What a takeover sends before anything is read."""
         ...
 
-    def handle(self, message: Incoming, skip: Container[int] = ()) -> int | None:
-        """Take one message, but for the commands at the places in `skip`.
+    def handle(self, message: Incoming, skip: Container[int | bytes] = ()) -> int | None:
+        """Take one message, but for the commands at the places in `skip`, and the executions with the ids in it.
 
         Where too much waits to be saved on the way: the place of the first command that is left for after the save.
         Raises PoisonError where it cannot be read, BugError where our own code fails.

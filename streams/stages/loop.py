@@ -11,10 +11,12 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import structlog
 
+from pipelines.ids import to_text
 from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, Logic, PoisonError, Send, letter
 from streams.state.partition import Change, Partition
 from streams.topics import GATHER
@@ -68,7 +70,7 @@ class Loop:
         self._late: list[Send] = []
         self._letters: list[Send] = []
         self._bugs: list[Send] = []
-        self._skips: defaultdict[int, set[int]] = defaultdict(set)
+        self._skips: defaultdict[int, set[int | bytes]] = defaultdict(set)
         self._rest: tuple[Incoming, int] | None = None
         if part := partition.get(PART):
             self._skip_part(*map(int, part.split()))
@@ -171,10 +173,10 @@ class Loop:
                     self._rest = None if rest is None else (message, rest)
                 todo = []
             except BugError as bug:
-                log.exception("a command failed; it becomes a dead letter", stage=self._stage.name, index=bug.index)
-                self._skips[message.offset].add(bug.index)
+                log.exception("our own code failed; it becomes a dead letter", stage=self._stage.name, about=bug.about)
+                self._skips[message.offset].add(bug.about)
                 self._logic = self._stage.logic(self._partition)
-                self._bugs.append(self._letter(f"our own code failed on it: {bug}", message, bug.index))
+                self._bugs.append(self._letter(f"our own code failed on it: {bug}", message, bug.about))
                 self._letters.clear()
                 todo = self._unsaved
 
@@ -215,7 +217,7 @@ class Loop:
             self._skip_part(message.offset, index)
 
     def _skip_part(self, offset: int, index: int) -> None:
-        self._skips[offset] = set(range(index))
+        self._skips[offset] |= set(range(index))
 
     def _check(self, message: Incoming, marker: int) -> None:
         if self._logic.strict and message.offset != marker + 1:
@@ -224,8 +226,9 @@ class Loop:
                 f"{message.offset - marker - 1} messages are missing"
             )
 
-    def _letter(self, reason: str, message: Incoming, index: int = 0) -> Send:
-        refused = letter(reason, self._stage.name, (self._stage.topic, self._partition.number), message, index=index)
+    def _letter(self, reason: str, message: Incoming, about: int | bytes = 0) -> Send:
+        where: dict[str, Any] = {"index": about} if isinstance(about, int) else {"execution": to_text(about)}
+        refused = letter(reason, self._stage.name, (self._stage.topic, self._partition.number), message, **where)
         return Send(self._stage.dead_letters, 0, msgspec.json.encode(refused))
 
 

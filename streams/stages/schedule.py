@@ -30,6 +30,9 @@ Where a message is left off to save in the middle of it, it is behind so many: a
 gives everything to the same.
 """
 
+REPORT_EVERY = 1_000
+"""Milliseconds between two reports to DISPATCH of how many wait."""
+
 RING_LIMIT = 2_000
 """Timers that ring in one go."""
 
@@ -48,6 +51,8 @@ class Schedule:
         self._table = TaskTable(partition)
         self._clock = LogClock()
         self._asked = False
+        self._report_at = 0
+        self._reported: set[str] = set()  # pools in which somebody waited then
         self._out = Outbox()
         self._letters: list[bytes] = []
         self.stale = 0
@@ -56,7 +61,7 @@ class Schedule:
         """At a takeover: at-most-once jobs whose message may not have left the last owner."""
         return self._lanes(undelivered(self._table, self._home, self._table.held()).late_lanes)
 
-    def handle(self, message: Incoming, skip: Container[int] = ()) -> int | None:
+    def handle(self, message: Incoming, skip: Container[int | bytes] = ()) -> int | None:
         """See Logic."""
         try:
             commands = task_commands(message.value)
@@ -100,13 +105,33 @@ class Schedule:
         self._clock.learn(now)
         at = self._clock.log_time(now)
         due = self._ask(now) if at is None else self._due(at)
-        return [Send(self._topics.tasks, self._number, value) for value in pack(due)]
+        return [Send(self._topics.tasks, self._number, value) for value in pack(due)] + self._report(now)
 
     def next_timer(self, now: int) -> int:
         """See Logic."""
+        report_at = self._report_at if self._reported or self._waits() else NEVER
         if self._clock.log_time(now) is None:
-            return NEVER if self._asked else now
-        return self._clock.own_time(self._table.next_due)
+            return report_at if self._asked else now
+        return min(report_at, self._clock.own_time(self._table.next_due))
+
+    def _report(self, now: int) -> list[Send]:
+        """How many wait, for the state of the pools; of those in which nobody does any more once, and at once."""
+        self._report_at = min(self._report_at, now + REPORT_EVERY)  # our own clock may have been set back
+        waits = self._waits()
+        told = self._reported - waits
+        if now >= self._report_at:
+            self._report_at = now + REPORT_EVERY
+            told |= waits
+        self._reported = (self._reported | told) & waits
+        return [
+            Send(self._topics.ready, pool_partition(pool, self._settings.ready_partitions), value)
+            for pool in sorted(told)
+            for value in pack([self._table.queued(pool)])
+        ]
+
+    def _waits(self) -> set[str]:
+        """The pools in which somebody waits, where their lines are kept here."""
+        return self._table.waits() if self._home.alone else set()
 
     def _ask(self, now: int) -> list[c.TaskCommand]:
         """Ask the log once what time it is: without that no timer can be judged."""
@@ -126,27 +151,37 @@ class Schedule:
             self._clock.doubt()
             self._table.rewind(at)
 
-    def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int]) -> int | None:
+    def _take(self, commands: list[c.TaskCommand], message: Incoming, skip: Container[int | bytes]) -> int | None:
         self._expect(commands)
         out, table, home, at = self._out, self._table, self._home, message.at
-        position, begun_at = position_of(message.offset), table.written
+        position = position_of(message.offset)
+        todo = [index for index in range(len(commands)) if index not in skip]
         try:
-            for index, command in enumerate(commands):
-                if index in skip:
-                    continue
+            if 0 in skip:  # it may have been left off while something was given away
+                out.pools |= table.served()
+                here = todo[0] if todo else len(commands)
+                give_away(out, table, home, at, position + here * ROOM, skip, self._full)
+                if out.pools:
+                    return here
+            begun_at = table.written
+            for index in todo:
                 if table.written - begun_at > TOGETHER:
-                    give_away(out, table, home, at, position + index * ROOM)
+                    give_away(out, table, home, at, position + index * ROOM, skip, self._full)
                     begun_at = table.written
-                    if table.weight() > WEIGHT_LIMIT:
+                    if self._full():
                         return index
-                out.command = index
-                handle(out, table, home, command, at, position + index * ROOM)
+                out.about = index
+                handle(out, table, home, commands[index], at, position + index * ROOM)
                 if out.letters:
                     self._refuse(message, index)
-            give_away(out, table, home, at, position + len(commands) * ROOM)
+            give_away(out, table, home, at, position + len(commands) * ROOM, skip, self._full)
         except Exception as error:
-            raise BugError(out.command, error) from error
-        return None
+            raise BugError(out.about, error) from error
+        return len(commands) if out.pools else None
+
+    def _full(self) -> bool:
+        """Whether what has been decided is to be sent and saved before more is."""
+        return self._table.weight() > WEIGHT_LIMIT or self._out.weight > WEIGHT_LIMIT
 
     def _expect(self, commands: list[c.TaskCommand]) -> None:
         known: list[Any] = [k.id for k in commands if type(k) in c.OF_EXECUTION]  # type: ignore[union-attr]  # all of these have one

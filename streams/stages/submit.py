@@ -36,7 +36,7 @@ class Submit:
         """Nothing to repeat at a takeover."""
         return []
 
-    def handle(self, message: Incoming, skip: Container[int] = ()) -> None:
+    def handle(self, message: Incoming, skip: Container[int | bytes] = ()) -> None:
         """See Logic. The same message always gives the same ids, so that a repeated one changes nothing."""
         if 0 in skip:
             return

@@ -8,7 +8,6 @@
 | v + execution id + upstream id | the value of an upstream that lives elsewhere |
 | h + execution id | somebody is to be told when it ends |
 | h + execution id + watcher | the id by which that watcher knows it |
-| d + execution id | an earlier version's mark: until when it stays (8), its state (1), as what it was retried (16) |
 | t + task id | a definition |
 | l + pipeline id | a pipeline's task ids |
 | g + worker | its lease ran out; until when that is remembered (8) |
@@ -18,7 +17,8 @@
 | m | the loop's own: how far a message is done that takes more than one commit |
 | D + time (8) + execution id | derived: the timer of one that has not ended |
 | W + worker, 0, execution id | derived: what a worker has |
-| E + time (8) + key | derived: when a ban ends, or a mark of an earlier version |
+| E + time (8) + key | derived: when a ban ends |
+| q + pool, 0, order (25), execution id | derived: a place in line, see lines.py |
 | F + time (8) + execution id | derived: until when the record of what has ended is kept, and how it ended |
 """
 
@@ -26,17 +26,23 @@ from collections import OrderedDict
 
 import msgspec
 
-from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, Mark, TaskDef
+from streams.engine.commands import Queued
+from streams.engine.records import TERMINAL, Execution, Loan, Mark, TaskDef
 from streams.engine.view import Over, Watchers
 from streams.engine.weight import weigh
 from streams.stages.bodies import Bodies
-from streams.stages.ends import PREFIXES, Ends, end_key
+from streams.stages.derived import worker_key
+from streams.stages.ends import Ends
+from streams.stages.lines import Lines
 from streams.stages.loans import Loans
 from streams.stages.overlay import Overlay
-from streams.stages.past import Past, end_row, is_mark, mark_row, read_mark
+from streams.stages.past import Past, end_row, is_mark, read_mark
 from streams.stages.timers import Timers, timer_key
 from streams.stages.watches import Watches
-from streams.state.partition import Change, Changes, Derive, Partition
+from streams.state.partition import Changes, Partition
+
+AHEAD = 500
+"""Of so many at once, who come next in line, records and bodies are read."""
 
 CACHE = 50_000
 """Records kept decoded, of those that have not ended: of the others hardly any is asked for again."""
@@ -46,35 +52,6 @@ _execution = msgspec.msgpack.Decoder(Execution).decode
 _task = msgspec.msgpack.Decoder(TaskDef).decode
 _body = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 _names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
-
-
-def worker_key(record: Execution) -> bytes | None:
-    """The derived key of the worker that has a record; attempts without a worker have none."""
-    if record.state not in ON_WORKER or not record.worker:
-        return None
-    return b"W" + record.worker.encode() + b"\0" + record.id
-
-
-def _follow(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
-    before = _derived(key, old) if old else {}
-    after = _derived(key, new) if new else {}
-    gone: list[Change] = [(k, None) for k in before if k not in after]
-    return gone + [(k, v) for k, v in after.items() if before.get(k) != v]
-
-
-def _derived(key: bytes, value: bytes) -> dict[bytes, bytes]:
-    if key[:1] != b"x":
-        return {end_key(key, value): b""}
-    if is_mark(value):
-        return dict([mark_row(key[1:], value)])
-    record = _execution(value)
-    if record.state in TERMINAL:
-        return dict([end_row(record)])
-    return {k: b"" for k in (timer_key(record), worker_key(record)) if k}
-
-
-derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWEF", layout=2)
-"""The derived keys that follow from one change of a record, for recovery and standbys."""
 
 
 class TaskTable:
@@ -92,9 +69,10 @@ class TaskTable:
         self._timers = Timers(self._overlay)
         self._ends = Ends(self._overlay)
         self._past = Past(self._overlay)
-        self._old_marks = bool(partition.scan(b"d", b"e", 1))
         self._far_values = bool(partition.scan(b"v", b"w", 1))
         self._loans = Loans(self._overlay)
+        self._lines = Lines(self._overlay)
+        self._ahead: set[bytes] = set()  # read since the last save because they come next
         self._bans: dict[str, bool] = {}
         self._tasks: dict[str, TaskDef | None] = {}
         self._written = 0
@@ -126,10 +104,8 @@ class TaskTable:
         """See View."""
         if self.execution(execution):
             return None
-        if found := self._marks.get(execution):
-            return read_mark(found)
-        old = self._overlay.get(b"d" + execution) if self._old_marks else None
-        return read_mark(old[:9] + b"-" + old[9:]) if old else None
+        found = self._marks.get(execution)
+        return read_mark(found) if found else None
 
     def task(self, task: str) -> TaskDef | None:
         """See View."""
@@ -157,17 +133,32 @@ class TaskTable:
         """See View."""
         return self._loans.of(worker)
 
-    def lends(self, pool: str) -> bool:
-        """See View."""
-        return self._loans.some(pool)
-
     def lender(self, pool: str) -> Loan | None:
         """See View."""
         return self._loans.most(pool)
 
-    def waiting(self, pool: str, above: int = -1) -> int:
-        """See View."""
-        return self._loans.waiting(pool, above)
+    def first(self, pool: str) -> Execution | None:
+        """See View. Those behind it are read along with it, as many as something is lent for."""
+        which = self._lines.first(pool)
+        if which is None:
+            return None
+        if which not in self._ahead and not (which in self._cache and which in self._bodies):
+            ahead = self._lines.head(pool, min(AHEAD, self._loans.left(pool)))
+            self._ahead.update(ahead)
+            self.expect(ahead, ahead)
+        return self.execution(which)
+
+    def waits(self) -> set[str]:
+        """The pools in which somebody waits."""
+        return {pool for pool, counts in self._lines.waiting.items() if any(counts)}
+
+    def served(self) -> set[str]:
+        """The pools in which somebody waits and something is lent."""
+        return {pool for pool in self.waits() if self._loans.most(pool)}
+
+    def queued(self, pool: str) -> Queued:
+        """How many wait in a pool, and since when."""
+        return Queued(pool, tuple(self._lines.waiting[pool]), self._lines.oldest(pool))
 
     def held_by(self, worker: str) -> list[bytes]:
         """See View."""
@@ -240,7 +231,7 @@ class TaskTable:
         weight = weigh(new)
         self._dirty_weight += weight
         self._written += weight
-        self._loans.moved(old, new)
+        self._lines.moved(old, new)
         if new.state in TERMINAL:
             self._end(old, new)
             return
@@ -324,6 +315,7 @@ class TaskTable:
         for execution, record in self._dirty.items():
             self._overlay.put(b"x" + execution, _encode(record))
         self._loans.save()
+        self._lines.save()
         self._past.save()
         return self._overlay.changes()
 
@@ -341,6 +333,7 @@ class TaskTable:
         self._absent.clear()
         self._bodies.saved()
         self._marks.clear()
+        self._ahead.clear()
         for execution, record in self._dirty.items():
             if record.state in TERMINAL:
                 del self._cache[execution]

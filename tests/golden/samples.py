@@ -140,6 +140,7 @@ SAMPLES = (
     c.Beat("w-1", "gpu", 8, 20, 5, 4, draining=True, version="0.1", host="h", pid=42, at=T, capacity=9),
     c.Credit("w-1", "gpu", 21),
     c.Goodbye("w-1", "gpu"),
+    c.Queued("gpu", (1, 2, 3, 4, 5, 6, 7, 8, 9, 10), T),
     c.Silent("w-1", T),
     c.Run(JOB),
     c.Void("w-1", 12, 14),

@@ -16,8 +16,8 @@ import pytest
 from pipelines.ids import execution_id
 from streams.engine import commands, events
 from streams.engine.line import place_of
+from streams.stages.derived import worker_key
 from streams.stages.past import end_row
-from streams.stages.task_table import worker_key
 from streams.stages.timers import timer_key
 
 HERE = Path(__file__).parent

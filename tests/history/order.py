@@ -3,9 +3,9 @@
 DISPATCH gives away whenever somebody waits and a worker has room, so the moment of a proposal follows from the log:
 the first message after which its execution stands in line and its worker has said that it accepts so many. Then
 nobody of a higher priority may be left in line. What cannot be placed at all was given away without standing in line,
-or beyond what its worker accepts. It lends a worker's room at the first message after which nobody is in line.
+or beyond what its worker accepts. It lends a worker's room only where nobody stands in its line.
 
-What SCHEDULE gave away of such a loan never stood in line. That nobody else did who was more critical follows from the
+What SCHEDULE gave away of such a loan did not stand there. That nobody who was more critical waited follows from the
 log of its steps.
 """
 

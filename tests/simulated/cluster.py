@@ -14,17 +14,18 @@ from streams.engine.line import priority_of
 from streams.engine.records import TERMINAL, Execution, Job, State
 from streams.envelope import pack, recorded_events, task_commands
 from streams.settings import Settings
+from streams.stages.derived import derive
 from streams.stages.dispatch import Dispatch
 from streams.stages.incoming import Incoming, Send
 from streams.stages.schedule import Schedule
-from streams.stages.task_table import TaskTable, derive
+from streams.stages.task_table import TaskTable
 from streams.state.memory import MemoryPartition
 from streams.topics import Topics
 from tests.history.order import strict_loans
 from tests.history.read import step_of
 
 POOLS = ("default", "gpu")
-DERIVED = (b"D", b"W", b"E")
+DERIVED = (b"D", b"W", b"E", b"F", b"q")
 
 
 class Cluster:
@@ -209,6 +210,10 @@ class Cluster:
         for worker in dispatcher.workers.values():
             if worker.free > 0:
                 assert not self.ready.warm.scan(*_line(worker.pool), 1), "nobody waits while a worker has room"
+        if self.count == 1:
+            table = TaskTable(self.homes[0].warm)
+            for pool in POOLS:
+                assert not (table.lender(pool) and table.first(pool)), "nobody waits while something is lent"
 
 
 def _line(pool: str) -> tuple[bytes, bytes]:

@@ -1,7 +1,7 @@
 """A dispatcher: its lanes, its credits, and whom it believes."""
 
 from streams.engine import commands as c
-from streams.engine.dispatch import Dispatcher, Domain, Proposals
+from streams.engine.dispatch import QUEUED_FOR, Dispatcher, Domain, Proposals
 from streams.stages.overlay import Overlay
 from streams.state.memory import MemoryPartition
 
@@ -230,27 +230,30 @@ def test_a_pool_that_nobody_uses_any_more_leaves_nothing() -> None:
     assert (desk.dispatcher.pools(), desk.kept()) == (set(), [])
 
 
-def test_what_workers_accept_is_lent_while_nobody_waits() -> None:
-    """To the one partition that all executions live on; it counts as assigned. First a beat says how much it wants."""
+def test_what_workers_accept_is_lent_where_all_live_on_one_partition() -> None:
+    """To that one; it counts as assigned, and nobody stands in line here, whatever a message says."""
     desk = Desk(ALONE)
     desk.hire("a")
-    assert lent(desk.take(c.Credit("a", "p", 1))) == []
-    assert lent(desk.take(beat("a", 1, capacity=1))) == [c.Lend("a", "p", 0, 1, 1)]
-    assert assigned(desk.take(desk.ready())) == []
-    out = desk.take(c.Credit("a", "p", 3))
-    assert [a.seq for a in assigned(out)] == [2]
-    assert lent(out) == [c.Lend("a", "p", 0, 3, 3)]
+    assert lent(desk.take(c.Credit("a", "p", 1))) == [c.Lend("a", "p", 0, 1, 1)]
+    assert lent(desk.take(beat("a", 1, capacity=8))) == []
+    out = desk.take(desk.ready(), c.Credit("a", "p", 4))
+    assert (assigned(out), lent(out)) == ([], [c.Lend("a", "p", 0, 2, 4)])
     desk.restart()
-    assert lent(desk.take(c.Credit("a", "p", 3))) == []
+    assert lent(desk.take(c.Credit("a", "p", 4))) == []
+    assert desk.dispatcher.lines == {}
 
 
-def test_i5_nothing_is_lent_while_somebody_waits() -> None:
-    """Who waits comes first."""
-    desk = Desk(ALONE)
-    desk.hire("a")
-    desk.take(desk.ready(), desk.ready())
-    out = desk.take(c.Credit("a", "p", 1))
-    assert (len(assigned(out)), lent(out)) == (1, [])
+def test_a_line_that_is_kept_elsewhere_is_as_long_as_was_said_lately() -> None:
+    """Its pool is known as long as somebody is said to wait, or works."""
+    desk, queued = Desk(ALONE), c.Queued("p", (0, 2, *[0] * 8), 900)
+    desk.dispatcher.hear(desk.now)
+    desk.take(queued)
+    assert (desk.dispatcher.pools(), desk.dispatcher.queue("p")) == ({"p"}, queued)
+    assert desk.take(c.Queued("p", (0,) * 10, 0)).closed == {"p"}
+    assert (desk.dispatcher.pools(), desk.dispatcher.queue("p")) == (set(), None)
+    desk.take(queued)
+    desk.dispatcher.hear(desk.now + QUEUED_FOR)
+    assert (desk.dispatcher.pools(), desk.dispatcher.queue("p")) == (set(), None)
 
 
 def test_with_several_partitions_nothing_is_lent() -> None:
@@ -267,38 +270,16 @@ def test_what_is_lent_of_a_worker_that_leaves_is_called_back() -> None:
     desk.take(beat("a", 6, capacity=6))
     out = desk.take(beat("a", 0, draining=True))
     assert lent(out) == [c.Recall("a")]
-    assert out.workers == [c.Grant("a", 0, LEASE, 3)]
+    assert out.workers == [c.Grant("a", 0, LEASE, 6)]
     assert lent(desk.take(beat("a", 0, draining=True))) == []
-
-
-def test_half_of_what_a_worker_wants_to_hold_is_not_lent() -> None:
-    """Who stands in line meanwhile gets it at once, and a loan is filled up as far as it was used."""
-    desk = Desk(ALONE)
-    desk.hire("a")
-    assert lent(desk.take(beat("a", 8, capacity=8))) == [c.Lend("a", "p", 0, 1, 4)]
-    assert [a.seq for a in assigned(desk.take(desk.ready(), desk.ready()))] == [5, 6]
-    assert lent(desk.take(c.Credit("a", "p", 10))) == []
-    assert lent(desk.take(c.Credit("a", "p", 11))) == [c.Lend("a", "p", 0, 7, 7)]
-
-
-def test_what_is_lent_is_called_back_where_somebody_is_left_in_line() -> None:
-    """Once: what comes of it is a credit like any other."""
-    desk = Desk(ALONE)
-    desk.hire("a")
-    desk.take(beat("a", 4, capacity=4))
-    out = desk.take(*(desk.ready() for _ in range(3)))
-    assert (len(assigned(out)), lent(out)) == (2, [c.Recall("a")])
-    assert lent(desk.take(desk.ready())) == []
-    out = desk.take(c.Credit("a", "p", 8))
-    assert ([a.seq for a in assigned(out)], lent(out)) == ([5, 6], [])
 
 
 def test_what_a_worker_wants_no_more_is_called_back() -> None:
     """It accepted much while its tasks were quick; a little too much is no matter."""
     desk = Desk(ALONE)
     desk.hire("a")
-    assert lent(desk.take(beat("a", 100, capacity=100))) == [c.Lend("a", "p", 0, 1, 50)]
-    assert lent(desk.take(beat("a", 28, capacity=30))) == []
-    assert lent(desk.take(beat("a", 27, capacity=30))) == [c.Recall("a")]
-    assert lent(desk.take(beat("a", 27, capacity=30))) == []
-    assert lent(desk.take(beat("a", 80, capacity=30))) == [c.Lend("a", "p", 0, 51, 65)]
+    assert lent(desk.take(beat("a", 100, capacity=100))) == [c.Lend("a", "p", 0, 1, 100)]
+    assert lent(desk.take(beat("a", 78, capacity=30))) == []
+    assert lent(desk.take(beat("a", 77, capacity=30))) == [c.Recall("a")]
+    assert lent(desk.take(beat("a", 77, capacity=30))) == []
+    assert lent(desk.take(beat("a", 130, capacity=30))) == [c.Lend("a", "p", 0, 101, 130)]

@@ -3,14 +3,11 @@
 import pytest
 from msgspec.structs import replace
 from simulated.house import House, moves, refusals
-from simulated.node import run
 
 from pipelines.ids import execution_id, home_of_task, to_text
 from streams.engine import commands as c
 from streams.engine import stop, upstream
 from streams.engine.records import SHORT, Mark, State, TaskDef
-from streams.stages.task_table import derive
-from streams.state.partition import Changes
 
 LOCAL = next(f"d{n}" for n in range(99) if home_of_task(f"d{n}", 2) == 0)
 REMOTE = next(f"u{n}" for n in range(99) if home_of_task(f"u{n}", 2) == 1)
@@ -157,22 +154,6 @@ def test_marks_go_in_several_steps_and_only_when_the_log_says_so(monkeypatch: py
     shares = [house.do(c.Sweep(house.now)) for _ in range(4)]
     assert [[len(event.keys) for event in share] for share in shares] == [[4], [4], [2], []]
     assert kinds(house) == {b"f"}
-
-
-def test_marks_of_earlier_versions_are_known_until_they_end() -> None:
-    """They stand beside the records, and say themselves until when."""
-    house = House()
-    which, again, until = execution_id("t", "r"), execution_id("t", "r", 1), house.now + 5_000
-    key, value = b"d" + which, until.to_bytes(8, "big") + b"f" + again
-    run(house.store.commit(Changes([(key, value)], derive(key, None, value)), 0))
-    house.restart()
-    assert house.table.mark(which) == Mark(State.FAILED, again)
-    assert refusals(house.do(c.Execute(which, "t", "r", 1))) == [
-        "this execution exists already, and ended as failed long ago"
-    ]
-    house.now = until
-    house.do(c.Sweep(house.now))
-    assert (house.table.mark(which), kinds(house)) == (None, set())
 
 
 def test_what_ends_by_a_clock_that_was_set_back_is_forgotten_as_well() -> None:

@@ -24,8 +24,9 @@ def told(out: Outbox) -> list[str]:
 
 
 def test_who_may_run_stands_in_line() -> None:
-    """The dispatcher hears the place and the attempt that it must name."""
-    house = House()
+    """The dispatcher hears the place and the attempt that it must name; with one partition the line is here."""
+    assert House().hear(execute()).ready == {}
+    house = House(0, 2)
     out = house.hear(execute(pool="gpu", priority=7))
     record = house.record(execution_id("t", "r"))
     assert out.ready == {"gpu": [c.Ready("gpu", record.id, 1, 7, record.deadline, record.ready_at, record.arrival)]}
@@ -72,9 +73,12 @@ def test_a_stop_never_overtakes_its_job(at_most_once: bool) -> None:  # noqa: FB
 
 
 def test_who_ends_while_waiting_leaves_the_line() -> None:
-    """The dispatcher hears the very place that it was told before."""
-    house = House()
+    """The dispatcher hears the very place that it was told before; with one partition the line is here."""
+    house, alone = House(0, 2), House()
     ready = house.hear(execute()).ready["default"][0]
+    alone.hear(execute())
+    assert alone.hear(c.Cancel(ready.id, 1)).ready == {}
+    assert alone.table.first("default") is None
     out = house.hear(c.Cancel(ready.id, 1))
     assert out.ready == {"default": [c.Withdraw("default", ready.id, 5, ready.deadline, ready.ready_at, ready.arrival)]}
 

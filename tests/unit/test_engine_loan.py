@@ -1,6 +1,9 @@
-"""Loans: what SCHEDULE gives away by itself while nobody waits, and what becomes of the rest."""
+"""The line of a lone partition, what its workers' room is lent for, and what becomes of the rest."""
+
+from random import Random
 
 import pytest
+from msgspec.structs import replace
 from simulated.house import House, moves
 
 from pipelines.ids import execution_id
@@ -8,6 +11,8 @@ from streams.engine import commands as c
 from streams.engine.attempt import INPUT_LIMIT
 from streams.engine.follow import Outbox
 from streams.engine.records import Job, State, TaskDef
+from streams.stages import lines
+from streams.stages.task_table import TaskTable
 
 
 def lent(house: House, first: int = 1, last: int = 2, worker: str = "w", lane: int = 3) -> Outbox:
@@ -41,7 +46,7 @@ def house(request: pytest.FixtureRequest) -> House:
 
 
 def test_who_may_run_goes_to_the_worker_at_once(house: House) -> None:
-    """It never stands in line, and history shows its two steps as ever."""
+    """History shows its two steps as ever."""
     lent(house)
     out = house.hear(execute())
     assert [(job.worker, job.seq, job.attempt) for job in jobs(out)] == [("w", 1, 1)]
@@ -51,27 +56,55 @@ def test_who_may_run_goes_to_the_worker_at_once(house: House) -> None:
     assert house.state(execution_id("t", "r")) == State.DISPATCHED
 
 
-def test_when_nothing_is_left_of_it_the_next_one_stands_in_line(house: House) -> None:
-    """In the pool's order, like everyone before there were loans."""
+def line(house: House, pool: str = "default") -> list[str]:
+    """The tasks that wait in a pool, as they will be given away."""
+    house.restart()
+    found = []
+    while first := house.table.first(pool):
+        found.append(first.task)
+        house.table.put_execution(first, replace(first, state=State.DISPATCHED))
+    house.table = TaskTable(house.store)
+    return found
+
+
+def test_who_finds_nothing_lent_waits_for_the_next_loan(house: House) -> None:
+    """In the pool's order."""
     lent(house, 1, 1)
     house.hear(execute("a"))
-    out = house.hear(execute("b"))
-    assert jobs(out) == []
-    assert [ready.id for ready in out.ready["default"]] == [execution_id("b", "r")]
+    assert jobs(house.hear(execute("b"), execute("c", priority=9))) == []
+    assert line(house) == ["c", "b"]
+    assert [(job.task, job.seq) for job in jobs(lent(house, 2, 2))] == [("c", 2)]
+    assert [(job.task, job.seq) for job in jobs(lent(house, 3, 9))] == [("b", 3)]
+    assert line(house) == []
 
 
-def test_i5_nobody_gets_anything_of_it_while_one_who_is_more_critical_waits(house: House) -> None:
-    """DISPATCH did not know of that one when it lent. Who is as critical may go first, until they are assigned."""
-    house.hear(execute("waits", priority=5))
-    lent(house, 1, 3)
-    assert [job.seq for job in jobs(house.hear(execute("same", priority=5)))] == [1]
-    out = house.hear(execute("low", priority=4), execute("high", priority=9))
-    assert [(job.task, job.seq) for job in jobs(out)] == [("high", 2)]
-    assert [ready.id for ready in out.ready["default"]] == [execution_id("low", "r")]
-    house.assign(execution_id("waits", "r"))
-    assert [job.seq for job in jobs(house.hear(execute("lower", priority=3)))] == []
-    house.assign(execution_id("low", "r"))
-    assert [job.seq for job in jobs(house.hear(execute("next", priority=3)))] == [3]
+def test_i5_a_long_line_is_given_away_in_its_order(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever of it is in memory, and whoever comes or leaves meanwhile."""
+    monkeypatch.setattr(lines, "HEAD", 3)
+    monkeypatch.setattr(lines, "HEAD_LIMIT", 8)
+    chance, expected, given = Random(7), {}, 0
+    for number in range(150):
+        task, priority = f"t{number}", chance.randrange(10)
+        house.hear(execute(task, priority=priority))
+        expected[task] = (-priority, number)
+        if chance.random() < 0.3:
+            gone = chance.choice(list(expected))
+            house.hear(c.Cancel(execution_id(gone, "r"), 1))
+            del expected[gone]
+        if chance.random() < 0.2 and (count := min(len(expected), chance.randrange(1, 9))):
+            got = [job.task for job in jobs(lent(house, given + 1, given + count))]
+            given += count
+            assert got == sorted(expected, key=expected.__getitem__)[:count]
+            expected = {task: place for task, place in expected.items() if task not in got}
+        house.now += 1
+    assert line(house) == sorted(expected, key=expected.__getitem__)
+
+
+def test_i5_what_nobody_may_have_is_left_for_who_is_first(house: House) -> None:
+    """Another pool's line has no part in it."""
+    house.hear(execute("other", pool="gpu", priority=9), execute("low", priority=1))
+    assert [job.task for job in jobs(lent(house, 1, 3))] == ["low"]
+    assert line(house, "gpu") == ["other"]
 
 
 def test_of_one_message_the_most_critical_come_first(house: House) -> None:
@@ -79,7 +112,7 @@ def test_of_one_message_the_most_critical_come_first(house: House) -> None:
     lent(house, 1, 2)
     out = house.hear(*(execute(f"t{priority}", priority=priority) for priority in (1, 2, 9)))
     assert [(job.task, job.seq) for job in jobs(out)] == [("t9", 1), ("t2", 2)]
-    assert [ready.priority for ready in out.ready["default"]] == [1]
+    assert line(house) == ["t1"]
 
 
 def test_who_is_stopped_in_the_message_that_let_it_run_takes_nothing(house: House) -> None:
@@ -102,7 +135,7 @@ def test_a_due_timer_and_a_retry_take_of_it_as_well(house: House) -> None:
 
 
 def test_i5_of_those_who_may_run_together_the_most_critical_comes_first(house: House) -> None:
-    """They were let go by one end; who gets nothing stands in line."""
+    """They were let go by one end; who gets nothing waits."""
     lent(house, 1, 2)
     house.hear(execute("up"))
     for task, priority in (("low", 1), ("high", 9)):
@@ -110,7 +143,7 @@ def test_i5_of_those_who_may_run_together_the_most_critical_comes_first(house: H
     up = house.record(execution_id("up", "r"))
     out = house.hear(c.Finished(up.id, 1, "w", "succeeded", 1_000, 1_000))
     assert [job.task for job in jobs(out)] == ["high"]
-    assert [ready.priority for ready in out.ready["default"]] == [1]
+    assert line(house) == ["low"]
 
 
 def test_the_worker_of_whom_most_is_lent_is_next(house: House) -> None:
@@ -197,12 +230,12 @@ def test_executions_wait_as_long_as_they_are_in_line() -> None:
     """Whatever door they leave it by, it is empty in the end."""
     house = House()
     a, b = house.submit("a"), house.submit("b", execution_timeout=5)
-    assert house.table.waiting("default") == 2
+    assert house.table.queued("default").waiting[5] == 2
     house.assign(a)
     house.wake(b)
-    assert (house.state(b), house.table.waiting("default")) == (State.FAILED, 0)
+    assert (house.state(b), house.table.waits()) == (State.FAILED, set())
     assert moves(house.finish(a, "returned")) == [("returned", State.WAITING)]
     house.restart()
-    assert house.table.waiting("default") == 1
+    assert house.table.queued("default").waiting[5] == 1
     house.do(c.Cancel(a, house.now))
-    assert house.table.waiting("default") == 0
+    assert house.table.waits() == set()

@@ -11,19 +11,20 @@ import pytest
 from simulated.node import content, feed, handle, run
 from simulated.virtual.clock import VirtualLoop
 
-from pipelines.ids import execution_id
+from pipelines.ids import execution_id, to_text
 from streams.engine import commands as c
 from streams.engine import decide, follow
 from streams.engine.events import Refused
 from streams.engine.loan import spend
-from streams.engine.records import LATEST, Execution, TaskDef
+from streams.engine.records import LATEST, Execution, Loan, State, TaskDef
 from streams.engine.step import Step
-from streams.envelope import pack, task_commands
+from streams.envelope import pack, ready_commands, task_commands
 from streams.settings import Settings
 from streams.stages import schedule
 from streams.stages.incoming import Incoming, Send
 from streams.stages.loop import GATHER_ABOVE, PART, SAVE_AFTER, GapError, Loop, Stage
 from streams.stages.schedule import Schedule
+from streams.stages.task_table import TaskTable
 from streams.state.memory import MemoryPartition
 from streams.state.partition import Changes
 from streams.topics import GATHER
@@ -482,36 +483,60 @@ def test_skipped_commands_are_those_that_were_named() -> None:
     assert len(task_commands(one.value)) == 2
 
 
-def test_i11_a_bug_where_a_loan_is_given_away_is_laid_at_the_door_of_the_command_that_let_it_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It becomes a dead letter, and its neighbours in the message get what is lent."""
+def test_i11_who_cannot_be_given_away_fails_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead letter names it; its neighbours get what is lent, those of its message and those behind it in line."""
 
-    def broken(step: Step, record: Execution) -> bool:
+    def broken(step: Step, loan: Loan, record: Execution) -> None:
         if record.task == "bad":
             raise ZeroDivisionError("a bug")
-        return spend(step, record)
+        spend(step, loan, record)
 
     monkeypatch.setattr(follow, "spend", broken)
     rig = Rig()
-    rig.take(message(0, c.Lend("w", "default", 0, 1, 5)))
-    rig.take(message(1, execute("a"), execute("bad"), execute("b")))
-    assert [(letter.offset, letter.index) for letter in rig.letters()] == [(1, 1)]
-    assert executions(rig.partition) == 2
+    rig.take(message(0, execute("a"), execute("bad"), execute("b")))
+    rig.take(message(1, c.Lend("w", "default", 0, 1, 5)))
+    assert [(letter.offset, letter.execution) for letter in rig.letters()] == [(1, to_text(execution_id("bad", "r")))]
+    states = [TaskTable(rig.partition).execution(execution_id(task, "r")).state for task in ("a", "bad", "b")]
+    assert states == [State.DISPATCHED, State.FAILED, State.DISPATCHED]
 
 
-def test_what_is_lent_is_given_to_the_same_wherever_a_message_is_left_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole, or in parts with a kill after each: what is saved in between has no part in it."""
+@pytest.mark.parametrize("lent", [0, 40, 30])
+def test_what_is_lent_is_given_to_the_same_wherever_a_message_is_left_off(
+    lent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, or in parts with a kill after each: what is saved in between has no part in it.
+
+    Left off between two commands, and in the middle of what a loan is spent on, be that as long as the line or not.
+    """
     monkeypatch.setattr(schedule, "TOGETHER", 5_000)
-    lend = message(0, c.Lend("w", "default", 0, 1, 30))
+    some = message(0, c.Lend("w", "default", 0, 1, 30))
     heavy = message(1, *(execute(f"t{n}", payload=b"x" * 1_000, priority=n % 10) for n in range(40)))
+    more = message(2, c.Lend("v", "default", 1, 1, lent), *(execute(f"u{n}", priority=9) for n in range(3)))
+    messages = [some, heavy] if not lent else [heavy, more]
+    messages = [given._replace(offset=offset) for offset, given in enumerate(messages)]
     whole, parts = Rig(), Rig()
-    whole.take(lend, heavy)
+    whole.take(*messages)
     monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 6_000)
-    parts.take(lend)
-    while parts.partition.marker < 1:
-        parts.loop.put([heavy], bool)
-        run(handle(parts.loop))
-        parts.restart()
+    for given in messages:
+        while parts.partition.marker < given.offset:
+            parts.loop.put([given], bool)
+            run(handle(parts.loop))
+            parts.restart()
     assert len(parts.partition.log) > 4
     assert content(parts.partition) == content(whole.partition)
+
+
+def test_dispatch_hears_how_long_the_line_is_and_at_once_when_it_is_empty() -> None:
+    """Each second while somebody waits, by the process's own clock, which may be set back."""
+    rig, which = Rig(), execution_id("a", "r")
+
+    def told(now: int) -> list[c.ReadyCommand]:
+        sends = rig.loop._logic.ring(now)
+        return [q for send in sends if send.topic == "headrace.ready" for q in ready_commands(send.value or b"")]
+
+    rig.take(message(0, execute("a", priority=3)))
+    waits = c.Queued("default", (0, 0, 0, 1, 0, 0, 0, 0, 0, 0), 1_000)
+    assert [told(now) for now in (5_000, 5_999, 6_000, 1_000, 2_000)] == [[waits], [], [waits], [], [waits]]
+    rig.take(message(1, c.Cancel(which, 1)))
+    empty = c.Queued("default", (0,) * 10, 0)
+    assert [told(now) for now in (2_001, 9_000)] == [[empty], []]

@@ -11,18 +11,19 @@ from msgspec.structs import replace
 from sinks.notify.progress import Line as Progress
 from sinks.record.batch import Batch
 from sinks.record.columns import Source
-from streams.engine import attempt, decide, execute, follow, loan, trigger
+from streams.engine import attempt, decide, execute, follow, line, loan, trigger
 from streams.engine import commands as c
 from streams.engine.dispatch import Dispatcher
 from streams.engine.events import Moved, Swept
-from streams.engine.line import place_of
+from streams.engine.line import order_of
 from streams.engine.place import enter
-from streams.engine.records import ON_WORKER, TERMINAL, Execution, State
+from streams.engine.records import ON_WORKER, TERMINAL, Execution, Loan, State
 from streams.engine.step import Step
+from streams.stages import lines
 from streams.stages.incoming import Incoming, Send
+from streams.stages.lines import Lines
 from streams.stages.loop import Loop
 from streams.stages.schedule import Schedule
-from streams.stages.task_table import TaskTable
 from streams.state.partition import Changes, Derive
 from streams.state.replay import apply_records
 from streams.state.store import MARKER, Position, Store
@@ -32,7 +33,7 @@ from tests.simulated.virtual.broker import Broker, Record
 from tests.simulated.virtual.sinks import House, TableRow
 
 batch, keep, letter, fenced_producer = Loop._batch, House.keep, Loop._letter, kafka.fenced_producer
-tables, spend = Batch.tables, loan.spend
+tables, spend, first = Batch.tables, loan.spend, Lines.first
 
 
 class Bug(NamedTuple):
@@ -100,21 +101,26 @@ def follow_anyone(self: Writer, first: int, last: Position) -> Position:
     return last
 
 
-def lowest_first(who: c.Ready | c.Withdraw) -> bytes:
+def lowest_first(who: c.Ready | c.Withdraw | Execution) -> bytes:
     """The line is sorted the wrong way round."""
-    return place_of(replace(who, priority=9 - who.priority))
+    return order_of(replace(who, priority=9 - who.priority))
 
 
-def spend_anyway(step: Step, record: Execution) -> bool:
-    """Something of a loan is given away whoever waits."""
-    with patch.object(TaskTable, "waiting", lambda *_, **__: 0):
-        return spend(step, record)
+def last_in_line(self: Lines, pool: str) -> bytes | None:
+    """What is lent is given to who came last."""
+    return self.head(pool, 1_000_000)[-1] if first(self, pool) else None
 
 
-def spend_twice(step: Step, record: Execution) -> bool:
+def spend_twice(step: Step, lent: Loan, record: Execution) -> None:
     """What was given away of a loan is still there."""
     with patch.object(loan, "Lent", lambda _loan: Swept((), step.now)):
-        return spend(step, record)
+        spend(step, lent, record)
+
+
+@contextlib.contextmanager
+def _upside_down() -> Any:
+    with patch.object(line, "order_of", lowest_first), patch.object(lines, "order_of", lowest_first):
+        yield
 
 
 def nobody_silent(_self: Dispatcher, _now: int) -> list[c.Silent]:
@@ -185,8 +191,8 @@ BUGS: dict[str, Bug] = {
     "stale accept": _instead(attempt, "_counts", any_attempt, "I9"),
     "lost tail": Bug(lambda: patch("streams.state.room.apply_records", lose_tail), frozenset({"I1", "I6", "I10"})),
     "unfenced writer": Bug(_unfenced, frozenset({"I6", "I9"})),
-    "swapped priority": Bug(lambda: patch("streams.engine.dispatch.place_of", lowest_first), frozenset({"I5"})),
-    "loan past the line": _instead(follow, "spend", spend_anyway, "I5"),
+    "swapped priority": Bug(_upside_down, frozenset({"I5"})),
+    "loan past the line": _instead(Lines, "first", last_in_line, "I5"),
     "loan spent twice": _instead(follow, "spend", spend_twice, "I5"),
     "forgotten lease": _instead(Dispatcher, "silent", nobody_silent, "I10"),
     "repeated row": _instead(House, "keep", keep_all, "I7"),
