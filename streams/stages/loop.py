@@ -173,6 +173,8 @@ class Loop:
                     self._rest = None if rest is None else (message, rest)
                 todo = []
             except BugError as bug:
+                if bug.about in self._skips[message.offset]:
+                    raise  # to leave it out, or to let it fail, was no help
                 log.exception("our own code failed; it becomes a dead letter", stage=self._stage.name, about=bug.about)
                 self._skips[message.offset].add(bug.about)
                 self._logic = self._stage.logic(self._partition)

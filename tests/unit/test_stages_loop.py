@@ -21,7 +21,7 @@ from streams.engine.step import Step
 from streams.envelope import pack, ready_commands, task_commands
 from streams.settings import Settings
 from streams.stages import schedule
-from streams.stages.incoming import Incoming, Send
+from streams.stages.incoming import BugError, Incoming, Send
 from streams.stages.loop import GATHER_ABOVE, PART, SAVE_AFTER, GapError, Loop, Stage
 from streams.stages.schedule import Schedule
 from streams.stages.task_table import TaskTable
@@ -498,6 +498,20 @@ def test_i11_who_cannot_be_given_away_fails_and_holds_nobody_up(monkeypatch: pyt
     assert [(letter.offset, letter.execution) for letter in rig.letters()] == [(1, to_text(execution_id("bad", "r")))]
     states = [TaskTable(rig.partition).execution(execution_id(task, "r")).state for task in ("a", "bad", "b")]
     assert states == [State.DISPATCHED, State.FAILED, State.DISPATCHED]
+
+
+def test_i11_where_even_failing_fails_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not try the same for ever."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    rig = Rig()
+    rig.take(message(0, execute("bad")))
+    monkeypatch.setattr(follow, "spend", broken)
+    monkeypatch.setattr(follow, "ended", broken)
+    with pytest.raises(BugError):
+        rig.take(message(1, c.Lend("w", "default", 0, 1, 5)))
 
 
 @pytest.mark.parametrize("lent", [0, 40, 30])
