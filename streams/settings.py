@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     # time
     session_timeout: float = Field(1.5, description="A scheduler silent for so long has its partitions moved.")
     lease: float = Field(5.0, description="A worker silent for so long has lost what it ran; 2 or more.")
-    keep_finished: float = Field(3600.0, description="How long record and value of what has ended are kept.")
+    keep_finished: float = Field(3600.0, ge=0.1, description="How long record and value of what has ended are kept.")
     remember_done: float = Field(
         604_800.0,
         ge=0,

@@ -18,15 +18,15 @@ from streams.engine.line import Line, Ordered, place_of
 
 _PREFIX = b"w"
 _PREFIX_END = b"x"
+_QUEUED = b"l"
+_QUEUED_END = b"m"
 QUEUED_FOR = 10_000
 """Milliseconds for which a line is as long as SCHEDULE said last; it says so each second."""
 
-_QUEUED = b"l"
-_QUEUED_END = b"m"
-_decode_queued = msgspec.msgpack.Decoder(tuple[int, c.Queued]).decode
-
 _HEARD = b"h"
 """Key of the log's time of the last message, 8 bytes."""
+
+_decode_queued = msgspec.msgpack.Decoder(tuple[int, c.Queued]).decode
 
 
 class WorkerRecord(Struct, array_like=True):
@@ -117,6 +117,8 @@ class Dispatcher:
         for pool in sorted(self._touched):
             self._assign(out, pool)
         self._touched.clear()
+        for pool in [pool for pool in self._queued if not self.queue(pool)]:
+            self._forget_queue(out, pool)
 
     def save(self) -> None:
         """Write what has changed to the table; called once for each commit."""
@@ -137,7 +139,7 @@ class Dispatcher:
 
     def pools(self) -> set[str]:
         """Every pool that has somebody in line or at work."""
-        return {*self.lines, *filter(self.queue, self._queued), *(w.pool for w in self.workers.values())}
+        return {*self.lines, *self._queued, *(w.pool for w in self.workers.values())}
 
     def queue(self, pool: str) -> c.Queued | None:
         """What SCHEDULE said lately of a line that it keeps; none: nobody is in it."""
@@ -190,13 +192,11 @@ class Dispatcher:
         self._change(record)
 
     def _hear_of_queue(self, out: Proposals, queued: c.Queued, now: int) -> None:
-        key = _QUEUED + queued.pool.encode()
         if any(queued.waiting):
             self._queued[queued.pool] = now, queued
-            self._table.put(key, msgspec.msgpack.encode((now, queued)))
-        elif self._queued.pop(queued.pool, None):
-            self._table.delete(key)
-            self._close(out, queued.pool)
+            self._table.put(_QUEUED + queued.pool.encode(), msgspec.msgpack.encode((now, queued)))
+        elif queued.pool in self._queued:
+            self._forget_queue(out, queued.pool)
 
     def _goodbye(self, out: Proposals, goodbye: c.Goodbye, now: int) -> None:
         self._let_go(out, goodbye.worker, now)
@@ -228,10 +228,15 @@ class Dispatcher:
         for home in range(self._domain.homes):
             out.homes.setdefault(home, []).append(c.WorkerLost(worker, now))
 
+    def _forget_queue(self, out: Proposals, pool: str) -> None:
+        del self._queued[pool]
+        self._table.delete(_QUEUED + pool.encode())
+        self._close(out, pool)
+
     def _close(self, out: Proposals, pool: str) -> None:
         """A pool in which nobody waits and nobody works is gone, until somebody comes."""
         line = self.lines.get(pool)
-        if line or self.queue(pool) or any(w.pool == pool for w in self.workers.values()):
+        if line or pool in self._queued or any(w.pool == pool for w in self.workers.values()):
             return
         out.closed.add(pool)
         if line is not None:

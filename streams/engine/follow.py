@@ -206,21 +206,28 @@ def give_away(  # noqa: PLR0917  (as above)
     it goes on with them when it is called again, and comes to the same.
     """
     while out.pools:
-        pool = min(out.pools)
-        while (loan := table.lender(pool)) and (record := table.first(pool)):
-            if full():
-                return
-            out.about = record.id
-            step = Step(table, partition, now, position)
-            if record.id in broken:
-                step.move(record, "failed", **ended(State.FAILED, now, BROKEN), error=BROKEN)
-            else:
-                spend(step, loan, record)
-            tell_all(step)
-            for item in step.out:
-                if not isinstance(item, Rejection):
-                    _tell(out, table, partition, item)
-        out.pools.remove(pool)
+        pool = min(out.pools)  # anew for each of them: who comes next must follow from the table alone
+        loan, which = table.lender(pool), table.first(pool)
+        if loan is None or which is None:
+            out.pools.remove(pool)
+            continue
+        if full():
+            return
+        out.about = which
+        step = Step(table, partition, now, position)
+        if which in broken:
+            _fail(step, which)
+        else:
+            spend(step, loan, which)
+        tell_all(step)
+        for item in step.out:
+            if not isinstance(item, Rejection):
+                _tell(out, table, partition, item)
+
+
+def _fail(step: Step, which: bytes) -> None:
+    if record := step.table.execution(which):
+        step.move(record, "failed", **ended(State.FAILED, step.now, BROKEN), error=BROKEN)
 
 
 def _tell(out: Outbox, table: Table, partition: Partition, item: e.Event | Sent) -> None:

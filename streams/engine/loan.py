@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from streams.engine import commands as c
 from streams.engine.attempt import give
 from streams.engine.events import Lent
-from streams.engine.records import Execution, Loan
+from streams.engine.records import Loan
 from streams.engine.step import Step
 
 
@@ -31,8 +31,9 @@ def recall(step: Step, command: c.Recall) -> None:
     step.take_back(command.worker)
 
 
-def spend(step: Step, loan: Loan, record: Execution) -> None:
+def spend(step: Step, loan: Loan, which: bytes) -> None:
     """Give something of a loan to who is first in line."""
+    record = step.table.next_in_line(loan.pool, which)
     (first, last), *others = loan.spans
     if give(step, record, loan.worker, loan.lane, first):
         spans = ((first + 1, last), *others) if first < last else tuple(others)

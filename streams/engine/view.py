@@ -41,8 +41,11 @@ class View(Protocol):
     def lender(self, pool: str) -> Loan | None:
         """Of the workers in a pool the one of whom most is lent; none: nothing is left."""
 
-    def first(self, pool: str) -> Execution | None:
+    def first(self, pool: str) -> bytes | None:
         """Who is first in a pool's line: the most critical of all that wait here, then as it is due and as it came."""
+
+    def next_in_line(self, pool: str, which: bytes) -> Execution:
+        """The record of who is first in a pool's line, which will leave it, as will some of those behind."""
 
     def held_by(self, worker: str) -> list[bytes]:
         """The executions that a worker has, in the order of their ids."""

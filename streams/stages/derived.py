@@ -37,5 +37,5 @@ def _derived(key: bytes, value: bytes) -> dict[bytes, bytes]:
     return {k: b"" for k in (timer_key(record), worker_key(record), place_key(record)) if k}
 
 
-derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWEFq", layout=2)
+derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWEFq", layout=3)
 """The derived keys that follow from one change of a record, for recovery and standbys."""

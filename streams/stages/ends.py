@@ -29,9 +29,9 @@ class Ends:
         self.next = 0
         """Nothing ends earlier, and no sweep is needed earlier, epoch milliseconds."""
 
-    def add(self, key: bytes, until: int, rest: bytes = b"") -> None:
+    def add(self, key: bytes, until: int) -> None:
         """Set a record that ends at `until`, and surely is not there yet."""
-        value = until.to_bytes(8, "big") + rest
+        value = until.to_bytes(8, "big")
         self._overlay.add(key, value)
         self._overlay.derive_new(end_key(key, value))
         self._first = min(self._first, end_key(key, value))

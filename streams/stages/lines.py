@@ -15,6 +15,9 @@ from streams.stages.overlay import Overlay
 HEAD = 2_000
 """Places that are read from the table at once."""
 
+POOLS = 1_000
+"""Pools whose heads are kept in memory."""
+
 HEAD_LIMIT = 8_000
 """Places kept in memory at the most."""
 
@@ -35,7 +38,7 @@ class Lines:
         self._heads: dict[str, _Head] = {}
         self._changed: set[str] = set()
         self.waiting = {key[1:].decode(): _counts(value) for key, value in overlay.scan(b"n", b"o", 1_000_000)}
-        """How many wait in each pool, by priority; pools that are empty now may be among them."""
+        """How many wait in each pool, by priority; of a pool in which nobody does there is nothing, or zeros."""
 
     def moved(self, old: Execution | None, new: Execution) -> None:
         """Let one that begins to wait enter, and one that waits no more leave."""
@@ -66,6 +69,10 @@ class Lines:
         """The ids of the first in line, as far as they are in memory, once the first one is; `limit` at the most."""
         return [place[-16:] for place in self._heads[pool].some(limit)]
 
+    def counts(self, pool: str) -> tuple[int, ...]:
+        """How many wait in a pool, by priority."""
+        return tuple(self.waiting.get(pool) or (0,) * (MOST_CRITICAL + 1))
+
     def oldest(self, pool: str) -> int:
         """When the one who waits longest came, epoch milliseconds, judged by each priority's head; 0: nobody waits."""
         heads = []
@@ -79,7 +86,11 @@ class Lines:
         for pool in sorted(self._changed):
             counts = self.waiting[pool]
             self._overlay.change(b"n" + pool.encode(), _encode(counts) if any(counts) else None)
+            if not any(counts):
+                del self.waiting[pool]
         self._changed.clear()
+        if len(self._heads) > POOLS:
+            self._heads.clear()
 
     def _count(self, record: Execution, change: int) -> None:
         self.waiting.setdefault(record.pool, [0] * (MOST_CRITICAL + 1))[record.priority] += change

@@ -219,7 +219,7 @@ class Loop:
             self._skip_part(message.offset, index)
 
     def _skip_part(self, offset: int, index: int) -> None:
-        self._skips[offset] |= set(range(index))
+        self._skips[offset] = set(range(index))
 
     def _check(self, message: Incoming, marker: int) -> None:
         if self._logic.strict and message.offset != marker + 1:

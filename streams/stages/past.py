@@ -78,7 +78,7 @@ class Past:
         else:
             self._overlay.derive_new(key, how)
         if key < self._upto:
-            self._move(key)  # the log's clock was set back; whoever is forgotten a second time is as before
+            self._move(key)  # by a clock that was set back, say; who is forgotten a second time is as before
         self._oldest = min(self._oldest, key)
         self.next = min(self.next, record.wake_at)
 
@@ -121,6 +121,8 @@ class Past:
             return False
         first = self._overlay.scan(self._upto, _LAST, 1)
         oldest = self._overlay.scan(self._oldest, self._upto, 1)
+        if not oldest:
+            self._oldest = self._upto  # what is gone leaves tombstones: no scan should meet them again
         times = [_time_of(key) for key, _ in first] + [_time_of(key) + remember for key, _ in oldest]
         end = min(times, default=NEVER)
         self.next = end if end > until else until + AGAIN

@@ -41,8 +41,8 @@ from streams.stages.timers import Timers, timer_key
 from streams.stages.watches import Watches
 from streams.state.partition import Changes, Partition
 
-AHEAD = 500
-"""Of so many at once, who come next in line, records and bodies are read."""
+AHEAD = 64
+"""Of so many at once, who come next in line, records and bodies are read: 16 MB at the most."""
 
 CACHE = 50_000
 """Records kept decoded, of those that have not ended: of the others hardly any is asked for again."""
@@ -137,16 +137,20 @@ class TaskTable:
         """See View."""
         return self._loans.most(pool)
 
-    def first(self, pool: str) -> Execution | None:
+    def first(self, pool: str) -> bytes | None:
+        """See View."""
+        return self._lines.first(pool)
+
+    def next_in_line(self, pool: str, which: bytes) -> Execution:
         """See View. Those behind it are read along with it, as many as something is lent for."""
-        which = self._lines.first(pool)
-        if which is None:
-            return None
         if which not in self._ahead and not (which in self._cache and which in self._bodies):
             ahead = self._lines.head(pool, min(AHEAD, self._loans.left(pool)))
             self._ahead.update(ahead)
             self.expect(ahead, ahead)
-        return self.execution(which)
+        record = self.execution(which)
+        if record is None:
+            raise LookupError(f"{which.hex()} stands in line, and has no record")
+        return record
 
     def waits(self) -> set[str]:
         """The pools in which somebody waits."""
@@ -158,7 +162,7 @@ class TaskTable:
 
     def queued(self, pool: str) -> Queued:
         """How many wait in a pool, and since when."""
-        return Queued(pool, tuple(self._lines.waiting[pool]), self._lines.oldest(pool))
+        return Queued(pool, self._lines.counts(pool), self._lines.oldest(pool))
 
     def held_by(self, worker: str) -> list[bytes]:
         """See View."""
@@ -256,9 +260,8 @@ class TaskTable:
         for key in keys:
             if key.startswith(b"F"):
                 self._marks.pop(self._past.remove(key), None)
-                continue
-            self._ends.remove(key)
-            if key.startswith(b"g"):
+            else:
+                self._ends.remove(key)
                 self._bans.pop(key[1:].decode(), None)
 
     def put_body(self, execution: bytes, call: bytes, payload: bytes) -> None:

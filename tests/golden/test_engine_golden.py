@@ -16,7 +16,8 @@ import pytest
 from pipelines.ids import execution_id
 from streams.engine import commands, events
 from streams.engine.line import place_of
-from streams.stages.derived import worker_key
+from streams.stages.derived import derive, worker_key
+from streams.stages.lines import place_key
 from streams.stages.past import end_row
 from streams.stages.timers import timer_key
 
@@ -90,11 +91,19 @@ def test_i6_keys_are_made_as_they_were() -> None:
     """
     ended = SAMPLES["Execution"]
     running = msgspec.structs.replace(ended, state="running")
+    waiting = msgspec.structs.replace(ended, state="waiting")
     made = {
         "place": place_of(SAMPLES["Ready"]),
         "timer": timer_key(running),
         "end": b"".join(end_row(ended)),
+        "line": place_key(waiting),
         "worker": worker_key(running),
         "execution": execution_id("etl.load", "r", 1),
     }
-    assert {name: key.hex() for name, key in made.items()} == json.loads((HERE / "keys-v2.json").read_text())
+    known = [json.loads((HERE / f"keys-{version}.json").read_text()) for version in ("v1", "v2")]
+    assert {name: key.hex() for name, key in made.items()} == known[0] | known[1]
+
+
+def test_i6_other_derived_keys_have_another_layout() -> None:
+    """By which a folder is known that has the keys of before: with this one it has these."""
+    assert (derive.layout, derive.derived) == (3, b"DWEFq")

@@ -253,7 +253,9 @@ def test_a_line_that_is_kept_elsewhere_is_as_long_as_was_said_lately() -> None:
     assert (desk.dispatcher.pools(), desk.dispatcher.queue("p")) == (set(), None)
     desk.take(queued)
     desk.dispatcher.hear(desk.now + QUEUED_FOR)
-    assert (desk.dispatcher.pools(), desk.dispatcher.queue("p")) == (set(), None)
+    assert desk.dispatcher.queue("p") is None
+    assert desk.take().closed == {"p"}
+    assert (desk.dispatcher.pools(), desk.kept()) == (set(), [])
 
 
 def test_with_several_partitions_nothing_is_lent() -> None:

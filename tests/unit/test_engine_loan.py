@@ -1,5 +1,6 @@
 """The line of a lone partition, what its workers' room is lent for, and what becomes of the rest."""
 
+from itertools import count
 from random import Random
 
 import pytest
@@ -9,7 +10,7 @@ from simulated.house import House, moves
 from pipelines.ids import execution_id
 from streams.engine import commands as c
 from streams.engine.attempt import INPUT_LIMIT
-from streams.engine.follow import Outbox
+from streams.engine.follow import Outbox, give_away
 from streams.engine.records import Job, State, TaskDef
 from streams.stages import lines
 from streams.stages.task_table import TaskTable
@@ -60,7 +61,8 @@ def line(house: House, pool: str = "default") -> list[str]:
     """The tasks that wait in a pool, as they will be given away."""
     house.restart()
     found = []
-    while first := house.table.first(pool):
+    while which := house.table.first(pool):
+        first = house.record(which)
         found.append(first.task)
         house.table.put_execution(first, replace(first, state=State.DISPATCHED))
     house.table = TaskTable(house.store)
@@ -239,3 +241,21 @@ def test_executions_wait_as_long_as_they_are_in_line() -> None:
     assert house.table.queued("default").waiting[5] == 1
     house.do(c.Cancel(a, house.now))
     assert house.table.waits() == set()
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_who_gets_what_is_the_same_wherever_it_is_left_off(at: int) -> None:
+    """Also where the end of one in a pool lets somebody run in another, and that one's end somebody in the first."""
+    house = House()
+    house.hear(execute("x", pool="b", priority=9), execute("low", pool="b", priority=1))
+    house.hear(execute("y", pool="a", upstream=(("x", ""),), trigger="all_failed"))
+    house.hear(execute("z", pool="b", priority=8, upstream=(("y", ""),), trigger="all_failed"))
+    for worker, pool in (("v", "a"), ("w", "b")):
+        house.do(c.Lend(worker, pool, 0, 1, 1))
+    broken, looks = {execution_id("x", "r"), execution_id("y", "r")}, count()
+    out = Outbox(pools={"a", "b"})
+    give_away(out, house.table, house.partition, house.now, 0, broken, lambda: next(looks) == at)
+    if out.pools:
+        house.restart()
+        give_away(Outbox(pools=house.table.served()), house.table, house.partition, house.now, 0, broken)
+    assert [house.state(execution_id(task, "r")) for task in ("z", "low")] == [State.DISPATCHED, State.WAITING]

@@ -111,10 +111,10 @@ def last_in_line(self: Lines, pool: str) -> bytes | None:
     return self.head(pool, 1_000_000)[-1] if first(self, pool) else None
 
 
-def spend_twice(step: Step, lent: Loan, record: Execution) -> None:
+def spend_twice(step: Step, lent: Loan, which: bytes) -> None:
     """What was given away of a loan is still there."""
     with patch.object(loan, "Lent", lambda _loan: Swept((), step.now)):
-        spend(step, lent, record)
+        spend(step, lent, which)
 
 
 @contextlib.contextmanager
