@@ -42,7 +42,7 @@ def plans(settings: Settings) -> list[Plan]:
     t = Topics.under(settings.namespace)
     return [
         Plan("submit", t.submit, settings.submit_partitions, NOTHING_DERIVED, Submit),
-        Plan("tasks", t.tasks, settings.task_partitions, derive, Schedule),
+        Plan("tasks", t.tasks, settings.task_partitions, derive(alone=settings.task_partitions == 1), Schedule),
         Plan("ready", t.ready, settings.ready_partitions, NOTHING_DERIVED, Dispatch),
     ]
 

@@ -1,5 +1,7 @@
 """What follows from one change of a record of the table `tasks`: keys that no changelog holds."""
 
+from functools import partial
+
 import msgspec
 
 from streams.engine.records import ON_WORKER, TERMINAL, Execution
@@ -19,14 +21,19 @@ def worker_key(record: Execution) -> bytes | None:
     return b"W" + record.worker.encode() + b"\0" + record.id
 
 
-def _follow(key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:
-    before = _derived(key, old) if old else {}
-    after = _derived(key, new) if new else {}
+def derive(*, alone: bool) -> Derive:
+    """What recovery and standbys derive from one change of a record; `alone`: all executions live on one partition."""
+    return Derive(partial(_follow, alone), sources=b"x" + PREFIXES, derived=b"DWEFq", layout=3)
+
+
+def _follow(alone: bool, key: bytes, old: bytes | None, new: bytes | None) -> list[Change]:  # noqa: FBT001  (bound first)
+    before = _derived(key, old, alone=alone) if old else {}
+    after = _derived(key, new, alone=alone) if new else {}
     gone: list[Change] = [(k, None) for k in before if k not in after]
     return gone + [(k, v) for k, v in after.items() if before.get(k) != v]
 
 
-def _derived(key: bytes, value: bytes) -> dict[bytes, bytes]:
+def _derived(key: bytes, value: bytes, *, alone: bool) -> dict[bytes, bytes]:
     if key[:1] != b"x":
         return {end_key(key, value): b""}
     if is_mark(value):
@@ -34,8 +41,5 @@ def _derived(key: bytes, value: bytes) -> dict[bytes, bytes]:
     record = _execution(value)
     if record.state in TERMINAL:
         return dict([end_row(record)])
-    return {k: b"" for k in (timer_key(record), worker_key(record), place_key(record)) if k}
-
-
-derive = Derive(_follow, sources=b"x" + PREFIXES, derived=b"DWEFq", layout=3)
-"""The derived keys that follow from one change of a record, for recovery and standbys."""
+    place = place_key(record) if alone else None
+    return {k: b"" for k in (timer_key(record), worker_key(record), place) if k}

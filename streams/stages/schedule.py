@@ -48,7 +48,7 @@ class Schedule:
         self._topics = Topics.under(settings.namespace)
         keep, remember = round(settings.keep_finished * 1000), round(settings.remember_done * 1000)
         self._home = Home(partition.number, settings.task_partitions, keep, remember)
-        self._table = TaskTable(partition)
+        self._table = TaskTable(partition, alone=self._home.alone)
         self._clock = LogClock()
         self._asked = False
         self._report_at = 0

@@ -57,7 +57,9 @@ _names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 class TaskTable:
     """Implements streams.engine.view.Table. Records are decoded once and encoded once a save."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Partition, *, alone: bool = True) -> None:
+        """`alone`: all executions live here, and so do their lines."""
+        self._alone = alone
         self._overlay = Overlay(partition)
         self._cache: OrderedDict[bytes, Execution] = OrderedDict()
         self._absent: set[bytes] = set()  # looked for since the last save, and not in the table
@@ -235,7 +237,8 @@ class TaskTable:
         weight = weigh(new)
         self._dirty_weight += weight
         self._written += weight
-        self._lines.moved(old, new)
+        if self._alone:
+            self._lines.moved(old, new)
         if new.state in TERMINAL:
             self._end(old, new)
             return
