@@ -58,7 +58,8 @@ class Logic(Protocol):
     def handle(self, message: Incoming, skip: Container[int | bytes] = ()) -> int | None:
         """Take one message, but for the commands at the places in `skip`, and the executions with the ids in it.
 
-        Where too much waits to be saved on the way: the place of the first command that is left for after the save.
+        Where too much waits to be saved on the way: the place of the first command that is left for after the save, or
+        the number of commands where only what follows from all of them is left.
         Raises PoisonError where it cannot be read, BugError where our own code fails.
         """
         ...

@@ -28,7 +28,8 @@ GATHER_ABOVE = 4
 """Messages of a batch: so few are no sign of many more, and the next one is taken at once, as is what waits already."""
 
 PART = b"m"
-"""Key of the record that says how far the message behind the marker is done: its offset and a number of commands."""
+"""Key of the record that says how far the message behind the marker is done: its offset and a number of commands (all
+of them: only giving away what is lent is left)."""
 
 SAVE_AFTER = 0.05
 """Seconds for which the oldest decision may be in memory alone: what changes again meanwhile is written once."""

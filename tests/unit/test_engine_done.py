@@ -199,7 +199,7 @@ def test_who_has_ended_waits_for_nobody() -> None:
 
 
 def test_i10_who_was_not_told_yet_is_told_before_the_record_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its timer may ring between two of the steps that tell many: here and elsewhere all hear, and it goes at last."""
+    """It may be swept between two of the steps that tell many: here and elsewhere all hear, and it goes at last."""
     monkeypatch.setattr(upstream, "TELL_LIMIT", 3)
     house = House(0, 2, remember_done=0)
     here = [house.submit(f"{LOCAL}.d{n}", upstream=((f"{LOCAL}.up", ""),)) for n in range(5)]
