@@ -1,11 +1,10 @@
 """Snippets of Python. They see `payload` and `inputs`, and what they assign to `result` is their value."""
 
 import asyncio
-import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +75,19 @@ def _silent(status: int, stderr: str) -> str:
 
 
 @asynccontextmanager
-async def _answers(limit: int) -> AsyncIterator[tuple[FileIO, asyncio.Task[bytes]]]:
-    """A pipe for the answer, read while the snippet runs; what is longer than `limit` is cut.
+async def _answers(limit: int) -> AsyncIterator[tuple[socket.socket, asyncio.Task[bytes]]]:
+    """A one-way connection for the answer, read while the snippet runs; what is longer than `limit` is cut.
 
     Yields the end to write to, to be closed once the snippet has ended, and the task that reads the other one.
+
+    A socket, since uvloop closes the descriptor of a file twice: in between it may be another thread's.
     """
-    ours, theirs = os.pipe()
-    with FileIO(theirs, "wb") as pipe:  # an object knows that it was closed; a number may be another one's by then
+    ours, theirs = socket.socketpair()
+    ours.shutdown(socket.SHUT_WR)
+    with theirs as pipe:  # an object knows that it was closed; a number may be another one's by then
         stream = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(stream)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, FileIO(ours, "rb"))
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, ours)
         reading = asyncio.create_task(_read(stream, transport, limit))
         try:
             yield pipe, reading
