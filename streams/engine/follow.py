@@ -226,8 +226,10 @@ def give_away(  # noqa: PLR0917  (as above)
 
 
 def _fail(step: Step, which: bytes) -> None:
-    if record := step.table.execution(which):
-        step.move(record, "failed", **ended(State.FAILED, step.now, BROKEN), error=BROKEN)
+    record = step.table.execution(which)
+    if record is None or record.state != State.WAITING:
+        raise LookupError(f"{which.hex()} stands in line, and does not wait")
+    step.move(record, "failed", **ended(State.FAILED, step.now, BROKEN), error=BROKEN)
 
 
 def _tell(out: Outbox, table: Table, partition: Partition, item: e.Event | Sent) -> None:
