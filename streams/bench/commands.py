@@ -124,10 +124,11 @@ def priority(
     runs: Count = 1,
     output: Output = "table",
 ) -> None:
-    """Submit critical tasks while a long line of low ones waits.
+    """Submit critical tasks while a long line of low ones waits. Always in a system of its own; a minute each run.
 
-    The figures, over the critical ones of a run: milliseconds from submission to start of the code; and from the logs,
-    how many low ones were dispatched while it stood in line, and how many its worker had already and started before it.
+    The figures, over the critical ones of a run: milliseconds from submission to start of the code; and by the log of
+    steps how many low ones were dispatched while one stood in line, and how many of those that its worker had already
+    started before it.
 
     Args:
         backlog: How many low ones wait.
