@@ -5,6 +5,7 @@ repeated `Ready` meets its first one and a line of any length costs the memory o
 """
 
 import heapq
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Protocol
 
@@ -37,6 +38,9 @@ class Ordered(Protocol):
         """Pairs in order, `end` exclusive."""
 
 
+Scan = Callable[[bytes, bytes, int], list[tuple[bytes, bytes]]]
+"""See Ordered."""
+
 _ORDER = Struct(">BQQQ")
 
 
@@ -63,6 +67,18 @@ def priority_of(place: bytes) -> int:
 def ready_at_of(place: bytes) -> int:
     """The ready_at in a key, milliseconds."""
     return int.from_bytes(place[-32:-24], "big")
+
+
+def oldest(scan: Scan, start: bytes, waiting: Iterable[int]) -> int:
+    """When the one who waits longest came, judged by each priority's head; `waiting` says how many of each there are.
+
+    Epoch milliseconds, of the line that begins at `start`; 0: nobody waits.
+    """
+    heads = []
+    for priority in (p for p, n in enumerate(waiting) if n):
+        first = start + bytes((MOST_CRITICAL - priority,))
+        heads += scan(first, first + b"\xff" * 40, 1)
+    return min((ready_at_of(key) for key, _ in heads), default=0)
 
 
 class Line:
@@ -131,12 +147,8 @@ class Line:
         self._table.delete(self._counts_key)
 
     def oldest(self) -> int:
-        """When the one who waits longest came, epoch milliseconds, judged by each priority's head; 0: nobody waits."""
-        heads = []
-        for priority in (p for p, n in enumerate(self.waiting) if n):
-            start = self._start + bytes((MOST_CRITICAL - priority,))
-            heads += self._table.scan(start, start + b"\xff" * 40, 1)
-        return min((ready_at_of(key) for key, _ in heads), default=0)
+        """When the one who waits longest came, epoch milliseconds; 0: nobody waits."""
+        return oldest(self._table.scan, self._start, self.waiting)
 
     def _count(self, place: bytes, change: int) -> None:
         self.waiting[priority_of(place)] += change

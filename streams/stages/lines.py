@@ -8,18 +8,12 @@ from bisect import bisect_left, insort
 
 import msgspec
 
-from streams.engine.line import line_start, order_of, ready_at_of
+from streams.engine.line import HEAD, HEAD_LIMIT, line_start, oldest, order_of
 from streams.engine.records import MOST_CRITICAL, Execution, State
 from streams.stages.overlay import Overlay
 
-HEAD = 2_000
-"""Places that are read from the table at once."""
-
 POOLS = 1_000
 """Pools whose heads are kept in memory."""
-
-HEAD_LIMIT = 8_000
-"""Places kept in memory at the most."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _counts = msgspec.msgpack.Decoder(list[int]).decode
@@ -74,12 +68,8 @@ class Lines:
         return tuple(self.waiting.get(pool) or (0,) * (MOST_CRITICAL + 1))
 
     def oldest(self, pool: str) -> int:
-        """When the one who waits longest came, epoch milliseconds, judged by each priority's head; 0: nobody waits."""
-        heads = []
-        for priority in (p for p, n in enumerate(self.waiting.get(pool, ())) if n):
-            start = line_start(pool) + bytes((MOST_CRITICAL - priority,))
-            heads += self._overlay.scan(start, start + b"\xff" * 40, 1)
-        return min((ready_at_of(key) for key, _ in heads), default=0)
+        """When the one who waits longest came, epoch milliseconds; 0: nobody waits."""
+        return oldest(self._overlay.scan, line_start(pool), self.waiting.get(pool, ()))
 
     def save(self) -> None:
         """Write the lengths that have changed, in an order that is the same in each process."""
