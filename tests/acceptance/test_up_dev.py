@@ -27,8 +27,10 @@ def program(path: Path, text: str) -> None:
 
 
 def dev(bare: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a copy of ./dev with that path and an empty home."""
-    script = shutil.copy(ROOT / "dev", bare.parent / "dev")
+    """Run a copy of ./dev with that path and an empty home, on a machine whose distribution has no Python."""
+    script = bare.parent / "dev"
+    script.write_text((ROOT / "dev").read_text().replace("/usr/bin/python3", "/nowhere/python3"))
+    script.chmod(0o755)
     env = {"PATH": str(bare), "HOME": str(bare.parent)}
     return subprocess.run([script, *words], env=env, capture_output=True, text=True, check=False)
 
@@ -56,6 +58,22 @@ def test_no_network_for_uv_is_one_clear_line(bare: Path) -> None:
     done = dev(bare, "up")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "dev: uv could not be fetched from PyPI; is there a network?"
+
+
+def test_a_python_that_can_make_environments_goes_first(bare: Path) -> None:
+    """One that cannot is for machines that have no better one: uv may be there already."""
+    tried = bare.parent / "tried"
+    for name, answer in {"python3": 'case "$2" in *ensurepip*) exit 1 ;; esac', "python3.12": "exit 1"}.items():
+        program(bare / name, f'[ "$1" != -c ] || echo "{name} $2" >> {tried}; {answer}')
+    program(bare / "uv", f'echo "$*" >> {tried}')
+    dev(bare, "up")
+    lines = tried.read_text().splitlines()
+    assert [line.split(";")[0] for line in lines[:3]] == [
+        "python3 import sys, ensurepip",
+        "python3.12 import sys, ensurepip",
+        "python3 import sys",
+    ]
+    assert "--python python3 " in lines[-1]
 
 
 def test_the_script_says_what_it_can_do(bare: Path) -> None:
