@@ -37,11 +37,12 @@ def throughput(
     executions: Count = 100_000,
     by: Literal["client", "events"] = "client",
     per_task: Count = 1,
+    rate: Rate | None = None,
     runs: Count = 1,
     own: Own = False,
     output: Output = "table",
 ) -> None:
-    """Submit as fast as the client can; done when every execution's row stands in ClickHouse.
+    """Submit as fast as the client can, or at a rate; done when every execution's row stands in ClickHouse.
 
     Args:
         executions: How many, with payloads of 1 KB.
@@ -49,17 +50,21 @@ def throughput(
             a message, by a stock Kafka client with acks=all.
         per_task: Tasks are created first, and executed so many times each; 1: created and executed in one. What is
             left over is left out.
+        rate: Submissions a second, what is due within 10 ms at once: whether the system keeps up with it for as long
+            as that lasts. None: all at once, and most of them wait in line.
         runs: How often, each time in a fresh system unless one runs already.
         own: In a system of its own, also where one runs already.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
 
-    if by == "events" and per_task > 1:
-        _refuse("--by events and --per-task are two measurements: give one of them")
+    if (by == "events") + (per_task > 1) + (rate is not None) > 1:
+        _refuse("--by events, --per-task and --rate are measurements of their own: give one of them")
     if executions < per_task:
         _refuse(f"--executions {executions} does not give one task its {per_task} (--per-task)")
-    if per_task > 1:
+    if rate:
+        measured = load.paced(executions, rate, load.TICK)
+    elif per_task > 1:
         measured = load.repeated(executions, per_task)
     else:
         measured = load.by_events(executions) if by == "events" else load.throughput(executions)

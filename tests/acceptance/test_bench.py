@@ -48,9 +48,9 @@ def test_without_a_subcommand_it_measures_the_short_set(up: tuple[Whole, Client]
     assert found["spread"]["latency"]["latency_ms.p50"].keys() == {"min", "median", "max"}
 
 
-@pytest.mark.parametrize("words", [["--by", "events"], ["--per-task", "10"]])
+@pytest.mark.parametrize("words", [["--by", "events"], ["--per-task", "10"], ["--rate", "2000"]])
 def test_throughput_counts_every_execution_however_it_was_submitted(up: tuple[Whole, Client], words: list[str]) -> None:
-    """As events from a stock client, and as tasks that are created once and executed ten times."""
+    """As events from a stock client, as tasks that are created once and executed ten times, and at a rate."""
     found = _bench("throughput", "--executions", "300", *words, **_there(up[0]))
     assert found["executions"] == found["rows_in_history"] == 300
 

@@ -72,7 +72,14 @@ def test_what_is_sent_is_counted_as_it_leaves() -> None:
     assert heard == [load.CHUNK, load.CHUNK + 5]
 
 
-@pytest.mark.parametrize("words", [["--by", "events", "--per-task", "2"], ["--executions", "5", "--per-task", "10"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--by", "events", "--per-task", "2"],
+        ["--per-task", "2", "--rate", "100"],
+        ["--executions", "5", "--per-task", "10"],
+    ],
+)
 def test_what_does_not_fit_together_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is started, with a sentence and the status of wrong usage."""
     with pytest.raises(SystemExit) as ended:
