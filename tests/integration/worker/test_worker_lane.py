@@ -169,7 +169,7 @@ async def test_a_worker_that_is_killed_leaves_no_process_behind(make_desk: Any) 
         await desk.until(lambda: len(desk.started) == 2 and len(desk.below(process)) >= 3)
         family = desk.below(process)
         process.kill()
-        await desk.until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"])
+        await desk.until(lambda: not [p for p in family if p.is_running() and p.status() != "zombie"], 5)
 
 
 async def test_a_worker_without_a_lane_waits_and_can_be_stopped(make_desk: Any) -> None:
