@@ -201,7 +201,8 @@ class Loop:
         if late:
             await self._send(late)
         self._unsaved.clear()
-        self._skips.clear()
+        for offset in [offset for offset in self._skips if offset <= marker]:
+            del self._skips[offset]
         self._go_on()
 
     def _part(self) -> list[Change]:
@@ -220,7 +221,7 @@ class Loop:
             self._skip_part(message.offset, index)
 
     def _skip_part(self, offset: int, index: int) -> None:
-        self._skips[offset] = set(range(index))
+        self._skips[offset].update(range(index))
 
     def _check(self, message: Incoming, marker: int) -> None:
         if self._logic.strict and message.offset != marker + 1:

@@ -418,6 +418,21 @@ def test_i11_a_message_too_heavy_for_one_commit_is_done_in_parts(
     assert rig.partition.marker == 1
 
 
+def test_i11_our_own_failure_behind_the_place_where_a_message_is_left_off_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was sent before it weighs too when all is decided again, so that it may not come as far as it had."""
+    rig = Rig()
+    rig.take(message(0, *(execute(f"t{n}", payload=b"x" * 4_000) for n in range(8))))
+    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
+    monkeypatch.setattr(schedule, "TOGETHER", -1)
+    monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 25_000)
+    rig.decide(message(1, c.Lend("w", "default", 0, 1, 5)))
+    rig.take(message(2, c.Lend("v", "default", 1, 1, 3), c.Wake(bytes(16), 0), c.Cancel(bytes(16), 1)))
+    assert rig.partition.marker == 2
+    assert [letter.index for letter in rig.letters()] == [2]
+
+
 def test_i11_thousands_of_large_executions_in_one_envelope_become_durable() -> None:
     """The commands are small and what they make is not: no commit passes what the changelog takes."""
     rig = Rig()
