@@ -30,6 +30,6 @@ def test_who_does_not_wait_is_told_how_to_see_the_end(
 
 
 def test_of_many_nobody_waits_for_decisions(capsys: pytest.CaptureFixture[str]) -> None:
-    """So nothing is missing there."""
+    """So nothing is missing there; how many they are is told beside their ids."""
     report_all([Accepted(execution="e"), Accepted(execution="f")], PLAIN)
-    assert capsys.readouterr().out == "e\nf\n"
+    assert capsys.readouterr() == ("e\nf\n", "2 accepted\n")

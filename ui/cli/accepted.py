@@ -28,6 +28,8 @@ def report_all(accepted: Sequence[Accepted], common: Common) -> None:
         return print_json(accepted)
     for one in accepted:
         _shown(one)
+    if len(accepted) > 1:
+        notes.print(f"{len(accepted):,} accepted")
     return None
 
 

@@ -15,7 +15,7 @@ def create(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, com
     """The command `create`.
 
     Args:
-        file: A task, a pipeline, or a list of them; `-` reads standard input.
+        file: A task or a pipeline, a list of them, or one a line; `-` reads standard input.
         common: Of every command.
     """
     with mapped():

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipelines.command import command
 from pipelines.events import PUBLIC_EVENT, AnyEvent
-from pipelines.faults import shown
+from pipelines.faults import sentence, shown
 from ui.cli.exits import UsageError
 
 
@@ -23,11 +25,7 @@ def read_json(text: str) -> Any:
 
 def read_document(path: str) -> Any:
     """A file's JSON. Raises UsageError that says where it is wrong."""
-    try:
-        return json.loads(read_file(path))
-    except ValueError as error:
-        where = "standard input" if path == "-" else repr(path)
-        raise UsageError(f"{where} holds no JSON: {error}") from None
+    return _value(read_file(path), _named(path))
 
 
 def read_file(path: str) -> str:
@@ -41,10 +39,48 @@ def read_file(path: str) -> str:
 def events_of(path: str, wrap: str) -> list[AnyEvent]:
     """The events of a file: public events as they are; tasks and pipelines become events of type `wrap`.
 
-    Raises UsageError for what is no JSON, pydantic's ValidationError for what is no event.
+    The file is one JSON value, a list of them, or one a line, as other clients of Kafka take it. Raises UsageError that
+    says which of them is wrong, and why.
     """
-    found = read_document(path)
-    return [PUBLIC_EVENT.validate_python(_event(one, wrap)) for one in (found if isinstance(found, list) else [found])]
+    return [_checked(value, wrap, where) for where, value in _values(path)]
+
+
+def _values(path: str) -> list[tuple[str, Any]]:
+    """What a file holds, and where in it."""
+    text, name = read_file(path), _named(path)
+    lines = [(f"line {number} of {name}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if len(lines) > 1 and _is_json(lines[0][1]):
+        return [(where, _value(line, where)) for where, line in lines]
+    found = _value(text, name)
+    if isinstance(found, list):
+        return [(f"entry {number} of {name}", one) for number, one in enumerate(found, 1)]
+    return [(name, found)]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _value(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{where} holds no JSON: {error}") from None
+
+
+def _named(path: str) -> str:
+    return "standard input" if path == "-" else repr(path)
+
+
+def _checked(document: Any, wrap: str, where: str) -> AnyEvent:
+    try:
+        return PUBLIC_EVENT.validate_python(_event(document, wrap))
+    except ValidationError as error:
+        raise UsageError(f"{where}: {sentence(error)}") from None
 
 
 def _event(document: Any, wrap: str) -> Any:
