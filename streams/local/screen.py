@@ -46,6 +46,10 @@ class Screen:
         """A line that stays."""
         self.console.print(line, markup=False, soft_wrap=True)
 
+    def happened(self, line: str) -> None:
+        """The same, with the time of day: it may be read hours later."""
+        self.say(f"{datetime.now():%H:%M:%S} {line}")  # noqa: DTZ005  (the clock on the wall)
+
     def table(self, answer: QueryAnswer) -> None:
         """Rows of a query, which stay."""
         self.console.print(answer_table(answer))

@@ -78,6 +78,7 @@ class Child:
         self.ready = False
         self.was_ready = False
         self.failures = 0
+        self.deaths = 0
         self.next_start = 0.0
         self._idle: Idle | None = None
 
@@ -113,13 +114,15 @@ class Child:
         self.kill()
         self.ready = False
         self.failures += 1
+        self.deaths += 1
         self.next_start = now + pause
         if status == REFUSED:  # history is missing: a new start changes nothing, and a person decides
             self.was_ready, self.failures = False, TRIES
             return
         told = self.was_ready and -status not in SENT  # at the start, only if it never comes up
         log = f". The end of its log:{self.tail}" if told else ""
-        self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s{log}")
+        again = f" (restart {self.deaths})" if self.deaths > 1 else ""
+        self.say(f"{self.role.name} {ending(status)}; it starts again in {pause:.1f} s{again}{log}")
 
     @property
     def tail(self) -> str:

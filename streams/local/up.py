@@ -52,7 +52,7 @@ def _run(settings: Settings, screen: Screen, *, once: bool) -> bool:
         raise SetupError(f"--once runs the example {EXAMPLE!r}, which is not in {settings.pipelines_dir}")
     if settings.isolation == "sandbox":
         bring_command("bwrap")
-    supervisor = Supervisor(screen.say, screen.redraw)
+    supervisor = Supervisor(screen.happened, screen.redraw)
     screen.children = supervisor.children
     screen.open()
     try:

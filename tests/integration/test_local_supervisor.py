@@ -133,7 +133,7 @@ def test_what_a_hanging_role_started_is_killed_with_it(tmp_path: Path) -> None:
 
 
 def test_a_role_that_is_killed_comes_back(tmp_path: Path) -> None:
-    """It is started again, what it had started is gone, and a line says how it ended."""
+    """It is started again, what it had started is gone, and a line says how it ended, and how often it has by now."""
     said: list[str] = []
     supervisor = Supervisor(said.append)
     try:
@@ -143,10 +143,13 @@ def test_a_role_that_is_killed_comes_back(tmp_path: Path) -> None:
         until(lambda: supervisor.children[0].state == "restarting", supervisor)
         until(lambda: gone(helper))
         until(lambda: supervisor.children[0].ready, supervisor)
+        os.kill(pids(tmp_path, "role")[1][0], signal.SIGKILL)
+        until(lambda: supervisor.children[0].state == "restarting", supervisor)
     finally:
         supervisor.stop()
     assert len(pids(tmp_path, "role")) == 2
-    assert said == ["role was killed by SIGKILL; it starts again in 0.5 s", "role is ready again"]
+    killed = "role was killed by SIGKILL; it starts again in 0.5 s"
+    assert said == [killed, "role is ready again", f"{killed} (restart 2)"]
 
 
 def test_a_role_that_cannot_start_is_an_error_with_the_end_of_its_log(tmp_path: Path) -> None:
