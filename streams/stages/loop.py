@@ -169,9 +169,12 @@ class Loop:
         todo = self._unsaved[-1:]
         while todo:
             try:
-                for message in todo:
+                for place, message in enumerate(todo, 1):
                     rest = self._handle_one(message)
-                    self._rest = None if rest is None else (message, rest)
+                    if rest is not None:
+                        self._rest = message, rest
+                        self._put_back(todo[place:])
+                        break
                 todo = []
             except BugError as bug:
                 if bug.about in self._skips[message.offset]:
@@ -181,7 +184,13 @@ class Loop:
                 self._logic = self._stage.logic(self._partition)
                 self._bugs.append(self._letter(f"our own code failed on it: {bug}", message, bug.about))
                 self._letters.clear()
-                todo = self._unsaved
+                todo = list(self._unsaved)
+
+    def _put_back(self, later: list[Incoming]) -> None:
+        """Leave messages for after the one that is left off, which has to be saved before."""
+        del self._unsaved[len(self._unsaved) - len(later) :]
+        self._queue.extendleft(reversed(later))
+        self._bytes += sum(len(message.value) for message in later)
 
     def _handle_one(self, message: Incoming) -> int | None:
         try:

@@ -433,6 +433,23 @@ def test_i11_our_own_failure_behind_the_place_where_a_message_is_left_off_is_tol
     assert [letter.index for letter in rig.letters()] == [2]
 
 
+def test_i1_what_stands_behind_a_message_that_is_left_off_waits_and_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All that is not saved is decided again where our own code fails, and may then have to be saved in the middle."""
+    rig = Rig()
+    rig.take(message(0, *(execute(f"t{n}", payload=b"x" * 4_000) for n in range(8))))
+    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
+    monkeypatch.setattr(schedule, "TOGETHER", -1)
+    monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 25_000)
+    rig.decide(message(1, c.Lend("w", "default", 0, 1, 5)))
+    rig.decide(message(2, c.Lend("v", "default", 1, 1, 3), c.Wake(bytes(16), 0), execute("behind")))
+    rig.take(message(3, c.Cancel(bytes(16), 1), execute("last")))
+    assert rig.partition.marker == 3
+    assert executions(rig.partition) == 10
+    assert [(letter.offset, letter.index) for letter in rig.letters()] == [(3, 0)]
+
+
 def test_i11_thousands_of_large_executions_in_one_envelope_become_durable() -> None:
     """The commands are small and what they make is not: no commit passes what the changelog takes."""
     rig = Rig()
