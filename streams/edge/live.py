@@ -120,7 +120,7 @@ class Live:
 
     def _letter(self, record: ConsumerRecord) -> None:
         """A stage that decides again, after a death or a bug of ours, sends the same letter again: it is heard once."""
-        refused = _refused(record.value)
+        refused = _refused(record.value or b"")
         if refused in self.letters:
             return
         self.letters.put(refused, None)

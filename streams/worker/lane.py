@@ -63,7 +63,7 @@ def _opened(record: object, decode: Callable[[bytes], list[M]]) -> list[M]:
     place = (getattr(record, name) for name in ("topic", "partition", "offset", "value"))
     topic, partition, offset, value = place
     try:
-        return decode(value)
+        return decode(value or b"")
     except msgspec.MsgspecError as error:
         _log.warning(
             "a message that is none of ours was skipped",

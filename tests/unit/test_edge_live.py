@@ -163,3 +163,11 @@ def test_the_board_shows_the_newest_word() -> None:
     board.put("role/edge-2", None)
     assert not board.pools
     assert not board.roles
+
+
+def test_a_dead_letter_without_a_value_is_skipped() -> None:
+    """Anybody who may write there may leave one; the edge starts all the same."""
+    live, topic = Live(Settings()), Topics.under(Settings().namespace).dead_letters
+    letter = msgspec.json.encode(refused("no"))
+    live._take(topic, [SimpleNamespace(value=value, offset=0, key=None) for value in (None, letter)])
+    assert [one.reason for one in reversed(live.letters)] == ["no"]
