@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
 
@@ -28,6 +29,12 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 """A connection serves one request: kept ones are found again by address, and the certificate was another name's."""
 
 
+def _client() -> httpx.AsyncClient:
+    """A client that keeps nothing of one task for another: what a server sets in a cookie is forgotten at once."""
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, trust_env=False, follow_redirects=False, cookies=none)
+
+
 class HttpKind:
     """Makes requests, each over a connection of its own."""
 
@@ -38,9 +45,7 @@ class HttpKind:
     async def run(self, attempt: Attempt) -> Outcome:
         """Make the request; a status that is not expected is a failure."""
         if self._client is None:
-            self._client = await asyncio.to_thread(  # reading the certificates takes a while
-                httpx.AsyncClient, timeout=TIMEOUT, limits=LIMITS, trust_env=False, follow_redirects=False
-            )
+            self._client = await asyncio.to_thread(_client)  # reading the certificates takes a while
         call = attempt.call
         try:
             answer = await self._follow(self._client, call, _content(call, attempt))

@@ -54,6 +54,10 @@ class Server(BaseHTTPRequestHandler):
         """Elsewhere."""
         return 302, {"location": "/json"}, b""
 
+    def answer_cookie(self, _body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """What came as a cookie; and another one to keep."""
+        return 200, {"set-cookie": "session=secret; Path=/"}, (self.headers["cookie"] or "none").encode()
+
     def answer_loop(self, _body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Here again."""
         return 302, {"location": "/loop"}, b""
@@ -142,6 +146,13 @@ async def test_a_large_answer_is_cut_with_a_flag(ask: Ask, server: str) -> None:
     assert outcome.cut
     assert msgspec.json.decode(outcome.result)["cut"]
     assert len(outcome.result) <= 65_536
+
+
+async def test_one_task_gets_no_cookie_of_another(ask: Ask, server: str) -> None:
+    """Servers are told apart by their addresses here, and many names share one."""
+    for _ in range(2):
+        outcome = await ask("http", method="GET", url=f"{server}/cookie")
+        assert json.loads(outcome.result)["body"] == "none"
 
 
 async def test_redirects_are_followed_and_checked(ask: Ask, server: str) -> None:
