@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,20 +61,26 @@ class Program:
     fds: Sequence[int] = ()
 
 
+AGAIN = 1.0
+"""Seconds after which a trial that failed is made again: what was wrong may have passed."""
+
+
 class Sandbox:
-    """Makes command lines that run a program behind the walls, after trying once whether they stand."""
+    """Makes command lines that run a program behind the walls, once a trial has shown that they stand."""
 
     def __init__(self, settings: Settings) -> None:
         self._memory = settings.memory_limit_mb * 1024 * 1024
         self._slots = settings.slots
-        self._checked: str | None = None
+        self._works = False
+        self._fault, self._again_at = "", 0.0
 
     async def check(self) -> None:
         """Raise RefusedError, with advice, where no sandbox works on this machine: `true` is run just as a task is."""
-        if self._checked is None:
-            self._checked = await self._try()
-        if self._checked:
-            raise RefusedError(f"no sandbox works on this worker: {self._checked}. {ADVICE}")
+        if not self._works and time.monotonic() >= self._again_at:
+            self._fault = await self._try()
+            self._works, self._again_at = not self._fault, time.monotonic() + AGAIN
+        if not self._works:
+            raise RefusedError(f"no sandbox works on this worker: {self._fault}. {ADVICE}")
 
     async def _try(self) -> str:
         if missing := [tool for tool in ("bwrap", "prlimit", "setpriv") if not shutil.which(tool)]:
