@@ -131,6 +131,36 @@ class Lines:
         return _broken(rest) if rest else []
 
 
+class LastLine:
+    """The last line with text in a stream of bytes, whole up to `limit` bytes, however long its lines are."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._line = bytearray()
+        self._last = b""
+
+    def feed(self, data: bytes) -> None:
+        """Take what comes next."""
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            self._add(end)
+            self._close()
+        self._add(rest)
+
+    def end(self) -> str:
+        """The line; empty: there was none."""
+        self._close()
+        return self._last.decode(errors="backslashreplace").strip()
+
+    def _add(self, part: bytes) -> None:
+        self._line += part[: self._limit - len(self._line)]
+
+    def _close(self) -> None:
+        if text := bytes(self._line).strip():
+            self._last = text
+        self._line.clear()
+
+
 def _broken(line: bytes) -> list[str]:
     text = line.decode(errors="backslashreplace").removesuffix("\r")
     return [text[at : at + LINE_CHARACTERS] for at in range(0, len(text) or 1, LINE_CHARACTERS)]

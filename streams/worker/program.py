@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 from streams.worker.outcomes import KindError
-from streams.worker.output import Lines, Output
+from streams.worker.output import LastLine, Lines, Output
 
 CHUNK = 64 * 1024
 THROTTLE = 8_000_000
@@ -39,8 +39,12 @@ async def run(
     cwd: str | None = None,
     fds: Sequence[int] = (),
     memory: int,
+    longest: int,
 ) -> Ran:
-    """Run a program to its end. Cancelled, or over `memory` bytes, it is killed with all it started."""
+    """Run a program to its end. Cancelled, or over `memory` bytes, it is killed with all it started.
+
+    `longest`: bytes of a last line that are wanted whole; of a longer one there are as many, and one more.
+    """
     process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=subprocess.PIPE,
@@ -53,8 +57,8 @@ async def run(
     )
     try:
         async with asyncio.TaskGroup() as group:
-            out = group.create_task(_lines(process.stdout, "stdout", output))
-            err = group.create_task(_lines(process.stderr, "stderr", output))
+            out = group.create_task(_lines(process.stdout, "stdout", output, longest))
+            err = group.create_task(_lines(process.stderr, "stderr", output, longest))
             group.create_task(_feed(process.stdin, stdin))
             watch = group.create_task(_watch(process.pid, memory))
             status = await process.wait()
@@ -82,19 +86,18 @@ async def _feed(pipe: asyncio.StreamWriter | None, data: bytes) -> None:
         pipe.close()
 
 
-async def _lines(pipe: asyncio.StreamReader | None, name: str, output: Output) -> str:
+async def _lines(pipe: asyncio.StreamReader | None, name: str, output: Output, longest: int) -> str:
     """Pass lines on; returns the last one with text."""
-    lines, last = Lines(), ""
+    lines, last = Lines(), LastLine(longest + 1)
     while pipe is not None and (data := await pipe.read(CHUNK)):
+        last.feed(data)
         for text in lines.feed(data):
             output.line(name, text)
-            last = text.strip() or last
         if output.cut:
             await asyncio.sleep(len(data) / THROTTLE)
     for text in lines.end():
         output.line(name, text)
-        last = text.strip() or last
-    return last
+    return last.end()
 
 
 async def _watch(pid: int, limit: int) -> None:
