@@ -267,7 +267,7 @@ class Processes:
         cut = done.cut or (output is not None and output.cut)
         outcome = Outcome(done.outcome, done.result, done.error, cut)
         self._floor.ended(Ended(job, outcome, done.started_at, done.seconds))
-        if process.given >= RECYCLE:
+        if process.given >= RECYCLE and not (process.retiring or process.killed):
             self._retire(process, "it has run many jobs")
 
     def said(self, process: Process, job: Job | None, said: Said) -> None:
