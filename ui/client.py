@@ -227,7 +227,7 @@ class Client:
         timeout = httpx.Timeout(5.0, read=60.0)  # the stream pings every 15 s
         with self._reachable(), self._http.stream("GET", path, params={"after": after}, timeout=timeout) as response:
             _check(response)
-            for line in response.iter_lines():
+            for line in _lines(response.iter_text()):
                 if line.startswith("data: "):
                     yield LogView.model_validate_json(line.removeprefix("data: "))
 
@@ -311,6 +311,14 @@ def _reader(answer: Any) -> TypeAdapter[Any]:
 def _part(name: str) -> str:
     """A name as one part of a path, whatever is in it."""
     return quote(name, safe="")
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """Lines of a stream of events, which a line feed ends alone: what else Unicode takes for one may stand in them."""
+    rest = ""
+    for text in texts:
+        *whole, rest = (rest + text).split("\n")
+        yield from (line.removesuffix("\r") for line in whole)
 
 
 def _check(response: httpx.Response) -> None:

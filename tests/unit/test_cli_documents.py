@@ -31,6 +31,9 @@ def test_one_object_a_line_is_taken_as_other_clients_of_kafka_take_it(tmp_path: 
     path = tmp_path / "events.jsonl"
     path.write_text(f'{TASK % "a"}\n\n{{"type": "submit", "run": "r", "task": {TASK % "b"}}}\n')
     assert _submitted(path) == [("a", None), ("b", "r")]
+    odd = (TASK % "a").replace("true", "echo \u2028\u0085")  # line ends to Unicode, and not to JSON
+    path.write_text(f"{odd}\n{TASK % 'b'}", encoding="utf-8")
+    assert _submitted(path) == [("a", None), ("b", None)]
     path.write_text(f"[\n{TASK % 'a'},\n{TASK % 'b'}\n]")
     assert _submitted(path) == [("a", None), ("b", None)]
 

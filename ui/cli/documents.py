@@ -48,7 +48,7 @@ def events_of(path: str, wrap: str) -> list[AnyEvent]:
 def _values(path: str) -> list[tuple[str, Any]]:
     """What a file holds, and where in it."""
     text, name = read_file(path), _named(path)
-    lines = [(f"line {number} of {name}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(f"line {number} of {name}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) > 1 and _is_json(lines[0][1]):
         return [(where, _value(line, where)) for where, line in lines]
     found = _value(text, name)
