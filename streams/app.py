@@ -35,13 +35,15 @@ class Plan:
     partitions: int
     derive: Derive
     logic: Callable[[Partition, Settings], Logic]
+    holes: bool = False
+    """Whether others write to its input, see streams.state.table.Table."""
 
 
 def plans(settings: Settings) -> list[Plan]:
     """The stages, one Faust agent and one table each."""
     t = Topics.under(settings.namespace)
     return [
-        Plan("submit", t.submit, settings.submit_partitions, NOTHING_DERIVED, Submit),
+        Plan("submit", t.submit, settings.submit_partitions, NOTHING_DERIVED, Submit, holes=True),
         Plan("tasks", t.tasks, settings.task_partitions, derive(alone=settings.task_partitions == 1), Schedule),
         Plan("ready", t.ready, settings.ready_partitions, NOTHING_DERIVED, Dispatch),
     ]
@@ -56,7 +58,9 @@ def scheduler_app(
     feeds = []
     for plan, sender in zip(plans(settings), senders, strict=True):
         feed = nearby.feeds[plan.source] = Feed(_stage(plan, settings), sender, fail)
-        source = tables.table(plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close)
+        source = tables.table(
+            plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close, holes=plan.holes
+        )
         app.agent(source, name=plan.table)(feed.agent)
         feeds.append(feed)
     return app, feeds

@@ -94,6 +94,7 @@ class Inputs:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
+            isolation_level="read_committed",  # producers of others may take back what they sent in a transaction
             auto_offset_reset="none",  # a position that the log does not have is an error, never a silent jump
             max_partition_fetch_bytes=FETCH_BYTES,
         )

@@ -109,10 +109,14 @@ class Room:
                 await reader.close()
 
     async def lag(self) -> dict[TopicPartition, tuple[int, int]]:
-        """How far the input of each active partition is applied, and where it ends."""
+        """How far the input of each active partition is applied, and where it ends.
+
+        Not of those that may have holes: the last offset there may be one.
+        """
         if self._standby_reader is None:
             return {}
-        applied = {self._input(tp): partition.marker + 1 for tp, partition in self._actives.items()}
+        whole = {tp: one for tp, one in self._actives.items() if not self.tables[tp.topic].holes}
+        applied = {self._input(tp): partition.marker + 1 for tp, partition in whole.items()}
         extents = await self._standby_reader.extents(applied)
         return {tp: (following, extents[tp].end) for tp, following in applied.items()}
 

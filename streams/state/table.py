@@ -20,3 +20,5 @@ class Table:
     derive: Derive
     on_open: OnOpen
     on_close: OnClose
+    holes: bool = False
+    """Whether others write to its input too, in transactions perhaps, whose marks take offsets that hold no message."""

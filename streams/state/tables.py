@@ -50,6 +50,8 @@ class Tables:
         derive: Derive,
         on_open: Callable[[Partition], Awaitable[None]],
         on_close: Callable[[int], None],
+        *,
+        holes: bool = False,
     ) -> Any:
         """Declare a table, co-partitioned with its input topic `source`, before the app starts.
 
@@ -59,10 +61,10 @@ class Tables:
         `on_open` is awaited with each partition that becomes ours: it is up to date, and no event of it has been
         delivered yet; from then on its events come in order, the first at its marker + 1, each once. `on_close` is
         called with a partition's number when it is given up: forget what was queued for it. A partition that stays
-        at a rebalance is closed and opened too.
+        at a rebalance is closed and opened too. `holes`: others write to `source` too, see `Table`.
         """
         changelog = f"{self._namespace}.{name}-changelog"
-        self._app.room.declare(Table(name, source, partitions, changelog, derive, on_open, on_close))
+        self._app.room.declare(Table(name, source, partitions, changelog, derive, on_open, on_close, holes))
         topic = self._app.topic(
             changelog,
             key_type=bytes,
