@@ -61,5 +61,5 @@ def layout(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:
         t.logs: (settings.event_partitions, long),
         t.notifications: (settings.event_partitions, long),
         t.dead_letters: (1, long),
-        t.status: (1, {"cleanup.policy": "compact", "segment.ms": str(HOUR)}),
+        t.status: (1, {"cleanup.policy": "compact", "segment.ms": str(HOUR), "max.message.bytes": str(MESSAGE_LIMIT)}),
     }

@@ -111,7 +111,7 @@ class Assign(_Message, frozen=True, tag="as"):
 
 
 class Lend(_Message, frozen=True, tag="le"):
-    """DISPATCH: nobody is in this pool's line, so SCHEDULE may make a worker's assignments `first` to `last` itself."""
+    """DISPATCH: a worker accepts more, so SCHEDULE may make its assignments `first` to `last` by itself."""
 
     worker: str
     pool: str
