@@ -115,15 +115,20 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         if not assigned:
             return
         places = await self._places()
-        ends = await self._reader.end_offsets(assigned)
+        starts, ends = await self._reader.beginning_offsets(assigned), await self._reader.end_offsets(assigned)
         for partition in assigned:
-            place = places.get((partition.topic, partition.partition))
-            if place is None or place > ends[partition]:
-                if place is not None:
-                    log.warning("the topic was made anew: it is read from its beginning", topic=partition.topic)
-                await self._reader.seek_to_beginning(partition)
-            else:
-                self._reader.seek(partition, place)
+            place, start = places.get((partition.topic, partition.partition)), starts[partition]
+            if place is not None and place > ends[partition]:
+                log.warning("the topic was made anew: it is read from its beginning", topic=partition.topic)
+                place = None
+            if place is not None and place < start:
+                missing = start - place
+                log.error(
+                    "history has a gap: Kafka kept no longer what was not recorded",
+                    topic=partition.topic,
+                    missing=missing,
+                )
+            self._reader.seek(partition, max(place or start, start))
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         """Nothing to do: what is on its way may be written twice, and that changes nothing."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from sinks.record.client import Names, open_client
 from sinks.record.feed import IDLE_MS
@@ -17,6 +19,7 @@ from sinks.record.tables import Tables
 from streams.engine.events import LogLine, Refused, TaskCreated
 from streams.engine.records import TaskDef
 from streams.local.ports import free_ports
+from streams.topics import Topics
 
 PATIENCE = 60
 
@@ -213,3 +216,25 @@ async def test_a_restart_goes_on_where_the_tables_are(bus: Any, ask: Asked, play
         await recorder.stop()
     assert await ask("SELECT next_offset FROM {raw}.progress FINAL WHERE topic LIKE '%events'") == [(3,)]
     assert await ask("SELECT count() FROM {main}.events") == [(9,)]
+
+
+async def test_what_kafka_no_longer_had_is_missed_aloud(bus: Any, ask: Asked, play: Any) -> None:
+    """A recorder that was away for longer than events are kept goes on with what is left, and says how much is not."""
+    for n in range(3):
+        await bus.events(*play.whole(f"p.t{n}"))
+        if n == 0:
+            recorder = Recorder(bus.settings)
+            await recorder.start()
+            await until(lambda: ask.number("SELECT max(next_offset) = 1 FROM {raw}.progress FINAL"))
+            await recorder.stop()
+    topic = Topics.under(bus.settings.namespace).events
+    admin = AIOKafkaAdminClient(bootstrap_servers=bus.settings.kafka)
+    await admin.start()
+    await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=2)})
+    await admin.close()
+    recorder = Recorder(bus.settings)
+    with capture_logs() as said:
+        await recorder.start()
+        await until(lambda: ask.number("SELECT count() = 2 FROM {main}.executions"))
+        await recorder.stop()
+    assert [(line["topic"], line["missing"]) for line in said if line["log_level"] == "error"] == [(topic, 1)]
