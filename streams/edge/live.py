@@ -18,6 +18,9 @@ from streams.topics import MESSAGE_LIMIT, Topics
 
 LETTERS_KEPT = 1000
 
+AFTERWARDS = frozenset({"record", "notify"})
+"""Stages that decide nothing: what they cannot do is no answer to an order."""
+
 LULL = 0.025
 """Seconds between two looks while nobody waits for a decision: each costs the same, whatever has come."""
 
@@ -124,6 +127,8 @@ class Live:
         if refused in self.letters:
             return
         self.letters.put(refused, None)
+        if refused.stage in AFTERWARDS:
+            return
         if refused.execution:
             self.waiters.decided(from_text(refused.execution), refused)
         else:

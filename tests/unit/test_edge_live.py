@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from pipelines.ids import execution_id
+from pipelines.ids import execution_id, to_text
 from streams.edge.board import Board
 from streams.edge.live import Live
 from streams.edge.recent import Recent
@@ -171,3 +171,12 @@ def test_a_dead_letter_without_a_value_is_skipped() -> None:
     letter = msgspec.json.encode(refused("no"))
     live._take(topic, [SimpleNamespace(value=value, offset=0, key=None) for value in (None, letter)])
     assert [one.reason for one in reversed(live.letters)] == ["no"]
+
+
+async def test_what_is_not_told_is_no_answer_to_an_order() -> None:
+    """An address that takes no notification says nothing of whether an execution was retried."""
+    live, topic = Live(Settings()), Topics.under(Settings().namespace).dead_letters
+    letter = msgspec.structs.replace(refused("not told"), stage="notify", execution=to_text(ONE))
+    with live.waiters.expect(ONE) as answer:
+        live._take(topic, [SimpleNamespace(value=msgspec.json.encode(letter), offset=0, key=None)])
+        assert not answer.done()
