@@ -50,6 +50,7 @@ class Incarnation:
         self._assigned: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._beat_now = asyncio.Event()
         self._beat_sent = time.monotonic()
+        self._beat_every = self._settings.lease / 5  # seconds, until a grant says how long a lease is
         self._lease = Lease(self._settings.lease, time.monotonic())
         self._runner = Runner(self._settings, tools.pace, self._lease)
         self._results = Results(self._producer, self._settings, self.name, self._runner.news)
@@ -110,6 +111,7 @@ class Incarnation:
     def _take_grant(self, grant: Grant) -> None:
         if not self._grant.done():
             self._lease = self._runner.lease = Lease(grant.lease / 1000, self._beat_sent)
+            self._beat_every = grant.lease / 5000
             self._grant.set_result(grant)
         if grant.assigned >= 0 and not self._assigned.done():
             self._assigned.set_result(grant.assigned)
@@ -146,7 +148,7 @@ class Incarnation:
             if self._lane >= 0:
                 self._acknowledged()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._beat_now.wait(), self._settings.lease / 5)
+                await asyncio.wait_for(self._beat_now.wait(), self._beat_every)
 
     def _acknowledged(self) -> None:
         self._lease.acknowledged(self._beat_sent, time.monotonic())
