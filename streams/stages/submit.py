@@ -37,7 +37,10 @@ class Submit:
         return []
 
     def handle(self, message: Incoming, skip: Container[int | bytes] = ()) -> None:
-        """See Logic. The same message always gives the same ids, so that a repeated one changes nothing."""
+        """See Logic. The same message always gives the same ids, so that a repeated one makes no second execution.
+
+        What came in between by HTTP is overruled by a creation or a deletion that is repeated so, within `SAVE_AFTER`.
+        """
         if 0 in skip:
             return
         fresh_run = f"{message.at:x}-{self._number}-{message.offset:x}"
