@@ -418,16 +418,22 @@ def test_i11_a_message_too_heavy_for_one_commit_is_done_in_parts(
     assert rig.partition.marker == 1
 
 
-def test_i11_our_own_failure_behind_the_place_where_a_message_is_left_off_is_told_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What was sent before it weighs too when all is decided again, so that it may not come as far as it had."""
+def _nearly_full(monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Our own code fails on a cancellation, and what is sent and not saved yet leaves room for little more."""
     rig = Rig()
     rig.take(message(0, *(execute(f"t{n}", payload=b"x" * 4_000) for n in range(8))))
     monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
     monkeypatch.setattr(schedule, "TOGETHER", -1)
     monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 25_000)
     rig.decide(message(1, c.Lend("w", "default", 0, 1, 5)))
+    return rig
+
+
+def test_i11_our_own_failure_behind_the_place_where_a_message_is_left_off_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was sent before it weighs too when all is decided again, so that it may not come as far as it had."""
+    rig = _nearly_full(monkeypatch)
     rig.take(message(2, c.Lend("v", "default", 1, 1, 3), c.Wake(bytes(16), 0), c.Cancel(bytes(16), 1)))
     assert rig.partition.marker == 2
     assert [letter.index for letter in rig.letters()] == [2]
@@ -437,12 +443,7 @@ def test_i1_what_stands_behind_a_message_that_is_left_off_waits_and_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All that is not saved is decided again where our own code fails, and may then have to be saved in the middle."""
-    rig = Rig()
-    rig.take(message(0, *(execute(f"t{n}", payload=b"x" * 4_000) for n in range(8))))
-    monkeypatch.setitem(decide._PROCESSORS, c.Cancel, _broken)
-    monkeypatch.setattr(schedule, "TOGETHER", -1)
-    monkeypatch.setattr(schedule, "WEIGHT_LIMIT", 25_000)
-    rig.decide(message(1, c.Lend("w", "default", 0, 1, 5)))
+    rig = _nearly_full(monkeypatch)
     rig.decide(message(2, c.Lend("v", "default", 1, 1, 3), c.Wake(bytes(16), 0), execute("behind")))
     rig.take(message(3, c.Cancel(bytes(16), 1), execute("last")))
     assert rig.partition.marker == 3
