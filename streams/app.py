@@ -12,13 +12,13 @@ from streams.settings import Settings
 from streams.stages.derived import derive
 from streams.stages.dispatch import Dispatch
 from streams.stages.feed import Feed, Nearby
-from streams.stages.incoming import Logic, Send
+from streams.stages.incoming import Send
 from streams.stages.loop import Stage
 from streams.stages.schedule import Schedule
 from streams.stages.sender import Sender
 from streams.stages.submit import Submit
 from streams.state.faust_fixes import App
-from streams.state.partition import Derive, Partition
+from streams.state.partition import Derive
 from streams.state.tables import Tables, make_app, run_app
 from streams.topics import Topics
 
@@ -34,16 +34,14 @@ class Plan:
     source: str
     partitions: int
     derive: Derive
-    logic: Callable[[Partition, Settings], Logic]
-    holes: bool = False
-    """Whether others write to its input, see streams.state.table.Table."""
+    logic: type[Submit | Schedule | Dispatch]
 
 
 def plans(settings: Settings) -> list[Plan]:
     """The stages, one Faust agent and one table each."""
     t = Topics.under(settings.namespace)
     return [
-        Plan("submit", t.submit, settings.submit_partitions, NOTHING_DERIVED, Submit, holes=True),
+        Plan("submit", t.submit, settings.submit_partitions, NOTHING_DERIVED, Submit),
         Plan("tasks", t.tasks, settings.task_partitions, derive(alone=settings.task_partitions == 1), Schedule),
         Plan("ready", t.ready, settings.ready_partitions, NOTHING_DERIVED, Dispatch),
     ]
@@ -59,7 +57,7 @@ def scheduler_app(
     for plan, sender in zip(plans(settings), senders, strict=True):
         feed = nearby.feeds[plan.source] = Feed(_stage(plan, settings), sender, fail)
         source = tables.table(
-            plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close, holes=plan.holes
+            plan.table, plan.source, plan.partitions, plan.derive, feed.open, feed.close, holes=not plan.logic.strict
         )
         app.agent(source, name=plan.table)(feed.agent)
         feeds.append(feed)

@@ -23,7 +23,7 @@ async def test_a_mark_at_the_end_of_a_log_is_no_standstill() -> None:
     room: Any = Room("", "n", 1, Path("/nowhere"), lambda *_: None)
     for plan in plans(Settings()):
         log = f"n.{plan.table}-changelog"
-        room.declare(Table(plan.table, plan.source, 1, log, plan.derive, None, None, plan.holes))  # type: ignore[arg-type]
+        room.declare(Table(plan.table, plan.source, 1, log, plan.derive, None, None, not plan.logic.strict))  # type: ignore[arg-type]
         room._actives[TopicPartition(log, 0)] = SimpleNamespace(marker=10)
     room._standby_reader = Reader()
     judged = await room.lag()
