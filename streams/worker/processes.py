@@ -267,7 +267,7 @@ class Processes:
         cut = done.cut or (output is not None and output.cut)
         outcome = Outcome(done.outcome, done.result, done.error, cut)
         self._floor.ended(Ended(job, outcome, done.started_at, done.seconds))
-        if process.given >= RECYCLE and not (process.retiring or process.killed):
+        if process.given >= RECYCLE:
             self._retire(process, "it has run many jobs")
 
     def said(self, process: Process, job: Job | None, said: Said) -> None:
@@ -357,7 +357,9 @@ class Processes:
                 self._retire(process, f"it holds more than {self._settings.memory_limit_mb} MB of memory")
 
     def _retire(self, process: Process, reason: str) -> None:
-        """Replace a process as soon as what runs in it has ended."""
+        """Replace a process, where that is not so already, as soon as what runs in it has ended."""
+        if process.retiring or process.killed:
+            return
         _log.info("a process for functions is replaced", pid=process.pid, reason=reason)
         self._floor.again(process.take_back())
         process.hang_up()
