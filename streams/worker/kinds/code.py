@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -31,7 +32,7 @@ class CodeRunner:
         self._sandbox = None if settings.isolation == "process" else Sandbox(settings)
         if self._sandbox and (lacking := weakness()):
             _log.warning("the sandbox is weaker than it should be", reason=lacking)
-        self._memory, self._longest = settings.memory_limit_mb * 1024 * 1024, settings.result_limit
+        self._run = partial(run, memory=settings.memory_limit_mb * 1024 * 1024, longest=settings.result_limit)
 
     async def run(self, program: Program, output: Output, stdin: bytes) -> Ran:
         """Run it. `MARK` at the head of an argument or variable stands for the folder with its files.
@@ -42,21 +43,10 @@ class CodeRunner:
             await self._sandbox.check()
             with self._sandbox.command(_placed(program, FOLDER)) as (argv, fds):
                 # not the worker's environment: what is inside could read it from bubblewrap's own process
-                return await run(
-                    argv, output, stdin=stdin, env=_path(), fds=fds, memory=self._memory, longest=self._longest
-                )
+                return await self._run(argv, output, stdin=stdin, env=_path(), fds=fds)
         with _bare(program) as (placed, folder):
             env = {**_plain_environment(folder), **placed.env}
-            return await run(
-                placed.argv,
-                output,
-                stdin=stdin,
-                env=env,
-                cwd=folder,
-                fds=placed.fds,
-                memory=self._memory,
-                longest=self._longest,
-            )
+            return await self._run(placed.argv, output, stdin=stdin, env=env, cwd=folder, fds=placed.fds)
 
 
 def about(job: Job) -> dict[str, str]:
