@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
-import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import psutil
 
+from streams.worker.memory_file import memory_file
 from streams.worker.outcomes import KindError
 from streams.worker.output import LastLine, Lines, Output
 
@@ -45,31 +47,78 @@ async def run(
 
     `longest`: bytes of a last line that are wanted whole; of a longer one there are as many, and one more.
     """
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=env,
-        cwd=cwd,
-        pass_fds=tuple(fds),
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.TaskGroup() as group:
-            out = group.create_task(_lines(process.stdout, "stdout", output, longest))
-            err = group.create_task(_lines(process.stderr, "stderr", output, longest))
-            group.create_task(_feed(process.stdin, stdin))
-            watch = group.create_task(_watch(process.pid, memory))
-            status = await process.wait()
-            watch.cancel()
-            _kill(process)  # what it left behind in its group, which may hold its output open
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    finally:
-        _kill(process)
-        await asyncio.shield(process.wait())
-    return Ran(status, out.result(), err.result())
+    with memory_file(stdin) as source, _Pipe() as out, _Pipe() as err:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=source,
+            stdout=out.end,
+            stderr=err.end,
+            env=env,
+            cwd=cwd,
+            pass_fds=tuple(fds),
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                said = group.create_task(_lines(out, "stdout", output, longest))
+                complained = group.create_task(_lines(err, "stderr", output, longest))
+                watch = group.create_task(_watch(process.pid, memory))
+                status = await process.wait()
+                watch.cancel()
+                _kill(process)  # what it left behind in its group
+                out.finish()
+                err.finish()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            _kill(process)
+            await asyncio.shield(process.wait())
+    return Ran(status, said.result(), complained.result())
+
+
+class _Pipe:
+    """A stream of output. A real pipe, which a program may open by name (/dev/stdout): uvloop's own are sockets."""
+
+    def __init__(self) -> None:
+        self._reader, self.end = os.pipe()
+        self._finished, self._wake = False, asyncio.Event()
+
+    def __enter__(self) -> Self:
+        os.set_blocking(self._reader, False)
+        os.fchmod(self.end, 0o666)  # a sandbox's program is somebody else
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._reader)
+        os.close(self.end)
+
+    def finish(self) -> None:
+        """The program has ended: what it wrote is here, and whoever else holds the other end is not waited for."""
+        self._finished = True
+        self._wake.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """What comes, until it is finished and what was there by then is read."""
+        while not self._finished:
+            await self._readable()
+            if data := self._read(CHUNK):
+                yield data
+        if data := self._read(fcntl.fcntl(self._reader, fcntl.F_GETPIPE_SZ)):
+            yield data
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._reader, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            loop.remove_reader(self._reader)
+        self._wake.clear()
+
+    def _read(self, size: int) -> bytes:
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self._reader, size)
+        return b""
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
@@ -77,19 +126,10 @@ def _kill(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _feed(pipe: asyncio.StreamWriter | None, data: bytes) -> None:
-    if pipe is None or pipe.is_closing():  # it has ended already
-        return
-    with contextlib.suppress(ConnectionError):  # it does not read its input, which is its own affair
-        pipe.write(data)
-        await pipe.drain()
-        pipe.close()
-
-
-async def _lines(pipe: asyncio.StreamReader | None, name: str, output: Output, longest: int) -> str:
+async def _lines(pipe: _Pipe, name: str, output: Output, longest: int) -> str:
     """Pass lines on; returns the last one with text."""
     lines, last = Lines(), LastLine(longest + 1)
-    while pipe is not None and (data := await pipe.read(CHUNK)):
+    async for data in pipe.chunks():
         last.feed(data)
         for text in lines.feed(data):
             output.line(name, text)

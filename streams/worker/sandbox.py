@@ -17,6 +17,7 @@ from pathlib import Path
 
 from streams.settings import Settings
 from streams.worker import seccomp
+from streams.worker.memory_file import memory_file
 from streams.worker.outcomes import RefusedError
 
 NOBODY = 65534
@@ -96,13 +97,13 @@ class Sandbox:
     def command(self, program: Program) -> Iterator[tuple[list[str], tuple[int, ...]]]:
         """The command line, and the descriptors it needs; they are open while inside."""
         with contextlib.ExitStack() as stack:
-            fds = {path: stack.enter_context(_memory_file(data)) for path, data in program.data.items()}
+            fds = {path: stack.enter_context(memory_file(data)) for path, data in program.data.items()}
             walls = [*self._namespaces(), *_files(), *_environment(program.env)]
             for path, fd in fds.items():
                 walls += ["--perms", "0444", "--ro-bind-data", str(fd), path]
             walls += ["--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108  (the sandbox's own)
             if code := seccomp.program():
-                fds[""] = stack.enter_context(_memory_file(code))
+                fds[""] = stack.enter_context(memory_file(code))
                 walls += ["--seccomp", str(fds[""])]
             inside = [*_identity(), *self._limits(program.timeout), *program.argv]
             yield ["bwrap", *walls, "--", *inside], (*fds.values(), *program.fds)
@@ -154,14 +155,3 @@ def _identity() -> list[str]:
     if os.geteuid() != 0:
         return []
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--"]
-
-
-@contextmanager
-def _memory_file(data: bytes) -> Iterator[int]:
-    fd = os.memfd_create("headrace")
-    try:
-        os.write(fd, data)
-        os.lseek(fd, 0, os.SEEK_SET)
-        yield fd
-    finally:
-        os.close(fd)

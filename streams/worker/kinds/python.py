@@ -42,7 +42,7 @@ class PythonKind:
                 fds=[fd],
             )
             ran = await self._runner.run(program, attempt.output, msgspec.json.encode(task))
-            pipe.close()
+            pipe.shutdown(socket.SHUT_WR)  # whoever else holds this end was left behind
             said = await answer
         if not said:
             raise KindError(_silent(ran.status, ran.stderr))
@@ -78,7 +78,7 @@ def _silent(status: int, stderr: str) -> str:
 async def _answers(limit: int) -> AsyncIterator[tuple[socket.socket, asyncio.Task[bytes]]]:
     """A one-way connection for the answer, read while the snippet runs; what is longer than `limit` is cut.
 
-    Yields the end to write to, to be closed once the snippet has ended, and the task that reads the other one.
+    Yields the end to write to, to be shut down once the snippet has ended, and the task that reads the other one.
 
     A socket, since uvloop closes the descriptor of a file twice: in between it may be another thread's.
     """

@@ -272,7 +272,7 @@ def test_a_pipe_is_closed_once() -> None:
 async def _open_something_in_between() -> None:
     async with _answers(10) as (pipe, answer):
         os.write(pipe.fileno(), b"x")
-        pipe.close()
+        pipe.shutdown(socket.SHUT_WR)
         others = [os.open(os.devnull, os.O_RDONLY)]
         assert await answer == b"x"
         others += [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
@@ -292,10 +292,13 @@ async def test_shell_commands_get_payload_inputs_and_arguments_byte_by_byte(benc
         outcome = await bench.run(
             "shell", {"command": 'printf "%s|" "$WORD" >&2; cat', "env": {"WORD": word}}, payload=b"[1]"
         )
-        assert outcome.result == b"[1]"
+        assert outcome == Outcome("succeeded", b"[1]")
     assert "$HOME|" in bench.kept.text()
     assert (await bench.run("shell", {"command": "cat $HEADRACE_INPUTS"})).result == b'{"p.up":{"x":[1]}}'
     assert (await bench.run("shell", {"command": "echo plain text; echo"})).result == b'"plain text"'
+    by_name = "cat /dev/stdin > /dev/stdout; echo seen > /dev/stderr"
+    assert (await bench.run("shell", {"command": by_name}, payload=b"[2]")).result == b"[2]"
+    assert "seen" in bench.kept.text()
     assert (await bench.run("shell", {"command": "true"})) == Outcome("succeeded")
     failed = await bench.run("shell", {"command": "echo because >&2; exit 7"})
     assert failed == Outcome("failed", error="exit status 7: because")
@@ -309,6 +312,8 @@ async def test_where_no_sandbox_works_code_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert (await plain.run("shell", {"command": "cat $HEADRACE_INPUTS"})).result == b'{"p.up":{"x":[1]}}'
     assert (await plain.run("python", {"code": "result = payload"}, payload=b"3")).result == b"3"
+    leaves = "if os.fork() == 0:\n    os.setsid()\n    time.sleep(20)\nresult = 4"
+    assert (await plain.run("python", {"code": BEGIN + leaves}, limit=10_000)).result == b"4"
     assert (await plain.run("shell", {"command": "sleep 60 & sleep 60"}, limit=300)).outcome == "timeout"
 
     (tmp_path / "bwrap").write_text("#!/bin/sh\necho no namespaces here >&2; exit 1\n")
