@@ -5,6 +5,8 @@ import sys
 import time
 from collections.abc import Callable
 
+import structlog
+
 EVERY = 10.0
 """Seconds in which the same line is written once: a broker that is away is news 80 times a second otherwise."""
 
@@ -59,7 +61,11 @@ def calm(record: logging.LogRecord) -> bool:
 
 
 def log_to_stderr() -> None:
-    """Warnings of all, and what our own rooms say of themselves: which partitions are ours, what was rebuilt."""
+    """Warnings of all, and what our own rooms say of themselves: which partitions are ours, what was rebuilt.
+
+    A traceback names places in the code alone: the values there may be a caller's token, or megabytes.
+    """
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
     for level in (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
         logging.addLevelName(level, logging.getLevelName(level).lower())  # as structlog has them, in the same file
     handler = logging.StreamHandler(sys.stderr)

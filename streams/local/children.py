@@ -51,14 +51,14 @@ def _before_exec(nice: int) -> Callable[[], None]:
 def start(
     command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, nice: int = 0
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a process group of its own, its output in `log`; the log before is kept as `.1`.
+    """Start a child in a process group of its own, its output in `log`, ours to read; the log before is kept as `.1`.
 
     `nice`: by how much it is nicer than we are, 0 or more.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(f"{log.suffix}.1"))
-    with log.open("wb") as output:
+    with open(log, "wb", opener=_ours) as output:
         return subprocess.Popen(  # noqa: S603  (our own programs)
             command,
             stdin=subprocess.DEVNULL,
@@ -68,6 +68,10 @@ def start(
             start_new_session=True,
             preexec_fn=_before_exec(nice),  # noqa: PLW1509  (a few system calls)
         )
+
+
+def _ours(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -60,3 +60,10 @@ def test_a_child_that_is_killed_is_gone(tmp_path: Path) -> None:
     process = children.start(["sh", "-c", "sleep 600 & sleep 600"], tmp_path / "log")
     children.kill(process)
     assert process.returncode == -signal.SIGKILL
+
+
+def test_a_log_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Addresses, names and what programs say are in it."""
+    process = children.start(["true"], tmp_path / "log")
+    process.wait()
+    assert (tmp_path / "log").stat().st_mode & 0o077 == 0

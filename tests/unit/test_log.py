@@ -66,3 +66,20 @@ def test_lines_of_libraries_look_like_our_own() -> None:
     code = "import logging; from streams.log import log_to_stderr; log_to_stderr(); logging.getLogger('x').error('so')"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
     assert re.fullmatch(r"[-0-9]{10} [:0-9]{8} \[error    \] so\n", said)
+
+
+def test_a_traceback_shows_no_values() -> None:
+    """They may be secrets: a request's headers are values of all that handles it."""
+    code = (
+        "import structlog; from streams.log import log_to_stderr; log_to_stderr()\n"
+        "def handle(secret):\n"
+        "    raise ValueError('wrong')\n"
+        "try:\n"
+        "    handle('hush' + 'hush')\n"
+        "except ValueError:\n"
+        "    structlog.get_logger().exception('a request failed')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "a request failed" in ran.stdout
+    assert "ValueError: wrong" in ran.stdout
+    assert "hushhush" not in ran.stdout + ran.stderr
