@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import sqlglot
+from clickhouse_connect.driver.binding import external_bind_re
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from sqlglot import exp
@@ -55,6 +56,8 @@ LITERALS = (exp.Literal, exp.Neg, exp.Null, exp.Boolean, exp.Array, exp.Tuple)
 def check(client: Client, names: Names, sql: str, parameters: Mapping[str, Any], *, writes: bool) -> str:
     """The statement in the form in which it may run. Raises QueryRefusedError, which says why it may not."""
     text = _canonical(client, sql)
+    if needless := sorted(set(parameters) - set(bound(text, parameters))):
+        raise QueryRefusedError(f"the statement has no place for {needless[0]!r}: write {{{needless[0]}:String}} there")
     nodes = _nodes(client, text, parameters)
     kind = nodes[0].split()[0]
     if not READS.fullmatch(kind) and not (writes and WRITES.fullmatch(kind)):
@@ -72,6 +75,15 @@ def check(client: Client, names: Names, sql: str, parameters: Mapping[str, Any],
     return _with_data(client, tree, text) if INLINE.search(text) else text
 
 
+def bound(text: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that a statement has a place for, `{name:Type}`, into which ClickHouse itself puts them.
+
+    With any others clickhouse-connect would put them into the text by `%`, past all that was checked.
+    """
+    places = {name for name, _ in external_bind_re.findall(text)}
+    return {name: value for name, value in parameters.items() if name in places}
+
+
 def _canonical(client: Client, sql: str) -> str:
     try:
         rows = client.query("SELECT formatQuerySingleLine({sql:String})", parameters={"sql": sql}).result_rows
@@ -86,7 +98,7 @@ def _canonical(client: Client, sql: str) -> str:
 def _nodes(client: Client, text: str, parameters: Mapping[str, Any]) -> list[str]:
     """The lines of the syntax tree, indented by depth. As they come: EXPLAIN AST takes a FORMAT for the statement's."""
     try:
-        tree: bytes = client.raw_query(f"EXPLAIN AST {text}", parameters=dict(parameters))
+        tree: bytes = client.raw_query(f"EXPLAIN AST {text}", parameters=bound(text, parameters))
     except ClickHouseError as error:
         if is_away(error):
             raise

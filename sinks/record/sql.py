@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from pipelines.views import QueryAnswer
 from sinks.record import answers
 from sinks.record.client import Names
-from sinks.record.guard import check
+from sinks.record.guard import bound, check
 
 MEMORY_BYTES = 2 * 1024**3
 """Memory that one statement may take."""
@@ -48,11 +48,11 @@ def run_statement(
     """The rows of a statement. Raises QueryRefusedError where it may not run, ClickHouseError where it fails."""
     begun = time.perf_counter()
     text = check(client, names, sql, parameters, writes=writes)
-    settings = limits.settings() | ({} if writes else {"readonly": 1})
+    settings, given = limits.settings() | ({} if writes else {"readonly": 1}), bound(text, parameters)
     if writes and not ANSWERING.match(text):
-        client.command(text, parameters=dict(parameters), settings=settings)
+        client.command(text, parameters=given, settings=settings)
         return QueryAnswer(columns=(), types=(), rows=(), elapsed_ms=_since(begun))
-    result = client.query(text, parameters=dict(parameters), settings=settings)
+    result = client.query(text, parameters=given, settings=settings)
     rows = list(result.result_rows[: limits.rows])
     return QueryAnswer(
         columns=tuple(result.column_names),

@@ -172,8 +172,9 @@ async def test_statements_that_write_cannot_touch_what_is_ours(store: Any, histo
 async def _all_refused(store: Any, history: History, statements: list[str], *, writes: bool) -> None:
     before, files = store.ask(EFFECTS), sorted(store.settings.home.iterdir())
     for statement in statements:
+        parameters = {"t": "executions"} if "{t:" in statement else {}
         with pytest.raises((QueryRefusedError, QueryFailedError)) as refusal:
-            await history.sql(filled(store, statement), {"t": "executions"}, writes=writes, timeout=5)
+            await history.sql(filled(store, statement), parameters, writes=writes, timeout=5)
         assert len(str(refusal.value)) > 15, statement
     assert store.ask(EFFECTS) == before
     assert sorted(store.settings.home.iterdir()) == files
@@ -211,6 +212,22 @@ async def test_text_stays_text(history: History) -> None:
     await history.sql("INSERT INTO words VALUES ('" + word + "')", writes=True)  # noqa: S608  (that is the test)
     asked = await history.sql("SELECT w FROM words WHERE w = {word:String}", {"word": word.replace("''", "'")})
     assert asked.rows == ((word.replace("''", "'"),),)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+async def test_parameters_never_become_sql(store: Any, history: History, writes: bool) -> None:  # noqa: FBT001  (a parameter)
+    """The driver's own formatting would put them into the text after all checks; only ClickHouse fills places in."""
+    out = store.settings.home / "out"
+    attack = f" INTO OUTFILE $${out}$$ -- "
+    for statement in ("SELECT '%(x)s'", "SELECT '%(x)s', {y:String}", "SELECT '%(x)s', '{y:String}'"):
+        parameters = {"x": attack} if "y" not in statement else {"x": attack, "y": "1"}
+        with pytest.raises(QueryRefusedError, match=r"no place for 'x': write \{x:String\}"):
+            await history.sql(statement, parameters, writes=writes)
+    for statement in ("SELECT '%(x)s', {x:String}", "SELECT '%(x)s{x:String}'"):
+        assert (await history.sql(statement, {"x": attack}, writes=writes)).rows[0][0].startswith("%(x)s")
+    assert not out.exists()
+    assert (await history.sql("SELECT 7 % 3, 'ab' LIKE 'a%'", writes=writes)).rows == ((1, 1),)
+    assert (await history.sql("SELECT 7 % {n:Int8}", {"n": 4}, writes=writes)).rows == ((3,),)
 
 
 async def test_limits_hold(history: History) -> None:
