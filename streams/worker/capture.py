@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 import threading
 import time
@@ -19,9 +20,11 @@ class Capture:
         self._lock = threading.RLock()  # a function's own threads print too
         self._number, self._place, self._left, self._cut = 0, 0, limit, False
         self._streams = (_Stream(self, "stdout"), _Stream(self, "stderr"))
+        self.forked = False
 
     def install(self) -> None:
-        """Take over sys.stdout, sys.stderr and the root logger."""
+        """Take over sys.stdout, sys.stderr and the root logger; a fork of this process has its pipes instead."""
+        os.register_at_fork(after_in_child=self._fork)
         sys.stdout, sys.stderr = self._streams
         logging.basicConfig(handlers=[_Handler(self)], level=logging.INFO, format="%(message)s", force=True)
 
@@ -38,6 +41,9 @@ class Capture:
 
     def line(self, stream: str, level: str, text: str) -> None:
         """One line of output."""
+        if self.forked:
+            os.write(1 if stream == "stdout" else 2, f"{text}\n".encode(errors="backslashreplace"))
+            return
         with self._lock:
             if self._cut:
                 return
@@ -54,6 +60,12 @@ class Capture:
             now = time.time()
             self._put(frame(Said(self._number, self._place, round(now * 1000), stream, level, text)))
             self._flush_old(time.monotonic())
+
+    def _fork(self) -> None:
+        """A fork has neither journal nor connection, and what was begun to be said is its parent's."""
+        self.forked = True
+        for stream in self._streams:
+            stream.partial = ""
 
 
 class _Stream(io.TextIOBase):
@@ -76,6 +88,11 @@ class _Stream(io.TextIOBase):
         if len(self.partial) > LINE_CHARACTERS:
             self.finish_line()
         return len(text)
+
+    def flush(self) -> None:
+        """A fork says what it has before it ends; otherwise a line stays whole."""
+        if self._capture.forked and self.partial:
+            self.finish_line()
 
     def finish_line(self) -> None:
         """Say what has no line end yet."""

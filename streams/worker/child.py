@@ -111,6 +111,8 @@ class Child:
             return
         self._capture.begin(work.number)
         outcome = self._functions.run(work.job)
+        if self._capture.forked:
+            os._exit(0)  # a fork that came back from the function: only its parent answers
         cut = self._capture.end() or outcome.cut
         ended = time.monotonic()
         self._answer(work.number, started_at, ended - started, outcome, cut=cut)

@@ -66,7 +66,7 @@ class Process:
         self.last: Job | None = None
         self.backlog = 0.0
         self.ready = self.retiring = self.stuck = self.killed = False
-        self.born = time.monotonic()
+        self.born, self.leaves_by = time.monotonic(), 0.0
         self._watch()
 
     @property

@@ -50,7 +50,7 @@ RECYCLE = 1_000_000
 """Jobs after which a process is replaced, whatever its memory."""
 
 GENTLE = 1.0
-"""Seconds in which idle processes end by themselves when the worker does."""
+"""Seconds in which processes without work end by themselves, where they are replaced or the worker ends."""
 
 KILLED_WITHIN = 2.0
 """Seconds in which killed ones must be gone; what hangs in the kernel stays for longer."""
@@ -323,19 +323,28 @@ class Processes:
             self._starved_at = 0.0  # only `send` knows who is idle: here one may be about to get its next job
         elif self._starved_at and now - self._starved_at > TICK:
             self._grow()
-        if self._starved_at or any(p.jobs or not p.ready for p in self._all):
+        if self._starved_at or any(p.jobs or p.retiring or not p.ready for p in self._all):
             self._arm()
 
     def _look_at(self, process: Process, now: float) -> None:
         number, since = process.running()
         if not process.ready and now - process.born > START_LIMIT:
             process.kill(None)
+        if process.retiring and not process.jobs:
+            self._see_off(process, now)
         job = process.jobs.get(number)
         if job is None or process.killed or now - since < OVERDUE:
             return
         process.catch_up()
         if number in process.jobs:
             self._look_at_long(process, job, now - since)
+
+    def _see_off(self, process: Process, now: float) -> None:
+        """A thread that a function left behind would keep its process, and the place of another one, for ever."""
+        process.leaves_by = process.leaves_by or now + GENTLE
+        if now > process.leaves_by and not process.killed:
+            _log.warning("a process for functions did not end by itself and is killed", pid=process.pid)
+            process.kill(None)
 
     def _look_at_long(self, process: Process, job: Job, seconds: float) -> None:
         if len(process.jobs) > 1:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 SOURCE = """
-import asyncio, logging, os, signal, subprocess, time
+import asyncio, logging, multiprocessing, os, signal, subprocess, threading, time
 from pathlib import Path
 
 @task
@@ -67,6 +67,25 @@ def count(payload):
 @task
 def flood():
     for n in range(100_000): print("x" * 50)
+
+def shout(n):
+    for k in range(50): print(f"{n}.{k}")
+    logging.getLogger("any").info("logged")
+    return n
+
+@task
+def spread():
+    with multiprocessing.get_context("fork").Pool(4) as pool: return sum(pool.map(shout, range(8), chunksize=1))
+
+@task
+def forks():
+    print("begun", end="")
+    if child := os.fork(): os.waitpid(child, 0)
+    else: print(" in the fork", end="", flush=True)
+    return bool(child)
+
+@task
+def lingers(): threading.Thread(target=time.sleep, args=(600,)).start()
 
 @task
 def orphan():
@@ -212,3 +231,31 @@ async def test_an_await_of_a_function_that_is_cancelled_inside_fails_alone(make_
         await desk.start()
         assert (await desk.result(desk.function("cancelled"))).outcome == "failed"
         assert (await desk.result(desk.function("later", 1))).result == b"1"
+
+
+async def test_a_function_may_fork(make_desk: Any) -> None:
+    """Each line of all its processes arrives, and one answer of each job, whatever the forks do."""
+    async with make_desk(slots=1) as desk:
+        desk.write(SOURCE)
+        await desk.start()
+        expected = sorted([f"{n}.{k}" for n in range(8) for k in range(50)] + ["logged"] * 8)
+        for _ in range(10):
+            job = desk.function("spread")
+            assert (await desk.result(job)).result == b"28"
+            await desk.until(lambda job=job: len(desk.text(job)) == len(expected))
+            assert sorted(desk.text(job)) == expected
+        job = desk.function("forks")
+        assert (await desk.result(job)).result == b"true"
+        await desk.until(lambda: len(desk.text(job)) == 2)
+        assert sorted(desk.text(job)) == [" in the fork", "begun"]
+        assert (await desk.result(desk.function("double", 4))).result == b"8"
+        assert len({f.id for f in desk.finished}) == len(desk.finished)
+
+
+async def test_a_thread_that_a_function_left_behind_keeps_no_slot(make_desk: Any) -> None:
+    """Its process is replaced here after each job, as one that grows is, and does not end by itself."""
+    async with make_desk(slots=1, memory_limit_mb=1) as desk:
+        desk.write(SOURCE)
+        await desk.start()
+        for _ in range(3):
+            assert (await desk.result(desk.function("lingers"))).outcome == "succeeded"
