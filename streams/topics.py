@@ -48,11 +48,12 @@ def layout(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:
     """Partitions and configuration of every topic, by name (changelogs are the state room's own)."""
     t = Topics.under(settings.namespace)
     keep = {"retention.ms": str(48 * HOUR), "max.message.bytes": str(MESSAGE_LIMIT)}
-    ordered = {**keep, "message.timestamp.type": "LogAppendTime"}  # the log's own time decides (see the engine)
+    # the log's own time decides (see the engine), also of what is kept: a producer's clock may be days behind
+    ordered = {**keep, "message.timestamp.type": "LogAppendTime"}
     short = {**keep, "retention.ms": str(2 * HOUR), "segment.ms": str(HOUR)}
     long = {**keep, "retention.ms": str(14 * 24 * HOUR)}
     return {
-        t.submit: (settings.submit_partitions, keep),
+        t.submit: (settings.submit_partitions, ordered),
         t.tasks: (settings.task_partitions, ordered),
         t.ready: (settings.ready_partitions, ordered),
         t.dispatch: (settings.lanes, short),

@@ -63,7 +63,8 @@ class Feed:
             fetch, found = event.value, self._loops.get(event.message.partition)
             if found and fetch.current():
                 # a message without a value is refused like an empty one
-                found[0].put([Incoming(r.offset, r.timestamp, r.value or b"") for r in fetch.records], fetch.accepted)
+                messages = [Incoming(r.offset, r.timestamp, r.value or b"") for r in fetch.records]
+                found[0].put(messages, fetch.accepted, fetch.end)
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if task.cancelled() or number not in self._loops or self._loops[number][1] is not task:

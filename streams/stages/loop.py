@@ -18,7 +18,7 @@ import structlog
 
 from pipelines.ids import to_text
 from streams.stages.incoming import WEIGHT_LIMIT, BugError, Incoming, Logic, PoisonError, Send, letter
-from streams.state.partition import Change, Partition
+from streams.state.partition import Change, Changes, Partition
 from streams.topics import GATHER
 
 BATCH_BYTES = 700_000
@@ -76,11 +76,12 @@ class Loop:
         if part := partition.get(PART):
             self._skip_part(*map(int, part.split()))
 
-    def put(self, messages: list[Incoming], accepted: Callable[[], None]) -> None:
-        """Queue messages, and call `accepted` as soon as there is room for more."""
+    def put(self, messages: list[Incoming], accepted: Callable[[], None], end: int = 0) -> None:
+        """Queue messages, and call `accepted` as soon as there is room for more. All before `end` has come by now."""
         for message in messages:
             if message.offset >= self._next:
                 self._enqueue(message)
+        self._next = max(self._next, end)
         self._held.append(accepted)
         self._accept()
 
@@ -104,6 +105,7 @@ class Loop:
             count = await self._batch() if self._queue else 0
             if self._unsaved and self._must_save():
                 await self._save()
+            await self._pass_holes()
             if count > GATHER_ABOVE and not self._queue:
                 await asyncio.sleep(GATHER)
             if due := self._logic.ring(_now()):
@@ -213,6 +215,11 @@ class Loop:
         for offset in [offset for offset in self._skips if offset <= marker]:
             del self._skips[offset]
         self._go_on()
+
+    async def _pass_holes(self) -> None:
+        """Where what came last were no messages, go on behind them: later they are gone, and none was lost."""
+        if not (self._queue or self._unsaved) and self._next > self._partition.marker + 1:
+            await self._partition.commit(Changes([], []), self._next - 1)
 
     def _part(self) -> list[Change]:
         """What the commit says of a message that is done in parts, so that a restart goes on in the middle of it."""

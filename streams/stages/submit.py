@@ -1,6 +1,5 @@
 """SUBMIT: the public door. Plain JSON events from anyone, checked, and forwarded to their homes."""
 
-import time
 from collections.abc import Container
 
 from msgspec.structs import replace
@@ -16,9 +15,6 @@ from streams.stages.incoming import BugError, Incoming, PoisonError, Send
 from streams.state.partition import Changes, Partition
 from streams.topics import Topics
 from streams.translate import to_command
-
-CLOCK_SKEW = 86_400_000
-"""Milliseconds by which a producer's timestamp may be wrong and still be believed."""
 
 
 class Submit:
@@ -44,10 +40,9 @@ class Submit:
         if 0 in skip:
             return
         fresh_run = f"{message.at:x}-{self._number}-{message.offset:x}"
-        at = message.at if abs(message.at - _now()) < CLOCK_SKEW else _now()
         try:
             event = PUBLIC_EVENT.validate_json(message.value)
-            home, command = to_command(event, at, self._partitions, fresh_run)
+            home, command = to_command(event, message.at, self._partitions, fresh_run)
         except ValidationError as error:
             raise PoisonError(sentence(error)) from None
         except ValueError as error:
@@ -81,7 +76,3 @@ class Submit:
     def next_timer(self, now: int) -> int:  # noqa: ARG002  (Logic's signature)
         """See Logic."""
         return NEVER
-
-
-def _now() -> int:
-    return round(time.time() * 1000)

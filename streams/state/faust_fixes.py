@@ -6,11 +6,10 @@ the file it names) that fails without it, so that it can go when upstream mends 
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NoReturn, Protocol
 
 import faust
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.sensors import Monitor
@@ -127,7 +126,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:  # noqa: ARG002, ASYNC109  (Faust's signature)
         found = await self.app.inputs.take(timeout)
-        return {TP(*tp): [replace(fetch.records[-1], key=None, value=fetch)] for tp, fetch in found.items()}
+        return {TP(*tp): [_event(tp, fetch)] for tp, fetch in found.items()}
 
     def ack(self, message: Any) -> bool:
         """Do nothing: see the class."""
@@ -155,6 +154,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust's search for stuck streams goes by its own acks; ours is `watchdog`."""
+
+
+def _event(tp: TopicPartition, fetch: Fetch) -> Any:
+    """A fetch as Faust takes a message."""
+    nothing = dict.fromkeys(("key", "checksum"))
+    sizes = {"timestamp": 0, "timestamp_type": 0, "serialized_key_size": 0, "serialized_value_size": 0}
+    return ConsumerRecord(tp.topic, tp.partition, fetch.end - 1, value=fetch, headers=(), **nothing, **sizes)
 
 
 class Transport(driver.Transport):  # type: ignore[misc]  # the same

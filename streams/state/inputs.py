@@ -24,11 +24,16 @@ FETCH_BYTES = 4 * 1024 * 1024
 AGAIN = 0.2
 """Seconds until a fetch that failed is tried again."""
 
+SILENT = 5.0
+"""Seconds without a message after which is looked whether something was passed that is none."""
+
 
 class Fetch(NamedTuple):
     """What one fetch brought of a partition; nothing more is read of it until `accepted` has been called."""
 
     records: list[Any]
+    end: int
+    """Where it goes on: past what is no message too, as what others took back, and the marks of their transactions."""
     accepted: Callable[[], None]
     current: Callable[[], bool]
     """Whether the partition has been ours all the time since: otherwise somebody has read it elsewhere, or anew."""
@@ -104,29 +109,31 @@ class Inputs:
         return consumer
 
     async def _read(self, tp: TopicPartition, consumer: AIOKafkaConsumer) -> None:
-        era = self._era
+        era, end = self._era, await consumer.position(tp)
         while True:
-            for records in (await _fetch(tp, consumer)).values():
+            records = await _fetch(tp, consumer)
+            before, end = end, await consumer.position(tp)
+            if end > before:
                 consumer.pause(tp)
                 fetched_at = time.monotonic()
                 accepted = asyncio.Event()
-                self._arrived[tp] = Fetch(records, accepted.set, lambda: era == self._era)
+                self._arrived[tp] = Fetch(records, end, accepted.set, lambda: era == self._era)
                 self._something.set()
                 await accepted.wait()
                 await asyncio.sleep(fetched_at + GATHER - time.monotonic())
                 consumer.resume(tp)
 
 
-async def _fetch(tp: TopicPartition, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
+async def _fetch(tp: TopicPartition, consumer: AIOKafkaConsumer) -> list[Any]:
     try:
-        records: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=60_000)
+        found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=round(SILENT * 1000))
     except OffsetOutOfRangeError as error:
         stop_process(REFUSED, f"{tp.topic}-{tp.partition} does not have what was not read yet: {error}")
     except KafkaError as error:
         log.warning("%s-%d cannot be read: %r", tp.topic, tp.partition, error)
         await asyncio.sleep(AGAIN)
-        return {}
-    return records
+        return []
+    return found.get(tp, [])
 
 
 async def _leave(consumer: AIOKafkaConsumer) -> None:

@@ -26,7 +26,8 @@ class Stream:
     async def events(self) -> AsyncIterator[SimpleNamespace]:
         """One event: all came with one fetch."""
         records = [SimpleNamespace(offset=o, timestamp=1_500, value=value) for o, value in enumerate(self._values)]
-        yield SimpleNamespace(message=SimpleNamespace(partition=0), value=Fetch(records, print, lambda: self.current))
+        fetch = Fetch(records, len(records), print, lambda: self.current)
+        yield SimpleNamespace(message=SimpleNamespace(partition=0), value=fetch)
 
 
 async def test_i11_a_message_without_a_value_becomes_a_dead_letter() -> None:

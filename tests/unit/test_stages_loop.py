@@ -504,6 +504,19 @@ def test_a_full_queue_accepts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert accepted.is_set()
 
 
+def test_the_marker_passes_what_are_no_messages() -> None:
+    """Marks of transactions, once all before them is saved; nothing is written where nothing was passed."""
+    rig = Rig()
+    rig.decide(message(0, execute()))
+    rig.loop.put([], bool, 3)
+    run(rig.loop._pass_holes())
+    assert rig.partition.marker == -1
+    run(rig.loop._save())
+    for _ in range(2):
+        run(rig.loop._pass_holes())
+    assert rig.partition.notes == ["send 1", "commit 0", "commit 2"]
+
+
 def test_skipped_commands_are_those_that_were_named() -> None:
     """`skip` counts from zero within a message."""
     partition = MemoryPartition()

@@ -11,22 +11,17 @@ from streams.engine import commands as c
 from streams.engine.events import Refused
 from streams.envelope import task_commands
 from streams.settings import Settings
-from streams.stages import submit
 from streams.stages.incoming import Incoming, Send
 from streams.stages.loop import Loop, Stage
 from streams.stages.submit import Submit
 from streams.state.memory import MemoryPartition
+from streams.topics import layout
 
 SETTINGS = Settings(task_partitions=3)
 NOW = 1_700_000_000_000
 
 
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit, "_now", lambda: NOW)
-
-
-def door(*values: bytes, at: int = NOW) -> list[Send]:
+def door(*values: bytes) -> list[Send]:
     """What the events in `values` lead to, one message each."""
     sent: list[Send] = []
 
@@ -34,7 +29,7 @@ def door(*values: bytes, at: int = NOW) -> list[Send]:
         sent.extend(sends)
 
     loop = Loop(Stage("submit", "headrace.submit", "dead", lambda p: Submit(p, SETTINGS)), MemoryPartition(1), keep)
-    feed(loop, [Incoming(offset * 3, at, value) for offset, value in enumerate(values)])
+    feed(loop, [Incoming(offset * 3, NOW, value) for offset, value in enumerate(values)])
     return sent
 
 
@@ -69,12 +64,6 @@ def test_i1_the_same_message_always_names_the_same_execution() -> None:
     assert [s.value for s in door(value)] == [s.value for s in door(value)]
 
 
-def test_a_producer_with_a_wrong_clock_is_not_believed() -> None:
-    """A timestamp a week off is replaced by our own."""
-    (send,) = door(event(type="delete", task="t"), at=NOW - 7 * 86_400_000)
-    assert task_commands(send.value) == [c.DeleteTask("t", NOW, (1, 0))]
-
-
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -101,6 +90,13 @@ def test_i11_a_bad_event_becomes_a_letter_that_names_the_fault(value: bytes, wor
     assert all(word in refused.reason for word in words), refused.reason
     assert (refused.stage, refused.topic, refused.partition, refused.offset) == ("submit", "headrace.submit", 1, 0)
     assert refused.first_bytes == value[:2048].decode("utf-8", "backslashreplace")
+
+
+def test_i1_what_nobody_has_read_is_kept_by_the_brokers_clock() -> None:
+    """By a producer's, which may be days behind or tell when something happened, it could be deleted at once."""
+    times = {name: configs.get("message.timestamp.type") for name, (_, configs) in layout(SETTINGS).items()}
+    assert [name for name, kind in times.items() if kind] == ["headrace.submit", "headrace.tasks", "headrace.ready"]
+    assert times["headrace.submit"] == "LogAppendTime"
 
 
 def test_i11_a_bad_event_stops_nothing() -> None:

@@ -29,6 +29,10 @@ class Consumer:
         """Fetch again."""
         self.paused = self.paused and tp != self.tp
 
+    async def position(self, _tp: TopicPartition) -> int:
+        """Where it goes on."""
+        return self.given
+
     async def getmany(self, **_: int) -> dict[TopicPartition, list[Any]]:
         """What has come; at least one."""
         assert not self.paused

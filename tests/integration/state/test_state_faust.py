@@ -4,10 +4,13 @@ import asyncio
 import logging
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from streams.state import inputs
 from streams.state.faust_fixes import hush
+from streams.state.inputs import Inputs
 
 
 async def commit(ground: Any, topic: str, offset: int) -> None:
@@ -66,6 +69,29 @@ async def test_holes_in_an_input_are_passed(ground: Any) -> None:
         await asyncio.sleep(0.1)
     await ground.stop(process)
     await ground.check("a")
+
+
+async def test_holes_at_the_end_of_an_input_are_passed_too(ground: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what retention takes away of it later, of which there was nothing to read, would look like a loss."""
+    monkeypatch.setattr(inputs, "SILENT", 0.2)
+    source = TopicPartition(ground.source, 0)
+    read = Inputs(ground.bootstrap)
+    await read.open({source: 0})
+    async with AIOKafkaProducer(bootstrap_servers=ground.bootstrap, transactional_id=ground.namespace) as producer:
+        async with producer.transaction():
+            await producer.send_and_wait(ground.source, b"a", partition=0)
+        await producer.begin_transaction()
+        await producer.send_and_wait(ground.source, b"taken back", partition=0)
+        await producer.abort_transaction()
+    words, end = [], 0
+    async with asyncio.timeout(30):
+        while end < 4:
+            for fetch in (await read.take(1.0)).values():
+                words += [record.value for record in fetch.records]
+                end = fetch.end
+                fetch.accepted()
+    assert words == [b"a"]
+    await read.stop()
 
 
 def test_aiokafka_makes_no_debug_records_on_the_hot_path() -> None:

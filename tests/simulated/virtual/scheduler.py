@@ -67,7 +67,7 @@ class Stream:
             records = log[self._at :]
             self._at += len(records)
             accepted = asyncio.Event()
-            fetch = Fetch(records, accepted.set, lambda: True)  # who gives a partition up cancels its stream
+            fetch = Fetch(records, self._at, accepted.set, lambda: True)  # who gives a partition up cancels its stream
             yield SimpleNamespace(message=SimpleNamespace(partition=self._tp.partition), value=fetch)
             await accepted.wait()
 
