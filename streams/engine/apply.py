@@ -24,6 +24,11 @@ def _moved(table: Table, event: e.Moved) -> None:
         table.put_result(record.id, event.result)
 
 
+def _postponed(table: Table, event: e.Postponed) -> None:
+    if record := table.execution(event.id):
+        table.put_execution(record, replace(record, wake_at=event.until))
+
+
 def _task_created(table: Table, event: e.TaskCreated) -> None:
     table.put_task(event.task)
 
@@ -73,6 +78,7 @@ def _watch_ended(table: Table, event: e.WatchEnded) -> None:
 
 _APPLIERS: dict[type, Callable[[Table, Any], None]] = {
     e.Moved: _moved,
+    e.Postponed: _postponed,
     e.TaskCreated: _task_created,
     e.PipelineCreated: _pipeline_created,
     e.TaskDeleted: _task_deleted,

@@ -198,6 +198,7 @@ class Wake(_Message, frozen=True, tag="wk"):
 
     id: bytes
     at: int
+    since: int = 0  # the log's time when that clock had looked before; 0: it looks for the first time
 
 
 class Sweep(_Message, frozen=True, tag="sw"):

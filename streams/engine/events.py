@@ -51,6 +51,13 @@ class Moved(_Event, frozen=True, tag="mv"):
     lost: bool = False  # the attempt went with its worker, and did not fail itself
 
 
+class Postponed(_Event, frozen=True, tag="po"):
+    """An execution's timer rang behind a gap in the log; it rings again at `until`."""
+
+    id: bytes
+    until: int
+
+
 class Forgotten(_Event, frozen=True, tag="fo"):
     """An execution that ended long ago leaves the table (ClickHouse keeps it); a mark stays, unless `until` is 0."""
 
@@ -114,6 +121,7 @@ Event = (
     | PipelineCreated
     | TaskDeleted
     | Moved
+    | Postponed
     | Forgotten
     | WorkerBanned
     | Lent

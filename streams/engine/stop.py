@@ -2,13 +2,16 @@
 
 from streams.engine import commands as c
 from streams.engine.attempt import fail
-from streams.engine.events import Forgotten, Swept, WatchEnded
+from streams.engine.events import Forgotten, Postponed, Swept, WatchEnded
 from streams.engine.place import ended, enter, place
 from streams.engine.records import ON_WORKER, TERMINAL, Execution, State
 from streams.engine.rejections import ended_already
 from streams.engine.step import Step
-from streams.engine.timers import attempt_ends_at, expires_at, late_at
+from streams.engine.timers import GRACE, attempt_ends_at, expires_at, late_at
 from streams.engine.upstream import step_name, tell_some
+
+GAP = 5_000
+"""Milliseconds without a look at the clock after which the log was away, or the machine stood still."""
 
 SWEEP_LIMIT = 2_000
 """What one step forgets or removes at the most: some 20 ms of work."""
@@ -30,6 +33,9 @@ def wake(step: Step, command: c.Wake) -> None:
     record = step.table.execution(command.id)
     if record is None or record.state in TERMINAL or not record.wake_at or record.wake_at > step.now:
         return step.stale("it has ended, or its timer is not due, or was set anew", command.id)
+    if record.state in ON_WORKER and record.kind != "sleep" and command.since < step.now - GAP:
+        step.emit(Postponed(command.id, step.now + GRACE))  # its result may have waited for the log as well
+        return None
     expires = expires_at(record)
     if expires and expires <= step.now:
         reason = f"execution timeout of {record.execution_timeout / 1000:g} s"

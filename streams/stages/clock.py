@@ -5,13 +5,15 @@ class LogClock:
     """Learns from every message how far the log's clock is ahead of one's own.
 
     A message is handled later than it was appended, so the largest difference seen is nearest to the truth, and what
-    comes of it is late rather than early. Where it was early all the same, one of the clocks was set: learn anew.
+    comes of it is late rather than early. Where it was early all the same, one of the clocks was set: learn anew. Where
+    one's own was set back, nothing is known until the next message.
     """
 
     def __init__(self) -> None:
         self._ahead: int | None = None
         self._heard: int | None = None
         self._doubted = False
+        self._now = 0
 
     def hear(self, at: int) -> None:
         """A message came that was appended at `at`, the log's epoch milliseconds."""
@@ -23,6 +25,9 @@ class LogClock:
 
     def learn(self, now: int) -> None:
         """One's own clock says `now`, just behind the last message."""
+        if now < self._now:
+            self._ahead = None
+        self._now = now
         if self._heard is None:
             return
         ahead = self._heard - now
@@ -31,7 +36,7 @@ class LogClock:
         self._heard, self._doubted = None, False
 
     def log_time(self, now: int) -> int | None:
-        """The log's time when one's own clock says `now`; none: nothing was heard yet."""
+        """The log's time when one's own clock says `now`; none: it is to be heard first."""
         return None if self._ahead is None else now + self._ahead
 
     def own_time(self, at: int) -> int:

@@ -50,7 +50,7 @@ class Schedule:
         self._home = Home(partition.number, settings.task_partitions, keep, remember)
         self._table = TaskTable(partition, alone=self._home.alone)
         self._clock = LogClock()
-        self._asked = False
+        self._asked, self._looked_at = False, 0
         self._report_at = 0
         self._reported: set[str] = set()  # pools in which somebody waited then
         self._out = Outbox()
@@ -104,7 +104,8 @@ class Schedule:
         """See Logic."""
         self._clock.learn(now)
         at = self._clock.log_time(now)
-        due = self._ask(now) if at is None else self._due(at)
+        due = self._due(at) if at is not None else [] if self._asked else [c.Wake(b"", now)]
+        self._asked = at is None  # without the log's time no timer can be judged: the log is asked for it, once
         return [Send(self._topics.tasks, self._number, value) for value in pack(due)] + self._report(now)
 
     def next_timer(self, now: int) -> int:
@@ -133,13 +134,9 @@ class Schedule:
         """The pools in which somebody waits, where their lines are kept here."""
         return self._table.waits() if self._home.alone else set()
 
-    def _ask(self, now: int) -> list[c.TaskCommand]:
-        """Ask the log once what time it is: without that no timer can be judged."""
-        asked, self._asked = self._asked, True
-        return [] if asked else [c.Wake(b"", now)]
-
     def _due(self, at: int) -> list[c.TaskCommand]:
-        due: list[c.TaskCommand] = [c.Wake(which, at) for which in self._table.ring(at, RING_LIMIT)]
+        since, self._looked_at = self._looked_at, at
+        due: list[c.TaskCommand] = [c.Wake(which, at, since) for which in self._table.ring(at, RING_LIMIT)]
         if self._table.sweeps(at, self._home.remember_done):
             due.append(c.Sweep(at))
         return due

@@ -80,7 +80,7 @@ class House:
         """Let its timer ring, at the right moment and `after` milliseconds more; what has ended is forgotten then."""
         record = self.record(which)
         self.now = max(self.now, record.wake_at + after)
-        return self.do(c.Sweep(self.now) if record.state in TERMINAL else c.Wake(which, self.now))
+        return self.do(c.Sweep(self.now) if record.state in TERMINAL else c.Wake(which, self.now, self.now))
 
 
 def moves(out: list[Event | Rejection]) -> list[tuple[str, State]]:

@@ -9,6 +9,7 @@ from streams.engine.backoff import LOSS_DELAY, LOSS_LIMIT
 from streams.engine.events import Moved
 from streams.engine.records import Execution, RetryPolicy, State
 from streams.engine.rejections import not_running
+from streams.engine.timers import GRACE
 
 RETRY = RetryPolicy(limit=2, delay=100, jitter=0.0)
 
@@ -22,6 +23,23 @@ def test_the_way_of_a_success() -> None:
     assert moves(house.finish(which, result=b"7")) == [("succeeded", State.SUCCEEDED)]
     assert house.table.result(which) == b"7"
     assert house.record(which).has_result
+
+
+@pytest.mark.parametrize("since", [0, 15_000])
+def test_a_gap_in_the_log_is_no_timeout(since: int) -> None:
+    """The result may have waited for the broker as the timer did; only one that does not come soon is a timeout."""
+    for outcome in ("succeeded", "timeout"):
+        house = House()
+        which = house.submit(timeout=5_000)
+        house.assign(which)
+        begun = house.now
+        house.now += 30_000
+        assert moves(house.do(c.Wake(which, begun + 20_000, since and begun + since))) == []
+        assert house.record(which).wake_at == house.now + GRACE
+        if outcome == "succeeded":
+            assert moves(house.finish(which)) == [("succeeded", State.SUCCEEDED)]
+        else:
+            assert moves(house.wake(which)) == [("failed", State.FAILED)]
 
 
 @pytest.mark.parametrize("attempt", [0, 1, 3])
