@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
@@ -39,6 +39,8 @@ from sinks.record.filters import Cursor, condition
 from sinks.record.sql import Limits, run_statement
 from streams.settings import Settings
 
+T = TypeVar("T")
+
 QUESTIONS = 3
 """Questions of ours that ClickHouse answers at once; further ones wait."""
 
@@ -47,6 +49,10 @@ STATEMENTS = 2
 
 RELATED = 1000
 """Downstream executions that one view names at most."""
+
+IDS, NAMES = 2500, 500
+"""Ids and tasks that one question names at most: a server takes no parameter above 128 KiB
+(http_max_field_value_size)."""
 
 _MOMENT = "DateTime64(3, 'UTC')"
 _LIST = ", ".join(answers.LIST_COLUMNS)
@@ -133,16 +139,15 @@ class History:
         )
 
     async def rows(self, executions: Sequence[bytes]) -> list[ExecutionRow]:
-        """Those of the executions that are known, as in a list, the newest last."""
+        """Those of the executions that are known, as in a list, of one id the newest last."""
         now = datetime.now(UTC)
-        found = await self._rows(_SOME, ids=[UUID(bytes=e) for e in executions])
-        return [answers.execution_row(row, now) for row in found]
+        return [answers.execution_row(row, now) for row in await self._each(_SOME, executions)]
 
     async def upstream(self, executions: Sequence[bytes]) -> dict[str, list[str]]:
         """What the executions wait for, or did; ids as text."""
         which = "WHERE execution IN {ids:Array(UUID)}"
         sql = f"SELECT execution, upstream.execution AS upstream FROM {{main}}.executions {which}"  # noqa: S608  (ours)
-        rows = await self._rows(sql, ids=[UUID(bytes=e) for e in executions])
+        rows = await self._each(sql, executions)
         return {str(row["execution"]): [*map(str, row["upstream"])] for row in rows}
 
     async def count(self, wanted: ExecutionFilter) -> int:
@@ -221,7 +226,7 @@ class History:
     async def keeps(self, tasks: Sequence[str]) -> bool:
         """Whether one of these tasks exists and is not deleted."""
         kept = "SELECT 1 FROM {main}.tasks WHERE NOT deleted AND task IN {tasks:Array(String)} LIMIT 1"
-        return bool(await self._rows(kept, tasks=list(tasks)))
+        return any([await self._rows(kept, tasks=part) for part in _parts(list(tasks), NAMES)])
 
     async def runs(self, pipeline: str, limit: int = 25) -> list[RunView]:
         """The newest runs of a pipeline, newest first."""
@@ -251,6 +256,11 @@ class History:
     async def _rows(self, sql: str, **parameters: Any) -> list[Row]:
         return await self._asking.rows(sql, parameters)
 
+    async def _each(self, sql: str, executions: Sequence[bytes]) -> list[Row]:
+        """Rows of many executions, whose ids the statement names as {ids}; at least one question is asked."""
+        parts = _parts([UUID(bytes=e) for e in executions], IDS)
+        return [row for part in parts for row in await self._rows(sql, ids=part)]
+
     async def _of(self, known: Mapping[str, Any], select: str, rest: str) -> list[Row]:
         """Rows of one execution: the moment of its creation is the first part of their keys."""
         where = f"WHERE execution = {{id:UUID}} AND created_at = {{created:{_MOMENT}}}"
@@ -268,6 +278,11 @@ class History:
         """Executions of the same run that wait for this one, or did."""
         rows = await self._rows(_DOWNSTREAM, run=row["run"], id=row["execution"], limit=RELATED)
         return tuple(answers.upstream(r["execution"], r["task"], r["outcome"]) for r in rows)
+
+
+def _parts(values: list[T], most: int) -> list[list[T]]:
+    """All of them, so many at a time; of none one part, which is empty."""
+    return [values[at : at + most] for at in range(0, max(len(values), 1), most)]
 
 
 def _log_place(cursor: str) -> tuple[int, int]:

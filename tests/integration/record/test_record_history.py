@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipelines.ids import execution_id, to_text
-from pipelines.requests import ExecutionFilter, ExecutionQuery
+from pipelines.requests import BULK_LIMIT, ExecutionFilter, ExecutionQuery
 from sinks.record.client import Names
 from sinks.record.filters import BadCursorError
 from sinks.record.history import History
@@ -81,6 +81,18 @@ async def test_an_id_that_came_to_life_twice_shows_its_newest_life(store: Any, h
     assert view is not None
     assert view.state == "succeeded"
     assert [row.state for row in await history.rows([which])][-1] == "succeeded"
+
+
+async def test_as_many_as_a_bulk_action_names_are_found(store: Any, history: History, play: Any) -> None:
+    """A server takes no parameter that names them all at once."""
+    up, first, last = execution_id("p.up", "r1"), execution_id("p.a", "r1"), execution_id("p.b", "r1")
+    waits = {"state": "blocked", "upstream": ((up, "p.up", ""),)}
+    store.take([play.created("p.a", **waits), play.created("p.b", **waits)])
+    ids = [first, *(execution_id(f"q.{n}", "r1") for n in range(BULK_LIMIT - 2)), last]
+    assert {row.execution for row in await history.rows(ids)} == {to_text(first), to_text(last)}
+    assert await history.upstream(ids) == {to_text(one): [to_text(up)] for one in (first, last)}
+    store.take([TaskCreated(TaskDef("p.a", "shell"), 1000)])
+    assert await history.keeps([*(f"p.{n:0198}" for n in range(999)), "p.a"])
 
 
 async def test_an_unknown_execution_is_none(history: History) -> None:
