@@ -69,10 +69,11 @@ class RollUp:
 
     def count(self) -> int:
         """Count all minutes that rows came for since the last count; returns how many. Raises ClickHouseError."""
-        now = self._ask("SELECT now64(3, 'UTC')")
-        minutes = self._touched(self._last() - MARGIN)
+        now, last = self._ask("SELECT now64(3, 'UTC')"), self._last()
+        minutes = self._touched(last - MARGIN)
         for start in range(0, len(minutes), CHUNK):
-            self._count(minutes[start : start + CHUNK], now)
+            over = start + CHUNK >= len(minutes)  # until then, a process that goes on for another one counts all again
+            self._count(minutes[start : start + CHUNK], now if over else last)
         self._counted = now
         return len(minutes)
 

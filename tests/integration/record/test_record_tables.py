@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from clickhouse_connect.driver.client import Client
 from msgspec.structs import replace
 
 from sinks.record import migrate as migrating
+from sinks.record import rollup
 from sinks.record.client import Names, open_client
 from sinks.record.migrate import Migration, SchemaMismatchError, migrate, migrations
 from sinks.record.rollup import RollUp
@@ -199,6 +201,38 @@ def test_the_roll_up_equals_a_recount(store: Any, play: Any) -> None:
     assert store.ask(counted.replace("ORDER", f"WHERE {ended} ORDER")) == store.ask(recount)
     assert store.ask("SELECT sum(created) FROM {main}.minutes") == [(20,)]
     assert roll_up.count() > 0, "rows of the last seconds are counted once more"
+
+
+class Died(BaseException):
+    """A process is no more."""
+
+
+class DiesInTheSecond:
+    """A client whose process dies before its second command."""
+
+    def __init__(self, client: Client) -> None:
+        self.query = client.query
+        self._commands = iter([client.command])
+
+    def command(self, *words: Any, **more: Any) -> Any:
+        """Do the first one."""
+        for do in self._commands:
+            return do(*words, **more)
+        raise Died
+
+
+def test_a_count_that_dies_half_way_is_made_again(store: Any, play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many minutes some are counted: whoever goes on counts the others, and none by what it was before."""
+    monkeypatch.setattr(rollup, "CHUNK", 1)
+    monkeypatch.setattr(rollup, "MARGIN", timedelta(0))
+    names = Names.under(store.settings.namespace)
+    long_ago = play.now - 3_600_000
+    for round_ in (1, 2):
+        store.take([play.created(f"p.t{n}-{round_}", created_at=long_ago + n * 60_000) for n in range(3)])
+        with pytest.raises(Died):
+            RollUp(DiesInTheSecond(store.client), names).count()
+        RollUp(store.client, names).count()
+        assert store.ask("SELECT created FROM {main}.minutes ORDER BY minute") == [(round_,)] * 3
 
 
 def test_times_and_durations_are_exact(store: Any, play: Any) -> None:
