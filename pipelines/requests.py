@@ -1,6 +1,7 @@
 """What people ask over HTTP, beyond the public events: filters, bulk actions, queries."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
@@ -11,6 +12,8 @@ from pipelines.views import StateName
 BULK_LIMIT = 10_000
 """Executions that one bulk action changes at most."""
 
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC))]
+"""A time of which the history can be asked."""
 
 AnyOf = Field((), max_length=50, description="Any of these.")
 
@@ -30,8 +33,8 @@ class ExecutionFilter(Model):
     owner: str | None = Field(None, max_length=64)
     worker: str | None = Field(None, max_length=100)
     late: bool | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
     def among(self, states: Collection[StateName]) -> Self | None:
         """Those of them that are in one of `states`; none: there can be none."""

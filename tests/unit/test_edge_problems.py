@@ -131,6 +131,16 @@ async def test_a_parameter_that_is_wrong_is_named() -> None:
     assert answer.json()["detail"].startswith("text: String should have at most 200 characters")
 
 
+@pytest.mark.parametrize("path", ["/v1/overview?since=", "/v1/executions?since=", "/v1/executions?until="])
+async def test_a_time_of_which_the_history_cannot_be_asked_is_refused(path: str) -> None:
+    """What ClickHouse would not understand is no fault of the history."""
+    bounds = {"0001-01-01T00:00:00Z": "greater than or equal to 1970-01-01", "2300-01-01T00:00:00Z": "less than 2300"}
+    for wrong, right in bounds.items():
+        answer = await sent(path + wrong, b"", "GET")
+        assert answer.status_code == 422
+        assert answer.json()["detail"].startswith(f"{path.partition('?')[2][:-1]}: Input should be {right}")
+
+
 async def test_a_closed_set_is_named_to_who_filters_by_something_else() -> None:
     """A filter by a kind that there is not would match nothing, for ever and without a word."""
     for query in ("state=bogus", "kind=bogus"):

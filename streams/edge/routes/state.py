@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import AwareDatetime
 
-from pipelines.requests import QueryRequest
+from pipelines.requests import Moment, QueryRequest
 from pipelines.views import DeadLetterView, HealthView, OverviewView, PoolView, QueryAnswer, WorkerView
 from streams.edge import health, metrics, shapes
 from streams.edge.context import Here, Limit
@@ -21,7 +20,7 @@ About = Annotated[str | None, Query(max_length=36, description="Only those about
 
 
 @router.get("/v1/overview")
-async def overview(here: Here, since: Annotated[AwareDatetime | None, Query()] = None) -> OverviewView:
+async def overview(here: Here, since: Annotated[Moment | None, Query()] = None) -> OverviewView:
     """Is all well? Since a time; none: the last hour."""
     return await here.reads.overview(since or datetime.now(UTC) - HOUR)
 
