@@ -79,7 +79,7 @@ async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
         stack.push_async_callback(live.stop)
         client = await stack.enter_async_context(KafkaClient(settings))
         reads = Reads(history, live)
-        context = Context(settings, live, reads, Orders(client, live, reads), lambda: recorder.trouble)
+        context = Context(settings, live, reads, Orders(settings, client, live, reads), lambda: recorder.trouble)
         work = [
             asyncio.create_task(recorder.failed(), name="the recorder"),
             await stack.enter_async_context(_notifying(settings)),

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from pipelines.command import command as words
 from pipelines.events import AnyEvent
 from pipelines.ids import execution_id, from_text, to_text
-from pipelines.views import Accepted, ExecutionRow
+from pipelines.views import TERMINAL_STATES, Accepted, ExecutionRow
 from streams.client import KafkaClient, Placed
 from streams.edge import forbidden
 from streams.edge.awaited import awaited_by, first
@@ -23,6 +24,7 @@ from streams.engine import commands as c
 from streams.engine.events import Refused
 from streams.engine.records import TaskDef
 from streams.engine.rejections import MISSING, retried_already
+from streams.settings import Settings
 
 LOOK_AFTER = 0.25
 """Seconds of silence after which an order may be a repetition, to which the scheduler says nothing: look it up.
@@ -38,7 +40,8 @@ KNOWN = "known"
 class Orders:
     """The one way by which the API changes anything."""
 
-    def __init__(self, client: KafkaClient, live: Live, reads: Reads) -> None:
+    def __init__(self, settings: Settings, client: KafkaClient, live: Live, reads: Reads) -> None:
+        self._remembers = timedelta(seconds=settings.keep_finished + settings.remember_done)
         self._client = client
         self._live = live
         self._reads = reads
@@ -126,12 +129,17 @@ class Orders:
         """The standing of what was there before; the scheduler does not answer a repetition."""
         try:
             async with asyncio.timeout(seconds):
-                rows = await self._reads.rows(_made(accepted))
+                known = await self._reads.rows(_made(accepted))
         except HISTORY_AWAY:  # what is durable is answered all the same: who gets an error would order it again
             return None
+        rows = {which: row for which, row in known.items() if self.remembered(row)}
         if not _all_earlier(accepted, rows):
             return None
         return Decided(KNOWN, rows[from_text(accepted.execution)].state if accepted.execution else None)
+
+    def remembered(self, row: ExecutionRow) -> bool:
+        """Whether the scheduler surely knows an execution: one that it has forgotten lives again if it is submitted."""
+        return row.state not in TERMINAL_STATES or datetime.now(UTC) - row.updated_at < self._remembers
 
     def _existing(self, accepted: Accepted) -> bool | None:
         """Whether what was decided on was there before; none: nothing is made.

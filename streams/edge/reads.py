@@ -110,7 +110,9 @@ class Reads:
         present = shapes.execution(steps)
         if past is None:
             return present
-        return past if past.updated_at >= present.updated_at else shapes.joined(past, present)
+        if past.updated_at >= present.updated_at:
+            return past
+        return shapes.joined(past, present) if past.created_at == present.created_at else present
 
     def heard(self, executions: Iterable[bytes]) -> dict[bytes, ExecutionRow]:
         """Those of which the live tail has heard: as they stand, be the history behind or away."""

@@ -1,6 +1,7 @@
 """The newest events, so that a reader sees what has happened before ClickHouse does."""
 
 import re
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 import msgspec
@@ -100,18 +101,22 @@ class Recent:
             self._define(packed)
 
     def steps(self, execution: bytes) -> list[Moved]:
-        """What is remembered of an execution, oldest first, each step once."""
+        """What is remembered of an execution, of its newest life alone: oldest first, each step once."""
         self._note_all()
-        places = _numbers(self._places.get(execution, ()))
-        moved: dict[int, Moved] = {}
+        found = [*self._found(_numbers(self._places.get(execution, ())))]
+        newest = max(found, key=lambda move: move.at, default=None)
+        life = [move for move in found if newest and move.execution.created_at == newest.execution.created_at]
+        moved = {move.execution.version: move for move in life}
+        return [moved[version] for version in sorted(moved)]
+
+    def _found(self, places: Iterable[int]) -> Iterator[Moved]:
         for place in places:
             try:
                 move = self._messages[place >> INDEX_BITS].step(place & INDEX)
             except msgspec.DecodeError as error:
                 log.warning("a step cannot be read", error=str(error))
             else:
-                moved[move.execution.version] = move
-        return [moved[version] for version in sorted(moved)]
+                yield move
 
     def last(self, execution: bytes) -> Moved | None:
         """The newest step of an execution."""

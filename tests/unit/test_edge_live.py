@@ -37,6 +37,16 @@ def test_steps_are_kept_in_order_and_once() -> None:
     assert recent.record(OTHER) is None
 
 
+def test_of_an_id_that_lives_again_the_newest_life_is_kept() -> None:
+    """Be it that the one before took more steps; the log's time says which is the newest."""
+    steps = [(1, 900, 1), (2, 900, 2), (3, 900, 3), (4, 5, 1), (5, 5, 2)]
+    recent = Recent()
+    for at, born, version in steps:
+        record = Execution(ONE, "t", "r", "shell", "waiting", version, created_at=born)
+        recent.add(msgspec.msgpack.encode([Moved("ready", at, record)]))
+    assert [(moved.at, moved.execution.version) for moved in recent.steps(ONE)] == [(4, 1), (5, 2)]
+
+
 @pytest.mark.parametrize("asks", [True, False])
 def test_the_oldest_messages_leave_first(*, asks: bool) -> None:
     """Memory is bounded by bytes: of an execution that goes on the newest steps are kept, read before or not."""

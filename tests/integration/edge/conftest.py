@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +15,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from streams.local.ports import free_ports
+from streams.local.supervisor import environment
 from streams.local.topics_admin import admin, ensure_topics
 from streams.settings import Settings
 from streams.topics import Topics, layout
@@ -104,6 +107,35 @@ def stop(processes: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def apart(kafka: str, home: Path, **named: str) -> Iterator[Settings]:
+    """Settings and topics of a system of its own."""
+    [edge] = free_ports(1)
+    ours = {"namespace": f"away-{uuid4().hex[:8]}", "edge_port": edge, "edge_url": f"http://127.0.0.1:{edge}"}
+    settings = Settings.model_validate({"home": home, "kafka": kafka, **ours, **named})
+    ensure_topics(settings)
+    try:
+        yield settings
+    finally:
+        with admin(kafka) as client:
+            client.delete_topics(list(layout(settings)))
+
+
+@contextmanager
+def up(settings: Settings, *roles: str) -> Iterator[None]:
+    """Its roles, as processes."""
+    home, env = settings.home, {**os.environ, **environment(settings)}
+    for role in roles:
+        (home / f"{role}.ready").unlink(missing_ok=True)
+    processes = [start(role, home, env) for role in roles]
+    try:
+        for role, process in zip(roles, processes, strict=True):
+            until_ready(home / f"{role}.ready", process, home / f"{role}.log")
+        yield
+    finally:
+        stop(processes)
 
 
 @pytest.fixture

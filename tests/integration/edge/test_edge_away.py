@@ -5,11 +5,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -26,41 +25,11 @@ from streams.local.doctor import examine
 from streams.local.example import register
 from streams.local.ports import free_ports
 from streams.local.supervisor import environment
-from streams.local.topics_admin import admin, ensure_topics
 from streams.settings import Settings
-from streams.topics import Topics, layout
-from tests.integration.edge.conftest import start, stop, until_ready
+from streams.topics import Topics
+from tests.integration.edge.conftest import apart, up
 from tests.integration.edge.listing import until
 from ui.client import ApiError, ApiUnavailableError, Client
-
-
-@contextmanager
-def apart(kafka: str, home: Path, **named: str) -> Iterator[Settings]:
-    """Settings and topics of a system of its own."""
-    [edge] = free_ports(1)
-    ours = {"namespace": f"away-{uuid4().hex[:8]}", "edge_port": edge, "edge_url": f"http://127.0.0.1:{edge}"}
-    settings = Settings.model_validate({"home": home, "kafka": kafka, **ours, **named})
-    ensure_topics(settings)
-    try:
-        yield settings
-    finally:
-        with admin(kafka) as client:
-            client.delete_topics(list(layout(settings)))
-
-
-@contextmanager
-def up(settings: Settings, *roles: str) -> Iterator[None]:
-    """Its roles, as processes."""
-    home, env = settings.home, {**os.environ, **environment(settings)}
-    for role in roles:
-        (home / f"{role}.ready").unlink(missing_ok=True)
-    processes = [start(role, home, env) for role in roles]
-    try:
-        for role, process in zip(roles, processes, strict=True):
-            until_ready(home / f"{role}.ready", process, home / f"{role}.log")
-        yield
-    finally:
-        stop(processes)
 
 
 class Broken(BaseHTTPRequestHandler):
