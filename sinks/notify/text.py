@@ -80,7 +80,7 @@ def values_of(notification: Notification) -> dict[str, str | int | float]:
         "run": _clean(execution.run),
         "execution": to_text(execution.id),
         "state": str(execution.state),
-        "attempt": execution.attempt,
+        "attempt": execution.number,
         "retries": execution.retry.limit,
         "error": _clean(execution.error),
         "reason": _clean(execution.reason),

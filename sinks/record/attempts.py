@@ -17,6 +17,11 @@ def is_try(move: Moved) -> bool:
     return not _ended_between(move)
 
 
+def number_of_try(move: Moved) -> int:
+    """Which attempt a step says something of, as people count; one that is handed back loses its number by that."""
+    return move.execution.number + (move.what == "returned")
+
+
 def _ended_between(move: Moved) -> bool:
     """Whether it ended an execution that waited for its next attempt."""
     return move.what in ENDS and move.execution.retry_at > move.execution.finished_at

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
-from sinks.record.attempts import is_try
+from sinks.record.attempts import is_try, number_of_try
 from sinks.record.columns import Source
 from streams import envelope
 from streams.engine.events import UNRECORDED, Moved, PipelineCreated, RecordedEvent, TaskCreated, TaskDeleted
@@ -49,8 +49,8 @@ class Batch:
             steps.append(step)
             life = record.id, record.created_at
             _keep(self._executions, life, step)
-            if record.attempt and is_try(event):
-                _keep(self._attempts, (*life, record.attempt), step)
+            if (number := number_of_try(event)) and is_try(event):
+                _keep(self._attempts, (*life, number), step)
 
     def _define(self, position: int, event: TaskCreated | TaskDeleted | PipelineCreated) -> None:
         if isinstance(event, PipelineCreated):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.record.attempts import error_of_try, ran_ms, state_of_try
+from sinks.record.attempts import error_of_try, number_of_try, ran_ms, state_of_try
 from streams.engine.events import TaskDeleted
 from streams.engine.records import LATEST, MOST_CRITICAL
 
@@ -125,7 +125,8 @@ _PARTITION, _POSITION = Column(SHORT, "partition"), Column(LARGE, "position")
 
 _STEP = {
     "execution": _its(ID, "id"),
-    **_same(COUNT, "version", "attempt"),
+    **_same(COUNT, "version"),
+    "attempt": _told(COUNT, number_of_try),
     **_same(TEXT, "task", "worker"),
     **_same(MOMENT, "created_at"),
     "partition": _PARTITION,
@@ -165,6 +166,7 @@ EXECUTIONS = {
     **_same(COUNT, "failures", "losses", "again"),
     **_same(BOOL, "late"),
     **_same(MAYBE, "due_at", "retry_at"),
+    "attempt": _its(COUNT, "number"),
     "updated_at": _told(MOMENT, attrgetter("at")),
     "ran_ms": _told(LENGTH, ran_ms),
     **_same(UPSTREAM, "upstream"),

@@ -19,7 +19,7 @@ from pipelines.views import (
     TaskView,
     UpstreamView,
 )
-from sinks.record.attempts import error_of_try, is_try, ran_ms, state_of_try
+from sinks.record.attempts import error_of_try, is_try, number_of_try, ran_ms, state_of_try
 from streams.edge.board import maybe, moment, now_ms
 from streams.engine.events import Moved, PipelineCreated, Refused, TaskCreated
 from streams.engine.records import Execution, State, TaskDef
@@ -42,7 +42,7 @@ def row(moved: Moved) -> ExecutionRow:
         queue=record.queue,
         owner=record.owner,
         again=record.again,
-        attempt=record.attempt,
+        attempt=record.number,
         worker=record.worker or None,
         late=record.late,
         created_at=moment(record.created_at),
@@ -98,16 +98,18 @@ def joined(past: ExecutionView, present: ExecutionView) -> ExecutionView:
 
 
 def attempts(steps: Iterable[Moved]) -> tuple[AttemptView, ...]:
-    """The tries of an execution: of each attempt number, the newest step that belongs to it."""
-    tries = (m for m in steps if m.execution.attempt and m.execution.dispatched_at and is_try(m))
-    newest = {m.execution.attempt: m for m in tries}
-    return tuple(_attempt(newest[number]) for number in sorted(newest))
+    """The tries of an execution: of each attempt number, the newest step that belongs to it.
+
+    One that was handed back is none: nothing of it was begun.
+    """
+    newest = {number_of_try(m): m for m in steps if m.execution.attempt and is_try(m)}
+    return tuple(_attempt(newest[number]) for number in sorted(newest) if newest[number].execution.dispatched_at)
 
 
 def _attempt(move: Moved) -> AttemptView:
     record = move.execution
     return AttemptView(
-        attempt=record.attempt,
+        attempt=record.number,
         state=cast("StateName", str(state_of_try(move))),
         worker=record.worker or None,
         ready_at=maybe(record.ready_at),
@@ -127,7 +129,7 @@ def event(moved: Moved) -> EventView:
         at=moment(moved.at),
         what=moved.what,
         state=cast("StateName", str(record.state)),
-        attempt=record.attempt,
+        attempt=number_of_try(moved),
         worker=record.worker or None,
         reason=record.reason or None,
         error=record.error or None,

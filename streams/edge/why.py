@@ -92,12 +92,12 @@ def _retrying(view: ExecutionView, record: Execution | None, now: int) -> str:
     if record is None or not record.retry_at:
         return f"attempt {view.attempt} failed; another one follows"
     tries = record.retry.limit + 1
-    return f"attempt {record.attempt + 1} {_of(tries, record)}{_when(record.retry_at, now)}"
+    return f"attempt {record.number + 1} {_of(tries, record)}{_when(record.retry_at, now)}"
 
 
 def _of(tries: int, record: Execution) -> str:
     """Losses of a worker make attempts of their own, so the count may pass the limit: then it says nothing."""
-    return f"of {tries} " if record.attempt < tries else ""
+    return f"of {tries} " if record.number < tries else ""
 
 
 def _when(at: float, now: int) -> str:

@@ -141,7 +141,8 @@ def _take_back(step: Step, record: Execution) -> None:
     if record.state == State.RUNNING:
         return lose(step, record, f"worker {record.worker} gave it back after its start")
     step.take_back(record.worker)  # it has more than it wants
-    step.move(record, "returned", **enter(record, step.now) | {"ready_at": record.ready_at})
+    again = enter(record, step.now) | {"ready_at": record.ready_at}
+    step.move(record, "returned", handed_back=record.handed_back + 1, **again)
     return None
 
 

@@ -81,6 +81,7 @@ def job_of(view: View, partition: Partition, record: Execution) -> Job:
         inputs=inputs(view, partition, record) if record.upstream else {},
         queue=record.queue,
         submitted_at=record.created_at,
+        number=record.number,
     )
 
 

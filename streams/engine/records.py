@@ -129,6 +129,12 @@ class Execution(Struct, frozen=True, array_like=True, gc=False):
     seq: int = 0  # of the assignment, as its lane counts
     arrival: int = 0  # where in its partition's log it last entered the line: first come, first served within a moment
     value: bytes = b""  # JSON of a success that is short; a longer one has a record of its own
+    handed_back: int = 0  # attempts that their workers handed back before they began
+
+    @property
+    def number(self) -> int:
+        """The attempt as people count: one that never began takes no number."""
+        return self.attempt - self.handed_back
 
 
 class Loan(Struct, frozen=True, array_like=True, gc=False):
@@ -171,3 +177,4 @@ class Job(Struct, frozen=True, array_like=True, gc=False):
     inputs: dict[str, bytes] = {}  # results of the upstream tasks, by task id
     queue: str = "default"
     submitted_at: int = 0
+    number: int = 1  # of the attempt, as people count

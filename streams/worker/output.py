@@ -108,7 +108,7 @@ class Output:
     def _put(self, stream: str, text: str, level: str, at: int) -> None:
         self._seq += 1
         job, at = self._job, at or round(time.time() * 1000)
-        self._sender.put(LogLine(job.execution, job.attempt, self._seq, at, stream, level, text, job.worker))
+        self._sender.put(LogLine(job.execution, job.number, self._seq, at, stream, level, text, job.worker))
 
 
 class Lines:

@@ -112,7 +112,7 @@ def _dispatched(records: list[Any], settings: Settings) -> Iterator[Dispatched]:
         if isinstance(command, Run):
             which = command.job.execution
             home = home_of(which, settings.task_partitions)
-            yield Dispatched(record.timestamp, to_text(which), command.job.attempt, home)
+            yield Dispatched(record.timestamp, to_text(which), command.job.number, home)
 
 
 def _said(records: list[Any]) -> list[dict[str, Any]]:

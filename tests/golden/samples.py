@@ -74,6 +74,7 @@ EXECUTION = Execution(
     seq=11,
     arrival=12,
     value=b"7",
+    handed_back=1,
 )
 JOB = Job(
     execution=ID,
@@ -91,6 +92,7 @@ JOB = Job(
     inputs={"etl.get": b"[1]"},
     queue="night",
     submitted_at=T,
+    number=2,
 )
 LOAN = Loan("w-1", "gpu", 3, 20, ((12, 14), (17, 20)))
 SAMPLES = (

@@ -20,7 +20,7 @@ def step_of(moved: Moved) -> Step:
     """An event of an execution as a step."""
     e = moved.execution
     return Step(
-        to_text(e.id), e.version, moved.what, e.state, e.attempt, moved.at, e.worker, e.failures, e.losses, e.seq
+        to_text(e.id), e.version, moved.what, e.state, e.number, moved.at, e.worker, e.failures, e.losses, e.seq
     )
 
 

@@ -26,6 +26,17 @@ def test_an_attempt_has_no_error_but_its_own() -> None:
     assert shown == [(1, "failed", "no luck"), (2, "running", None)]
 
 
+def test_what_was_handed_back_is_no_attempt() -> None:
+    """The one that follows has its number."""
+    back = moved("returned", 4, "waiting", attempt=1, handed_back=1)
+    back = replace(back, execution=replace(back.execution, dispatched_at=0))
+    steps = [moved("assigned", 3, "dispatched", attempt=1, worker="v"), back]
+    view = shapes.execution(steps)
+    assert (view.attempt, view.attempts) == (0, ())
+    view = shapes.execution([*steps, moved("assigned", 5, "dispatched", attempt=2, handed_back=1, worker="w")])
+    assert (view.attempt, [(one.attempt, one.worker) for one in view.attempts]) == (1, [(1, "w")])
+
+
 def test_what_is_lost_has_no_duration() -> None:
     """When it ended nobody knows; the attempt before, whose end was seen, keeps its own."""
     steps = [

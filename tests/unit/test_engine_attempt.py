@@ -157,16 +157,16 @@ def test_a_banned_worker_gets_nothing_more() -> None:
 
 
 def test_what_a_draining_worker_returns_stands_in_line_where_it_stood() -> None:
-    """It did not start: it has waited all the time, and nothing counts against it but the number of the attempt."""
+    """It did not start: it has waited all the time, and nothing counts against it, nor is it an attempt for people."""
     house = House()
     which = house.submit(at_most_once=True)
     before = house.record(which)
     house.now += 5
     assert moves(house.complete(which, "returned")) == [("returned", State.WAITING)]
     after = house.record(which)
-    assert (after.ready_at, after.deadline) == (before.ready_at, before.deadline)
+    assert (after.ready_at, after.deadline, after.number) == (before.ready_at, before.deadline, 0)
     assert moves(house.assign(which)) == [("assigned", State.DISPATCHED)]
-    assert house.record(which).attempt == 2
+    assert (house.record(which).attempt, house.record(which).number) == (2, 1)
 
 
 @pytest.mark.parametrize(("outcome", "keeps"), [("lost", True), ("failed", False)])

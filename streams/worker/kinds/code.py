@@ -55,7 +55,7 @@ def about(job: Job) -> dict[str, str]:
         TASK: job.task,
         RUN: job.run,
         EXECUTION: to_text(job.execution),
-        ATTEMPT: str(job.attempt),
+        ATTEMPT: str(job.number),
     }
 
 

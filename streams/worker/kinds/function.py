@@ -91,7 +91,7 @@ class _Found(NamedTuple):
 
 
 def _context(job: Job) -> Context:
-    return Context(job.task, job.run, to_text(job.execution), job.attempt, _logger)
+    return Context(job.task, job.run, to_text(job.execution), job.number, _logger)
 
 
 def _report(error: BaseException) -> str:

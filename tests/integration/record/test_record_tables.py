@@ -126,20 +126,25 @@ def test_i7_what_a_paused_scheduler_sends_late_takes_no_row_back(store: Any, pla
 
 
 def test_attempts_tell_each_try_apart(store: Any, play: Any) -> None:
-    """A failed attempt keeps its error when the next one succeeds; one that was handed back is no attempt."""
+    """A failed attempt keeps its error when the next one succeeds; one that was handed back is no attempt, and takes no number."""
     first, given, _ = play.whole("p.a")
     at = given.at
     broke = play.step(given, "retrying", 9, state="retrying", error="x", finished_at=at + 9, retry_at=at + 50)
     ready = play.step(broke, "ready", 41, state="waiting", ready_at=at + 50, dispatched_at=0, finished_at=0)
     again = play.step(ready, "assigned", 5, state="dispatched", attempt=2, dispatched_at=at + 55)
-    back = play.step(again, "returned", 1, state="waiting", dispatched_at=0, ready_at=at + 56)
+    back = play.step(again, "returned", 1, state="waiting", dispatched_at=0, ready_at=at + 56, handed_back=1)
     third = play.step(back, "assigned", 1, state="dispatched", attempt=3, dispatched_at=at + 57)
     done = play.step(third, "succeeded", 9, state="succeeded", started_at=at + 58, finished_at=at + 66, error="")
     store.take([first, given])
     store.take([broke, ready, again])
-    store.take([back, third, done])
-    rows = store.ask("SELECT attempt, state, error, waited_ms, ran_ms FROM {main}.attempts ORDER BY attempt")
-    assert rows == [(1, "failed", "x", None, None), (3, "succeeded", "", 2, 8)]
+    store.take([back])
+    asked = "SELECT attempt, state, error, waited_ms, ran_ms FROM {main}.attempts ORDER BY attempt"
+    assert store.ask(asked) == [(1, "failed", "x", None, None)]
+    store.take([third, done])
+    assert store.ask(asked) == [(1, "failed", "x", None, None), (2, "succeeded", "", 2, 8)]
+    assert store.ask("SELECT attempt FROM {main}.executions") == [(2,)]
+    steps = store.ask("SELECT what, attempt FROM {main}.events WHERE what IN ('assigned', 'returned') ORDER BY at")
+    assert steps == [("assigned", 1), ("assigned", 2), ("returned", 2), ("assigned", 2)]
 
 
 def test_a_cancel_between_attempts_leaves_the_last_one_as_it_was(store: Any, play: Any) -> None:

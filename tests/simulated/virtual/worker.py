@@ -33,13 +33,13 @@ class Code:
         """Start, take a while, end as the script says for this attempt."""
         job, script = attempt.job, attempt.payload
         ends = script["ends"]
-        outcome = ends[min(job.attempt, len(ends)) - 1]
+        outcome = ends[min(job.number, len(ends)) - 1]
         name = to_text(job.execution)
-        self._witness("start", name, job.attempt, job.worker, "")
+        self._witness("start", name, job.number, job.worker, "")
         await asyncio.sleep(script["seconds"])
-        self._witness("end", name, job.attempt, job.worker, outcome)
+        self._witness("end", name, job.number, job.worker, outcome)
         if outcome == "succeeded":
-            return Outcome("succeeded", b"%d" % job.attempt)
+            return Outcome("succeeded", b"%d" % job.number)
         raise KindError("it was told to fail")
 
     async def close(self) -> None:
