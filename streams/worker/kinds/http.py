@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import zlib
+from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
@@ -25,6 +27,12 @@ HEADERS = 4 * 1024
 """Bytes of headers that are returned."""
 
 
+UNPACKED = ("gzip", "deflate")
+"""Encodings of an answer that are understood. httpx would unpack a piece whole, however large it becomes."""
+
+EITHER = 32 + zlib.MAX_WBITS
+"""Tells zlib to take either of them."""
+
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 """A connection serves one request: kept ones are found again by address, and the certificate was another name's."""
 
@@ -32,7 +40,10 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 def _client() -> httpx.AsyncClient:
     """A client that keeps nothing of one task for another: what a server sets in a cookie is forgotten at once."""
     none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, trust_env=False, follow_redirects=False, cookies=none)
+    headers = {"Accept-Encoding": ", ".join(UNPACKED)}
+    return httpx.AsyncClient(
+        timeout=TIMEOUT, limits=LIMITS, trust_env=False, follow_redirects=False, cookies=none, headers=headers
+    )
 
 
 class HttpKind:
@@ -106,13 +117,29 @@ class HttpKind:
 
     async def _taken(self, answer: httpx.Response) -> dict[str, Any]:
         room = max(self._limit - ENVELOPE, 0)
-        body, cut = b"", False
-        async for chunk in answer.aiter_bytes():
-            body += chunk
+        body, unpack = b"", _unpacker(answer.headers.get("content-encoding", ""))
+        async for chunk in answer.aiter_raw():
+            body += unpack(chunk, room + 1 - len(body))
             if len(body) > room:
-                body, cut = body[:room], True
                 break
-        return _result(answer, body, room, cut=cut)
+        return _result(answer, body[:room], room, cut=len(body) > room)
+
+
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
+    """Unpacks the pieces of an answer, each to so many bytes at most."""
+    if encoding.strip().lower() in ("", "identity"):
+        return lambda chunk, most: chunk[:most]
+    if encoding.strip().lower() not in UNPACKED:
+        raise KindError(f"the answer is packed as {encoding!r:.100}, and only {' and '.join(UNPACKED)} are unpacked")
+    unpacking = zlib.decompressobj(EITHER)
+
+    def unpack(chunk: bytes, most: int) -> bytes:
+        try:
+            return unpacking.decompress(chunk, most)
+        except zlib.error as error:
+            raise KindError(f"the answer is not packed as {encoding!r:.100}, as it says: {error}") from None
+
+    return unpack
 
 
 def _content(call: dict[str, Any], attempt: Attempt) -> bytes | None:

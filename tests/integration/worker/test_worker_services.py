@@ -1,7 +1,10 @@
 """Tasks that ask a service: http against a server on loopback, sql against the real engine behind one."""
 
+import gzip
 import json
+import resource
 import threading
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,6 +48,15 @@ class Server(BaseHTTPRequestHandler):
     def answer_large(self, _body: bytes) -> tuple[int, dict[str, str], bytes]:
         """More than anybody wants."""
         return 200, {"content-type": "text/plain"}, b'"x' * 1_000_000
+
+    def answer_packed(self, _body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """As the rest of the path says: of what, and packed as what; zeros are a thousand times what travels."""
+        what, encoding = self.path.split("/")[2].split(":")
+        plain = b'"x"' if what == "little" else bytes(200_000_000)
+        packed = plain
+        for name in encoding.split(","):
+            packed = gzip.compress(packed) if name == "gzip" else zlib.compress(packed) if name == "deflate" else packed
+        return 200, {"content-encoding": encoding, "content-type": "application/json"}, packed
 
     def answer_missing(self, _body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Not there."""
@@ -114,6 +126,25 @@ async def ask(server: str, tmp_path: Path) -> AsyncIterator[Ask]:
     ask = Ask(http_private=True, edge_url=server, home=tmp_path)
     yield ask
     await close_kinds(ask.kinds)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_packed_answer_is_unpacked_no_further_than_its_limit(ask: Ask, server: str, encoding: str) -> None:
+    """A little that becomes very much costs no memory."""
+    little = await ask("http", method="GET", url=f"{server}/packed/little:{encoding}")
+    assert msgspec.json.decode(little.result)["body"] == "x"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    much = await ask("http", method="GET", url=f"{server}/packed/much:{encoding}")
+    assert (much.outcome, much.cut) == ("succeeded", True)
+    assert len(msgspec.json.decode(much.result)["body"]) < 65_536
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 250_000  # the server's 200 MB, once
+
+
+@pytest.mark.parametrize("encoding", ["gzip,gzip", "br", "gzip, deflate"])
+async def test_an_answer_that_is_packed_otherwise_is_refused(ask: Ask, server: str, encoding: str) -> None:
+    """Nobody asked for it, and what is packed twice grows by a million."""
+    url = f"{server}/packed/little:{encoding.replace(' ', '')}"
+    assert "only gzip and deflate are unpacked" in (await ask("http", method="GET", url=url)).error
 
 
 async def test_a_request_returns_status_headers_and_body(ask: Ask, server: str) -> None:
