@@ -1,7 +1,9 @@
 """What `--wait` does: it follows what was ordered, and tells how that ended."""
 
+import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from http import HTTPStatus
@@ -23,6 +25,12 @@ from ui.parts import formats
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 VISIBLE_WITHIN = 30.0
 """Seconds in which what was accepted must be seen."""
+GOOD = frozenset({"succeeded", "skipped"})
+"""Ends that are no failure: who raises `Skip` has decided so."""
+
+HINT_AFTER = 3.0
+"""Seconds of waiting after which it is said why."""
+
 LETTERS = 1000
 """As many dead letters as the API has at hand."""
 
@@ -69,7 +77,7 @@ def follow_all(client: Client, accepted: Sequence[Accepted], common: Common) -> 
         _show_outcomes(views)
         if len(accepted) == len(views) == 1:
             _show_result(views[0])
-    if not all(made for _, made in orders) or any(view.state != "succeeded" for view in views):
+    if not all(made for _, made in orders) or any(view.state not in GOOD for view in views):
         sys.exit(Exit.FAILED)
 
 
@@ -138,16 +146,19 @@ def _show_outcome(view: Waited, common: Common) -> None:
         _show_result(view)
         if problem := view.error or view.reason:
             notes.print(safe(problem), soft_wrap=True)
-    if view.state != "succeeded":
+    if view.state not in GOOD:
         sys.exit(Exit.FAILED)
 
 
 def _show_outcomes(views: Sequence[Waited]) -> None:
-    """A line each; below one that is no success, why."""
+    """A line each, below one that is no success, why; of several how many ended in which way."""
     for view in views:
         notes.print(headline(view), safe(view.task), "(was there before)" if view.existing else "", soft_wrap=True)
         if view.state != "succeeded" and (problem := view.error or view.reason):
             notes.print(Padding(safe(problem.strip()), (0, 0, 0, 4)))
+    if len(views) > 1:
+        counts = Counter(view.state for view in views).most_common()
+        notes.print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts))
 
 
 def _show_result(view: Waited) -> None:
@@ -176,10 +187,13 @@ def _effort(view: ExecutionView) -> str:
 
 def outcome(client: Client, view: ExecutionView) -> ExecutionView:
     """The execution once it has ended, be it long ago; waits as long as that takes."""
-    pauses = _pauses()
+    pauses, hint_at = _pauses(), time.monotonic() + HINT_AFTER
     with notes.status(f"waiting for {view.execution}") if notes.is_terminal else nullcontext():
         while view.state not in TERMINAL_STATES:
             view = client.execution(view.execution)
+            if view.why and time.monotonic() > hint_at:
+                notes.print(safe(f"{view.task}: {view.why[0]}"), soft_wrap=True)
+                hint_at = math.inf
             if view.state not in TERMINAL_STATES:
                 time.sleep(next(pauses))
     return view

@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -114,3 +114,24 @@ def test_the_result_of_a_single_one_is_printed(system: Any, client: Client, name
     client.finish(made.execution or "", result={"rows": 7})
     assert json.loads(waited(system, task).stdout) == {"rows": 7}
     assert waited(system, task, {"type": "execute", "task": f"{name}-none"}).stdout == ""
+
+
+def test_what_was_skipped_is_no_failure(system: Any, client: Client, name: str) -> None:
+    """Neither in a run of several, whose ends are counted, nor where it is waited for alone."""
+    first = SleepTask(id=f"{name}.first", seconds=0)
+    other = SleepTask(id=f"{name}.other", seconds=0, upstream=(first.id,), trigger="all_failed")
+    client.create_pipeline(PipelineModel(id=name, tasks=(first, other)))
+    done = system.run("execute", name, "--run", "r", "--wait")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "1 succeeded, 1 skipped")
+    again = waited(system, {"type": "execute", "task": other.id, "run": "r"})
+    assert (again.returncode, again.stderr.count("⤼ skipped")) == (0, 1)
+
+
+def test_who_waits_for_long_hears_why(
+    client: Client, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, by the hardest cause."""
+    monkeypatch.setattr(waiting, "HINT_AFTER", 0.3)
+    due = datetime.now(UTC) + timedelta(seconds=2)
+    waiting.follow(client, client.submit(SleepTask(id=name, seconds=0), at=due), PLAIN)
+    assert capsys.readouterr().err.count(f"{name}: due ") == 1

@@ -126,7 +126,7 @@ def test_i7_what_a_paused_scheduler_sends_late_takes_no_row_back(store: Any, pla
 
 
 def test_attempts_tell_each_try_apart(store: Any, play: Any) -> None:
-    """A failed attempt keeps its error when the next one succeeds; one that was handed back is no attempt, and takes no number."""
+    """A failed attempt keeps its error when the next one succeeds; one that was handed back is none."""
     first, given, _ = play.whole("p.a")
     at = given.at
     broke = play.step(given, "retrying", 9, state="retrying", error="x", finished_at=at + 9, retry_at=at + 50)
