@@ -163,7 +163,7 @@ class PoolView(Model):
 
 
 class MinuteView(Model):
-    """A minute of history."""
+    """A step of history, which begins with `minute`."""
 
     minute: AwareDatetime
     created: int = 0
@@ -178,7 +178,7 @@ class MinuteView(Model):
 
 
 class OverviewView(Model):
-    """Is all well? Counts of states now, of the range, and by minute."""
+    """Is all well? Counts of states now, of the range, and by steps of `step_ms`; empty steps are left out."""
 
     at: AwareDatetime
     now: dict[StateName, int]
@@ -188,6 +188,7 @@ class OverviewView(Model):
     failed: int
     per_second: float
     pools: tuple[PoolView, ...] = ()
+    step_ms: int = 60_000
     minutes: tuple[MinuteView, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from pipelines.events import EXECUTION_NAME, SHORTEST
@@ -33,16 +33,15 @@ from streams.edge.board import moment, now_ms
 from streams.edge.in_order import in_order
 from streams.edge.live import Live
 from streams.edge.problems import ProblemError
+from streams.edge.steps import step_of
 from streams.edge.why import why
 from streams.engine.events import TaskCreated, TaskDeleted
 
 WHOLE = 36
 PAGE = 1000
+MILLISECOND = timedelta(milliseconds=1)
 HISTORY_AWAY = (ClickHouseAwayError, QueryFailedError, TimeoutError)
 """The history cannot be read."""
-STEPS = 120
-"""Points of the overview's history, at most."""
-
 
 UNKNOWN_NAMES = (47, 60)
 """ClickHouse's numbers of UNKNOWN_IDENTIFIER and UNKNOWN_TABLE."""
@@ -243,9 +242,11 @@ class Reads:
         """Is all well?"""
         now = datetime.now(UTC)
         counts = await self._history.counts(since)
-        minutes = await self._history.minutes(since, now, (now - since) / STEPS)
+        step = step_of(now - since)
+        minutes = await self._history.minutes(since, now, step)
         fields = {field.name: getattr(counts, field.name) for field in dataclasses.fields(counts)}
-        return OverviewView(at=now, **fields, pools=self._live.board.pool_views(), minutes=tuple(minutes))
+        pools = self._live.board.pool_views()
+        return OverviewView(at=now, **fields, pools=pools, step_ms=step // MILLISECOND, minutes=tuple(minutes))
 
     async def query(self, wanted: QueryRequest) -> QueryAnswer:
         """Somebody's own statement. Raises ProblemError where it may not run or does not."""

@@ -298,7 +298,7 @@ def test_a_first_hour_fills_the_overview(theatre: Stage, page: Page) -> None:
 def test_a_bar_leads_to_what_ended_in_its_time(theatre: Stage, page: Page) -> None:
     """A click on a bar of what ended opens the list over that bar's time."""
     theatre.world.add("orders.score", "succeeded")
-    theatre.world.minutes = 50
+    theatre.world.minutes = 40
     page.goto(theatre.url)
     chart = page.locator(".st-key-throughput canvas")
     expect(page.get_by_text("Ended per minute")).to_be_visible()
@@ -316,6 +316,7 @@ def test_a_bar_leads_to_what_ended_in_its_time(theatre: Stage, page: Page) -> No
     assert asked["range"] == ["custom"]
     start, end = (datetime.fromisoformat(asked[key][0]) for key in ("since", "until"))
     assert end - start == timedelta(minutes=1)
+    assert set(asked["state"]) == set(states.ENDED)
 
 
 def test_a_filter_in_the_fold_shows_and_leaves(theatre: Stage, page: Page) -> None:

@@ -32,12 +32,16 @@ from pipelines.views import (
 )
 from showroom.world import World
 from streams.edge.orders import may_run_twice
+from streams.edge.steps import step_of
+from ui.parts import charts
 
 TOKEN = "a-token-for-tests-that-is-long-enough"
 
 
 def _overview(world: World, since: datetime) -> OverviewView:
     now = datetime.now(UTC)
+    step = step_of(now - since)
+    history = charts.buckets([*_minutes(world, now)], since, now, step)
     states = [row.state for row in world.rows.values() if row.state not in TERMINAL_STATES]
     ended = [row.state for row in world.rows.values() if row.state in TERMINAL_STATES and row.updated_at >= since]
     waiting = [row for row in world.rows.values() if row.state == "waiting"]
@@ -56,7 +60,8 @@ def _overview(world: World, since: datetime) -> OverviewView:
     return OverviewView(
         at=now, now={s: states.count(s) for s in set(states)}, ended={s: ended.count(s) for s in set(ended)},
         late_now=sum(row.late for row in waiting), late_next_5_min=3, failed=ended.count("failed"), per_second=12.4,
-        pools=tuple(pools), minutes=tuple(_minutes(world, now)),
+        pools=tuple(pools), step_ms=step // timedelta(milliseconds=1),
+        minutes=tuple(one for one in history if one.created),
     )  # fmt: skip
 
 

@@ -15,12 +15,6 @@ from ui.parts.table import WRONG, Table
 _OPENING = "_opening"
 FAILURES = Table("failures", WRONG)
 SHOWN_FAILURES = 5
-STEPS = {
-    "1h": timedelta(minutes=1),
-    "6h": timedelta(minutes=5),
-    "24h": timedelta(minutes=15),
-    "7d": timedelta(hours=2),
-}
 
 
 def show_overview(head: header.Header) -> None:
@@ -81,8 +75,8 @@ def top(view: OverviewView, span: str) -> None:
 
 def middle(view: OverviewView, span: str) -> None:
     """Charts of the range and of the line."""
-    width = STEPS[span]
-    steps = charts.buckets(view.minutes, header.start(span, view.at), view.at, width)
+    width, start = timedelta(milliseconds=view.step_ms), header.start(span, view.at)
+    steps = charts.buckets(view.minutes, start, view.at, width)
     theme, zone = clock.theme(), clock.zone()
     left, right = st.columns([3, 1], gap="medium")
     with left:
@@ -95,7 +89,7 @@ def middle(view: OverviewView, span: str) -> None:
             on_select="rerun",
             alt="Executions that ended, by time and outcome",
         )
-        _follow(picked, steps, width)
+        _follow(picked, steps, start, width)
         st.subheader("Wait and run time", anchor=False)
         st.echarts_chart(
             charts.latency(steps, theme, zone), height=150, key="latency", alt="Seconds waited and run: p50, p99"
@@ -122,10 +116,11 @@ def _indices(picked: object) -> list[int]:
     return [index for group in groups for index in group["data_indices"]]
 
 
-def _follow(picked: object, steps: Sequence[MinuteView], width: timedelta) -> None:
+def _follow(picked: object, steps: Sequence[MinuteView], start: datetime, width: timedelta) -> None:
+    """Open the list of what a bar counts; the first one begins with the range."""
     for index in _indices(picked):
         at = steps[index].minute
-        query = {"since": at.isoformat(), "until": (at + width).isoformat()}
+        query = {"since": max(at, start).isoformat(), "until": (at + width).isoformat(), "state": states.ENDED}
         st.switch_page(places.EXECUTIONS, query_params=places.listing("custom", **query))
 
 

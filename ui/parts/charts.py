@@ -49,7 +49,7 @@ def _ink(look: Look, theme: str) -> str:
 
 
 def throughput(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
-    """Executions that ended, a bar for each minute, by how they ended."""
+    """Executions that ended, a bar for each step, by how they ended."""
     series = {"succeeded": LOOKS["succeeded"], "failed": LOOKS["failed"], "other": LOOKS["cancelled"]}
     labels = _labels(minutes, zone)
     rows = [[label, m.succeeded, m.failed, m.other] for label, m in zip(labels, minutes, strict=True)]
@@ -62,7 +62,7 @@ def throughput(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
 
 
 def latency(minutes: Sequence[MinuteView], theme: str, zone: tzinfo) -> Spec:
-    """How long executions waited and ran, each minute's p50 and p99. No mean."""
+    """How long executions waited and ran, each step's p50 and p99. No mean."""
     labels, fields = _labels(minutes, zone), [line.field for line in LINES.values()]
     spans = [[getattr(m, field) for field in fields] for m in minutes]
     size, unit = _unit(max((ms for row in spans for ms in row if ms is not None), default=1000))

@@ -14,8 +14,11 @@ from sinks.record.client import Names
 from sinks.record.filters import BadCursorError
 from sinks.record.history import History
 from sinks.record.rollup import RollUp
+from streams.edge.live import Live
+from streams.edge.reads import Reads
 from streams.engine.events import LogLine, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import TaskDef
+from ui.parts import charts, header
 
 
 @pytest.fixture
@@ -241,6 +244,19 @@ async def test_minutes_add_up_in_longer_steps(store: Any, history: History, play
     hour = await history.minutes(since, until, timedelta(hours=1))
     assert [m.created for m in single] == [1] * 10
     assert [(m.created, m.succeeded, m.waited_p50_ms, m.ran_p99_ms) for m in hour] == [(10, 10, 30.0, 100.0)]
+
+
+@pytest.mark.parametrize(("span", "each"), [("6h", 1), ("24h", 3), ("7d", 24)])
+async def test_bars_of_a_steady_load_are_equal(store: Any, history: History, play: Any, span: str, each: int) -> None:
+    """The edge's steps are the dashboard's bars: one execution in 5 minutes draws the same number in each of them."""
+    last = round(datetime.now(UTC).timestamp()) // 300 + 2
+    starts = range(last - header.RANGES["7d"] // timedelta(minutes=5) - 2, last)
+    store.take([m for n in starts for m in play.whole(f"p.t{n}", created_at=n * 300_000)])
+    RollUp(store.client, Names.under(store.settings.namespace)).count()
+    view = await Reads(history, Live(store.settings)).overview(header.start(span, datetime.now(UTC)))
+    width = timedelta(milliseconds=view.step_ms)
+    bars = charts.buckets(view.minutes, header.start(span, view.at), view.at, width)
+    assert {bar.succeeded for bar in bars[1:-1]} == {each}
 
 
 async def test_tasks_pipelines_and_runs(store: Any, history: History, play: Any) -> None:
