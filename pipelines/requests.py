@@ -12,6 +12,11 @@ from pipelines.views import StateName
 BULK_LIMIT = 10_000
 """Executions that one bulk action changes at most."""
 
+TOO_MANY = (
+    f"more than {BULK_LIMIT:,} match, and one bulk action changes at most so many; nothing was changed: "
+    "narrow the filter"
+)
+
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC))]
 """A time of which the history can be asked."""
 

@@ -11,8 +11,9 @@ from showroom.world import World, running
 from streamlit.testing.v1 import AppTest
 
 import ui
+from pipelines.requests import BULK_LIMIT, ExecutionFilter
 from pipelines.views import AttemptView
-from ui.parts import formats
+from ui.parts import actions, formats
 
 SHELL = Path(ui.__file__).with_name("shell.py")
 
@@ -118,6 +119,21 @@ def test_the_list_filters_by_its_address(world: World) -> None:
     app = _app("executions", state="failed", priority="P9")
     assert not app.exception
     assert list(app.dataframe[0].value["Execution"]) == [formats.short_id(name)]
+
+
+def test_more_than_one_action_changes_is_not_offered(world: World) -> None:
+    """Who chose too many is told to narrow the filter, and has no button that would be refused."""
+    for n in range(BULK_LIMIT + 1):
+        world.add("orders.score", "waiting", run=f"{n}")
+    app = _app("executions")
+    for number, told in ((BULK_LIMIT + 1, 1), (BULK_LIMIT, 0)):
+        app.session_state["_asked"] = actions.Request("cancel", match=ExecutionFilter(), seen=number)
+        app.run()
+        assert not app.exception
+        assert any(text.value.startswith(f"{number:,} executions match now.") for text in app.text)
+        assert len([error for error in app.error if "narrow the filter" in error.value]) == told
+        assert len([button for button in app.button if button.key == "dialog_yes"]) == 1 - told
+        world.rows.popitem()
 
 
 def test_what_the_address_asks_for_in_vain_is_said_and_nothing_is_shown_for_it(world: World) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from pipelines.requests import BulkRequest
+from pipelines.requests import BULK_LIMIT, TOO_MANY, BulkRequest
 from pipelines.views import CHANGEABLE, BulkAnswer, Verb
 from ui.cli.accepted import report
 from ui.cli.asking import Yes, confirm
@@ -107,6 +107,8 @@ def _request(
     chosen = which.resolved()
     changeable = chosen.among(CHANGEABLE[verb])
     total = client.executions(changeable, limit=1).total if changeable else 0
+    if total > BULK_LIMIT:
+        raise UsageError(TOO_MANY)
     if total and not yes:
         confirm(f"{verb.capitalize()} {formats.number_of(total, 'execution')}?")
     return BulkRequest(filter=chosen, expected=total, reason=reason)

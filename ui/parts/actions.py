@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pipelines.requests import BulkRequest, ExecutionFilter
+from pipelines.requests import BULK_LIMIT, TOO_MANY, BulkRequest, ExecutionFilter
 from pipelines.views import CHANGEABLE, BulkAnswer, ExecutionRow, Verb
 from ui.parts import api, filters, formats, states
 from ui.parts.markup import Markup, show, tag
@@ -107,6 +107,9 @@ def _confirm_all(request: Request) -> None:
     before = "" if total == request.seen else f" ({request.seen:,} when the list was drawn)"
     st.text(f"{total:,} executions match now{before}.\nFilter: {said}.")
     st.caption(f"Those that cannot be {DONE[request.verb]} are left alone: {_why_not(request.verb)}.")
+    if able > BULK_LIMIT:
+        st.error(f"{TOO_MANY.capitalize()}.")
+        return
     _buttons(request, able, lambda: BulkRequest(filter=match, expected=able))
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from pipelines.events import CancelEvent, RetryEvent
 from pipelines.ids import from_text, to_text
-from pipelines.requests import BULK_LIMIT, BulkRequest, ExecutionFilter
+from pipelines.requests import BULK_LIMIT, TOO_MANY, BulkRequest, ExecutionFilter
 from pipelines.views import CHANGEABLE, BulkAnswer, ExecutionRow, RefusalView, StateName
 from streams.edge import forbidden
 from streams.edge.context import Context, Here
@@ -80,14 +80,12 @@ async def _named(here: Context, ids: Sequence[str]) -> dict[str, ExecutionRow | 
 async def _matching(
     here: Context, wanted: BulkRequest, states: Collection[StateName]
 ) -> dict[str, ExecutionRow | None]:
-    """All in these states that match, unless that is more than the person has confirmed."""
+    """All in these states that match, unless that is more than the person has confirmed, or than one action changes."""
     which = (wanted.filter or ExecutionFilter()).among(states)
     found = await here.reads.all_rows(which, BULK_LIMIT + 1) if which else []
-    if wanted.expected is not None and len(found) > min(wanted.expected, BULK_LIMIT):
-        detail = f"{_count(found)} match now, {wanted.expected} were expected; nothing was changed: look again"
+    if len(found) > BULK_LIMIT:
+        raise ProblemError(HTTPStatus.CONFLICT, TOO_MANY)
+    if wanted.expected is not None and len(found) > wanted.expected:
+        detail = f"{len(found)} match now, {wanted.expected} were expected; nothing was changed: look again"
         raise ProblemError(HTTPStatus.CONFLICT, detail)
     return {row.execution: row for row in found}
-
-
-def _count(found: Sequence[ExecutionRow]) -> str:
-    return f"more than {BULK_LIMIT}" if len(found) > BULK_LIMIT else str(len(found))
