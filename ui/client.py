@@ -49,6 +49,12 @@ Query = Mapping[str, Any]
 WAIT = 2.0
 """Seconds that a command waits for the scheduler's first decision, by default."""
 
+SPARE = 10.0
+"""Seconds in which an answer arrives, beyond those that the request itself asks for."""
+
+LONG = 75.0
+"""Seconds for what may take long: a statement may run for 30 and wait for another's 30; many may be changed at once."""
+
 
 class ApiUnavailableError(ConnectionError):
     """The edge does not answer, or cannot reach what it needs."""
@@ -70,18 +76,15 @@ class ApiError(Exception):
 class Client:
     """A connection to the edge. Without arguments it takes the address and token of this machine's settings.
 
-    Methods raise ApiError with a problem's details, and ApiUnavailableError where nothing answers.
+    Methods raise ApiError with a problem's details, and ApiUnavailableError where nothing answers: within `timeout`
+    seconds, or longer where the request itself may take longer.
     """
 
     def __init__(self, base_url: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> None:
         if base_url is None or token is None:
             base_url, token = _local(base_url, token)
-        self._http = httpx.Client(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx.Timeout(timeout, connect=5.0),
-            trust_env=False,
-        )
+        self._timeout = timeout
+        self._http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -171,11 +174,11 @@ class Client:
 
     def cancel_many(self, request: BulkRequest) -> BulkAnswer:
         """Stop many executions."""
-        return self._ask("POST", "/v1/executions/cancel", BulkAnswer, body=request)
+        return self._ask("POST", "/v1/executions/cancel", BulkAnswer, body=request, patience=LONG)
 
     def retry_many(self, request: BulkRequest) -> BulkAnswer:
         """Execute many again; `executions` of the answer are the new ids by the old ones."""
-        return self._ask("POST", "/v1/executions/retry", BulkAnswer, body=request)
+        return self._ask("POST", "/v1/executions/retry", BulkAnswer, body=request, patience=LONG)
 
     # --- reads ----------------------------------------------------------------------------------------------
 
@@ -253,7 +256,7 @@ class Client:
     ) -> QueryAnswer:
         """A statement for ClickHouse."""
         body = QueryRequest(query=query, parameters=dict(parameters or {}), writes=writes)
-        return self._ask("POST", "/v1/sql", QueryAnswer, body=body)
+        return self._ask("POST", "/v1/sql", QueryAnswer, body=body, patience=LONG)
 
     def health(self) -> HealthView:
         """Whether the edge serves, whom it has heard of, and whether the history keeps up."""
@@ -263,20 +266,36 @@ class Client:
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
+        where = str(self._http.base_url).rstrip("/")
         try:
             yield
+        except httpx.ReadTimeout as error:
+            late = f"the API at {where} takes too long to answer, and may do what it was asked to all the same"
+            raise ApiUnavailableError(f"{late}; `{command('doctor')}` says what hangs") from error
         except httpx.TransportError as error:
-            where = str(self._http.base_url).rstrip("/")
             raise ApiUnavailableError(f"no answer from the API at {where} ({error}); {_start()}") from error
 
     def _act(self, execution: str, action: str, wait: float, body: Body = None) -> Accepted:
         return self._ask("POST", f"/v1/executions/{_part(execution)}/{action}", Accepted, {"wait": wait}, body)
 
-    def _ask(self, method: str, path: str, answer: type[T], query: Query | None = None, body: Body = None) -> T:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        query: Query | None = None,
+        body: Body = None,
+        *,
+        patience: float = 0.0,
+    ) -> T:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         headers = {"Content-Type": "application/json"} if body is not None else None
+        longest = max(self._timeout, patience, params["wait"] + SPARE if "wait" in params else 0.0)
+        timeout = httpx.Timeout(longest, connect=5.0)
         with self._reachable():
-            response = self._http.request(method, path, params=params, content=_json(body), headers=headers)
+            response = self._http.request(
+                method, path, params=params, content=_json(body), headers=headers, timeout=timeout
+            )
         _check(response)
         read: T = _reader(cast("Hashable", answer)).validate_json(response.content)
         return read
