@@ -1,11 +1,16 @@
 import json
+import threading
+import time
 import uuid
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from streams.local.doctor import Check, Report, examine, show
+from pipelines.views import HealthView
+from streams.local.doctor import SKEW, Check, Report, _edge, examine, show
 from streams.local.lockfile import only_one
 from streams.local.ports import free_ports
 from streams.local.topics_admin import admin, ensure_topics
@@ -98,6 +103,41 @@ def test_the_sandbox_is_tried_as_a_worker_tries_it(tmp_path: Path, monkeypatch: 
     assert check.status == "warn"
     assert check.detail == "no sandbox works on this worker: prlimit is not installed"
     assert "apt install bubblewrap" in check.mend
+
+
+class Api(BaseHTTPRequestHandler):
+    """An edge whose clock is apart by some seconds, and which takes its time for one of the paths."""
+
+    apart, slow = 0.0, ""
+
+    def do_GET(self) -> None:
+        """Answer with the time at which it was asked."""
+        at = datetime.now(UTC) + timedelta(seconds=self.apart)
+        time.sleep(2.5 * SKEW if self.path == self.slow else 0)
+        self.send_response(200)
+        self.end_headers()
+        health = HealthView(status="ok", version="1", at=at).model_dump_json()
+        self.wfile.write(health.encode() if self.path == "/health" else b"[]")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("apart", "slow", "status"), [(0, "/health", "ok"), (0, "/v1/workers", "ok"), (9, "", "fail"), (-9, "", "fail")]
+)
+def test_a_slow_api_is_no_wrong_clock(tmp_path: Path, apart: float, slow: str, status: str) -> None:
+    """Only a time outside of the question's own is another clock's; nobody sets clocks since something hangs."""
+    (tmp_path / "api-token").touch(0o600)
+    (tmp_path / "api-token").write_text("t" * 32)
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Api", (Api,), {"apart": apart, "slow": slow})) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        nobody = f"127.0.0.1:{free_ports(1)[0]}"
+        checks = [*_edge(Settings(home=tmp_path, kafka=nobody, edge_port=server.server_port))]
+        server.shutdown()
+        thread.join()
+    assert (checks[-1].name, checks[-1].status) == ("clock", status)
 
 
 def test_topics_that_do_not_fit_the_settings_fail(tmp_path: Path, kafka: str) -> None:
