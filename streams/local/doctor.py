@@ -209,10 +209,7 @@ def _ports(settings: Settings) -> Iterator[Check]:
 
 def _kafka(settings: Settings) -> Iterator[Check]:
     if not answers(settings.kafka):
-        detail = f"nobody answers at {settings.kafka}"
-        ours = holder(settings.home) and preflight.kafka_is_ours(settings)
-        again = f"{settings.home}/logs/kafka.log says why; it is started again until it comes up"
-        yield Check(name="kafka", status="fail" if ours else "warn", detail=detail, mend=again if ours else START)
+        yield _silent_kafka(settings)
         return
     yield Check(name="kafka", status="ok", detail=f"a broker answers at {settings.kafka}")
     with admin(settings.kafka) as client:
@@ -225,6 +222,20 @@ def _kafka(settings: Settings) -> Iterator[Check]:
         yield Check(name="topics", status="warn", detail=f"{len(missing)} missing, e.g. {missing[0]}", mend=START)
     else:
         yield Check(name="topics", status="ok", detail=f"all {len(wanted)} of {settings.namespace!r}, partitions right")
+
+
+def _silent_kafka(settings: Settings) -> Check:
+    """One of ours that has ended is started again; one that hangs is left alone."""
+    detail, log = f"nobody answers at {settings.kafka}", f"{settings.home}/logs/kafka.log"
+    port = preflight.kafka_port(settings)
+    if not (port and holder(settings.home)):
+        return Check(name="kafka", status="warn", detail=detail, mend=START)
+    if pid := preflight.listener(port):
+        detail = f"process {pid} listens at {settings.kafka}, and does not answer"
+        mend = f"where that stays so it hangs: `kill -9 {pid}`, and `up` starts it again; {log} may say why"
+    else:
+        mend = f"{log} says why; it is started again until it comes up"
+    return Check(name="kafka", status="fail", detail=detail, mend=mend)
 
 
 def _edge(settings: Settings) -> Iterator[Check]:

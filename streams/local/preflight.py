@@ -68,11 +68,19 @@ def check_ports(wanted: list[Port], patience: float = PATIENCE) -> None:
 def taken_by(port: Port) -> str:
     """Who listens there, as far as this user may see."""
     try:
-        listeners = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid]
-        pid = next(c.pid for c in listeners if c.laddr and c.laddr.port == port.number)
-        return f" by {psutil.Process(pid).name()} (process {pid})"
-    except (psutil.Error, StopIteration):
+        pid = listener(port.number)
+        return f" by {psutil.Process(pid).name()} (process {pid})" if pid else ""
+    except psutil.Error:
         return ""
+
+
+def listener(number: int) -> int | None:
+    """The process that listens on a port; none: nobody does whom this user may see."""
+    try:
+        listeners = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid]
+    except psutil.Error:
+        return None
+    return next((c.pid for c in listeners if c.laddr and c.laddr.port == number), None)
 
 
 def check_disk(home: Path, least: int = LEAST_FREE) -> None:

@@ -1,4 +1,6 @@
 import json
+import os
+import socket
 import threading
 import time
 import uuid
@@ -47,6 +49,15 @@ def test_a_broker_that_ended_under_its_supervisor_is_no_reason_to_start_all(tmp_
     assert (check.status, "nobody answers" in check.detail) == ("fail", True)
     assert f"{tmp_path}/logs/kafka.log" in check.mend
     assert "headrace up" not in check.mend
+
+
+def test_a_broker_that_hangs_is_named_with_how_to_end_it(tmp_path: Path) -> None:
+    """Its port is open, so that nobody starts it again: only a kill makes room for the next one."""
+    with only_one(tmp_path), socket.create_server(("127.0.0.1", 0)) as hung:
+        check = by_name(examine(settings_for(tmp_path, f"127.0.0.1:{hung.getsockname()[1]}")))["kafka"]
+    assert (check.status, check.detail.partition(" at ")[0]) == ("fail", f"process {os.getpid()} listens")
+    assert f"`kill -9 {os.getpid()}`, and `up` starts it again" in check.mend
+    assert "until it comes up" not in check.mend
 
 
 def test_each_disk_is_looked_at(tmp_path: Path) -> None:
