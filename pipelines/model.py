@@ -17,6 +17,8 @@ from pydantic import (
     JsonValue,
     StringConstraints,
     Tag,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -151,6 +153,10 @@ AnyUpstream = Annotated[
     _one_of("a task's id, or an object of task and run"),
 ]
 """A task of one's own run, or of another."""
+
+LEAVE_IT_OUT = "leave it out of its upstream tasks, or name another run"
+"""What to do with a task that waits for itself."""
+
 Command = Annotated[
     Annotated[str, Field(min_length=1), Tag(TEXT)] | Annotated[tuple[str, ...], Field(min_length=1), Tag(LIST)],
     _one_of("a string, or a list of strings"),
@@ -176,6 +182,13 @@ class TaskBase(Model):
     notify: tuple[AnyNotifyRule, ...] = Field((), max_length=20, description="An address is told of failure and loss.")
     owner: Name = "anyone"
     description: str = Field("", max_length=2000)
+
+    @field_validator("upstream")
+    @classmethod
+    def _of_others(cls, upstream: tuple[AnyUpstream, ...], info: ValidationInfo) -> tuple[AnyUpstream, ...]:
+        if (own := info.data.get("id")) in upstream:
+            raise ValueError(f"task {own!r} waits for itself: {LEAVE_IT_OUT}")
+        return upstream
 
 
 class FunctionTask(TaskBase):

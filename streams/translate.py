@@ -44,7 +44,7 @@ from streams.engine.commands import (
     Retry,
 )
 from streams.engine.records import RetryPolicy, Rule, TaskDef
-from streams.engine.rejections import named
+from streams.engine.rejections import named, waits_for_itself
 from streams.engine.weight import PIPELINE_LIMIT, weigh_new
 
 CALL_LIMIT = 4 * PAYLOAD_LIMIT
@@ -91,10 +91,10 @@ def to_command(  # noqa: PLR0911  (one return a kind of event reads best)
 
 def submission(event: SubmitEvent, at: int, partitions: int) -> tuple[int, Execute]:
     """The command and the home of a create-and-execute; see `to_command`."""
-    task, run = event.task.id, event.run or ""
-    command = Execute(
-        id=execution_id(task, run), task=task, run=run, at=at, due_at=_due(event), task_def=task_def(event.task)
-    )
+    task, run, made = event.task.id, event.run or "", task_def(event.task)
+    if impossible := waits_for_itself(made, run):
+        raise ValueError(impossible)
+    command = Execute(id=execution_id(task, run), task=task, run=run, at=at, due_at=_due(event), task_def=made)
     return home_of(command.id, partitions), command
 
 

@@ -9,7 +9,7 @@ from streams.engine import commands as c
 from streams.engine.events import WatchKept
 from streams.engine.place import place
 from streams.engine.records import LATEST, MOST_CRITICAL, TERMINAL, Execution, State, TaskDef
-from streams.engine.rejections import MISSING, not_ended, retried_already
+from streams.engine.rejections import MISSING, not_ended, retried_already, waits_for_itself
 from streams.engine.step import Step
 from streams.engine.upstream import standing
 from streams.engine.weight import pipeline_fault
@@ -55,7 +55,7 @@ def execute_pipeline(step: Step, command: c.ExecutePipeline) -> None:
 
 
 def _pipeline_fault(command: c.ExecutePipeline, tasks: list[tuple[str, TaskDef | None]]) -> str:
-    """Why a pipeline cannot run: a task is gone for which others would wait for ever, or it is too large for one go."""
+    """Why a pipeline cannot run: others would wait for one of its tasks for ever, or it is too large for one go."""
     known = []
     for name, task in tasks:
         if task is None:
@@ -63,6 +63,8 @@ def _pipeline_fault(command: c.ExecutePipeline, tasks: list[tuple[str, TaskDef |
                 f"pipeline {command.pipeline!r} cannot run without its task {name!r}, which was deleted: "
                 "create the pipeline again"
             )
+        if fault := waits_for_itself(task, command.run):
+            return fault
         known.append(task)
     return pipeline_fault(command.pipeline, known, command.payload)
 
@@ -105,7 +107,7 @@ def _impossible(command: c.Execute, task: TaskDef) -> str:
     for name, moment in (("at", command.at), ("due_at", command.due_at)):
         if not 0 <= moment <= LATEST:
             return f"{name} {moment} is no time in milliseconds that can be kept: 0 to {LATEST} are"
-    return ""
+    return waits_for_itself(task, command.run)
 
 
 def _begin(step: Step, command: c.Execute, task: TaskDef) -> None:

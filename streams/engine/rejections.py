@@ -4,7 +4,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from streams.engine.records import State
+from pipelines.model import LEAVE_IT_OUT
+from streams.engine.records import State, TaskDef
 
 
 class Rejection(Struct, frozen=True):
@@ -42,6 +43,12 @@ class Known(Protocol):
 def named(task: str, run: str) -> str:
     """An execution as people name it, for a sentence."""
     return f"{task!r} in {f'run {run!r}' if run else 'the run without a name'}"
+
+
+def waits_for_itself(task: TaskDef, run: str) -> str:
+    """Why a task cannot be executed in that run; empty: it waits for others, or for itself in another run."""
+    own = any(name == task.id and other in {"", run} for name, other in task.upstream)
+    return f"{named(task.id, run)} waits for itself: {LEAVE_IT_OUT}" if own else ""
 
 
 def ended_already(one: Known) -> str:

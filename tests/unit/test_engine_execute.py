@@ -46,6 +46,21 @@ def test_an_execution_without_a_run_cannot_wait_for_others_in_it() -> None:
     assert moves(house.do(c.Execute(b"2" * 16, "other", "x", 1, lone=True))) == [("created", State.BLOCKED)]
 
 
+@pytest.mark.parametrize("run", ["", "r"])
+def test_nothing_waits_for_itself(run: str) -> None:
+    """It would be blocked for ever, and with it a pipeline's run; itself in another run can be waited for."""
+    lone, first = TaskDef("t", "python", upstream=(("t", run),)), TaskDef("p.a", "python", upstream=(("p.a", run),))
+    said = "in run 'r' waits for itself: leave it out of its upstream tasks, or name another run"
+    house = pipeline(first, B)
+    house.do(c.CreateTask(lone, 1))
+    for task in (None, lone):
+        assert refusals(house.do(c.Execute(execution_id("t", "r"), "t", "r", 1, task_def=task))) == [f"'t' {said}"]
+    assert refusals(house.do(c.ExecutePipeline("p", "r", 1))) == [f"'p.a' {said}"]
+    assert house.table.execution(execution_id("p.b", "r")) is None
+    if run:
+        assert moves(house.do(c.Execute(execution_id("t", "q"), "t", "q", 1))) == [("created", State.BLOCKED)]
+
+
 def test_an_executions_own_payload_and_priority_win() -> None:
     """What an execution names stands instead of the task's own."""
     house = House()

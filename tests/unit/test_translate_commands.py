@@ -203,6 +203,21 @@ def test_an_upstream_in_the_unnamed_run_is_refused() -> None:
         definition(upstream=[{"task": "a", "run": ""}])
 
 
+def test_a_task_that_waits_for_itself_is_refused() -> None:
+    """Created or submitted, alone or in a pipeline; in another run it may have been there before."""
+    own = ECHO | {"upstream": ["a", "echo"]}
+    pipeline = {"id": "etl", "tasks": [ECHO | {"id": "etl.a", "upstream": ["etl.a"]}]}
+    for event in ({"type": "submit", "task": own}, {"type": "create", "task": own}):
+        with pytest.raises(ValidationError, match="task 'echo' waits for itself: leave it out"):
+            command(event)
+    with pytest.raises(ValidationError, match=r"task 'etl\.a' waits for itself: leave it out"):
+        command({"type": "create", "pipeline": pipeline})
+    named = {"type": "submit", "task": ECHO | {"upstream": [{"task": "echo", "run": "monday"}]}}
+    with pytest.raises(ValueError, match="'echo' in run 'monday' waits for itself: leave it out"):
+        command(named | {"run": "monday"})
+    assert isinstance(command(named | {"run": "tuesday"}), Execute)
+
+
 def test_an_address_alone_is_told_of_failure_and_loss() -> None:
     """In JSON as in Python."""
     assert definition(notify=["json://x"]).notify == (Rule(("failed", "lost"), ("json://x",)),)

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 
 from pipelines.events import CreateEvent, SubmitEvent
 from pipelines.ids import execution_id, from_text, home_of, to_text
-from pipelines.model import Delivery, ExternalTask, PipelineModel, ShellTask, SleepTask
+from pipelines.model import Delivery, ExternalTask, PipelineModel, ShellTask, SleepTask, UpstreamRef
 from pipelines.requests import BulkRequest, ExecutionFilter
 from streams.edge.routes.bulk import UNMATCHED
 from streams.engine import commands as c
@@ -281,6 +281,20 @@ def test_a_pipeline_is_cancelled_against_its_order(client: Client, name: str, by
     wanted = BulkRequest(filter=every, expected=4) if by == "filter" else BulkRequest(ids=tuple(made))
     assert list(client.cancel_many(wanted).executions) == (made if by == "ids" else until(client, every, 4))
     until(client, ExecutionFilter(pipeline=name, state=("cancelled",)), 4)
+
+
+def test_what_would_wait_for_itself_is_refused(client: Client, system_http: httpx.Client, name: str) -> None:
+    """By HTTP where it is created or submitted, and by the scheduler where what is kept is executed in its own run."""
+    named = ExternalTask(id=name, upstream=(UpstreamRef(task=name, run="r"),))
+    own = {"id": name, "kind": "external", "upstream": [name]}
+    answer = system_http.post("/v1/tasks", json=own)
+    assert (answer.status_code, "waits for itself" in answer.json()["errors"][0]["problem"]) == (422, True)
+    client.create_task(named)
+    for order, status in ((lambda: client.submit(named, run="r"), 422), (lambda: client.execute(name, run="r"), 409)):
+        with pytest.raises(ApiError, match="waits for itself") as refused:
+            order()
+        assert refused.value.status == status
+    assert client.execute(name, run="q").state == "blocked"
 
 
 def test_all_that_match_are_cancelled_and_retried(client: Client, name: str) -> None:
