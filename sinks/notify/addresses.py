@@ -9,7 +9,7 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, PersistentS
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins import url_to_dict
 
-from sinks.notify.guard import public_only
+from sinks.notify.guard import bound_answers, public_only
 from sinks.notify.text import Text
 
 _SCHEMES = """
@@ -77,6 +77,7 @@ def open_address(address: str) -> Apprise:
 
 def load_services() -> None:
     """Import Apprise's services, once: about a second, and some of them warn of what they import themselves."""
+    bound_answers()
     with _loading, warnings.catch_warnings(action="ignore"):
         NotificationManager().load_modules()
 

@@ -1,4 +1,5 @@
-"""No notification reaches a private address, whatever its URL, its redirects or its resolver say.
+"""No notification reaches a private address, whatever its URL, its redirects or its resolver say, nor does what is
+answered fill the memory.
 
 Checking a host's name first and connecting later leaves a gap for a resolver that answers differently the second
 time. So the check stands where the connection is made: Python's audit event `socket.connect` carries the very address,
@@ -12,7 +13,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import requests
+
 from streams.addresses import is_public
+
+ANSWER_BYTES = 1_000_000
+"""What a service may answer, unpacked."""
 
 _refused: ContextVar[list[str] | None] = ContextVar("refused", default=None)
 
@@ -45,3 +51,19 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     if not is_public(host):
         refused.append(host)
         raise PermissionError(f"notifications may not connect to {host}, which is not a public address")
+
+
+@functools.cache
+def bound_answers() -> None:
+    """Let requests, with which Apprise asks, give up an answer that is too long: by itself it takes all in."""
+    whole = requests.Response.iter_content
+
+    def bounded(self: requests.Response, *arguments: Any, **options: Any) -> Iterator[Any]:
+        size = 0
+        for piece in whole(self, *arguments, **options):
+            size += len(piece)
+            if size > ANSWER_BYTES:
+                raise requests.RequestException(f"the answer is longer than {ANSWER_BYTES:,} bytes")
+            yield piece
+
+    requests.Response.iter_content = bounded  # type: ignore[method-assign]

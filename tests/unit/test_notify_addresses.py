@@ -1,4 +1,8 @@
+import gzip
 import socket
+import threading
+import tracemalloc
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from apprise.manager_plugins import NotificationManager
@@ -20,6 +24,45 @@ def test_the_guard_stands_at_the_connection() -> None:
                 unix.connect("/nowhere/at/all")
         assert set(refused) >= {"127.0.0.1", "/nowhere/at/all"}
         socket.create_connection(("127.0.0.1", port)).close()
+
+
+MUCH = {"": bytes(20_000_000), "gzip": gzip.compress(gzip.compress(bytes(500_000_000)))}
+
+
+class Talkative(BaseHTTPRequestHandler):
+    """Answers with far more than anybody asked for."""
+
+    encoding = ""
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip, gzip" if self.encoding else "identity")
+        self.end_headers()
+        try:
+            self.wfile.write(MUCH[self.encoding])
+        except ConnectionError:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_an_answer_does_not_fill_the_memory(encoding: str) -> None:
+    """It is given up, packed twice or plain, and counts as not delivered."""
+    handler = type("Handler", (Talkative,), {"encoding": encoding})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        opened = open_address(f"json://127.0.0.1:{server.server_port}/")
+        tracemalloc.start()
+        with pytest.raises(Undelivered):
+            send(opened, Text("title", "body"), "completed", private=True)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        server.shutdown()
+    assert most < 8_000_000
 
 
 @pytest.mark.parametrize(
