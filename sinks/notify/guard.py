@@ -1,5 +1,4 @@
-"""No notification reaches a private address, whatever its URL, its redirects or its resolver say, nor does what is
-answered fill the memory.
+"""No notification reaches a private address, whatever its URL or its resolver say, and no answer fills the memory.
 
 Checking a host's name first and connecting later leaves a gap for a resolver that answers differently the second
 time. So the check stands where the connection is made: Python's audit event `socket.connect` carries the very address,
