@@ -100,7 +100,7 @@ class History:
             self._of(known, "SELECT call, payload FROM {main}.events", "AND what = 'created'"),
             self._states([u["execution"] for u in row["upstream"]]),
             self._downstream(row),
-            self._states([UUID(bytes=execution_id(row["task"], row["run"], row["again"] + 1))]),
+            self._retry(row),
         )
         return ExecutionView(
             **answers.execution_fields(row, now),
@@ -117,7 +117,7 @@ class History:
             result=answers.value(row["result"]),
             result_cut=row["result_cut"],
             retry_of=str(row["retry_of"]) if row["retry_of"] else None,
-            retried_as=str(next(iter(again))) if again else None,
+            retried_as=again,
         )
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
@@ -273,6 +273,13 @@ class History:
         sql = "SELECT execution, state FROM {main}.executions WHERE execution IN {ids:Array(UUID)}"
         rows = await self._rows(sql, ids=list(executions))
         return {row["execution"]: row["state"] if row["state"] in answers.ENDED else "" for row in rows}
+
+    async def _retry(self, row: Row) -> str | None:
+        """The execution that a retry by hand of this one has made; one of an earlier life of its id was made before."""
+        which = "WHERE execution = {id:UUID} AND created_at >= {ended:DateTime64(3, 'UTC')} LIMIT 1"
+        known = {"id": UUID(bytes=execution_id(row["task"], row["run"], row["again"] + 1)), "ended": row["updated_at"]}
+        rows = await self._rows(f"SELECT execution FROM {{main}}.executions {which}", **known)  # noqa: S608  (ours)
+        return str(known["id"]) if rows else None
 
     async def _downstream(self, row: Row) -> tuple[UpstreamView, ...]:
         """Executions of the same run that wait for this one, or did."""

@@ -67,7 +67,7 @@ class Orders:
         if why := self._forbidden(command, old):
             raise ProblemError(HTTPStatus.CONFLICT, why)
         accepted = await self._accepted(command, old)
-        await self._refuse_second_retry(command, accepted)
+        await self._refuse_second_retry(command, old)
         if not wait:
             await self._client.send([placed])
             return accepted
@@ -102,12 +102,27 @@ class Orders:
                 return forbidden.retrying(self._reads, which)
         return None
 
-    async def _refuse_second_retry(self, command: c.TaskCommand, accepted: Accepted) -> None:
+    async def _refuse_second_retry(self, command: c.TaskCommand, old: Mapping[bytes, ExecutionRow]) -> None:
         """The scheduler drops it as a repetition, without a word: say here what the first one has made."""
-        again = accepted.execution if isinstance(command, c.Retry) else None
-        if again and await self._reads.state(from_text(again)):
+        if not isinstance(command, c.Retry):
+            return
+        for again in (await self.retried(old.values())).values():
             detail = f"{retried_already(again)}: look at that one with `{words(f'show {again}')}`"
             raise ProblemError(HTTPStatus.CONFLICT, detail)
+
+    async def retried(self, ended: Iterable[ExecutionRow]) -> dict[str, str]:
+        """Those that were retried already: what that has made, by what was retried."""
+        new = {renewed(row): row for row in ended}
+        made = await self._reads.rows([from_text(one) for one in new])
+        known = {one: made[from_text(one)] for one in new if from_text(one) in made}
+        return {new[one].execution: one for one, row in known.items() if self._succeeds(row, new[one])}
+
+    def _succeeds(self, made: ExecutionRow, row: ExecutionRow) -> bool:
+        """Whether one was made by a retry of the other, or is what the scheduler takes for that.
+
+        Where an id lives again, a retry of an earlier life ended before this one did: both are times of the log.
+        """
+        return made.created_at >= row.updated_at or self.remembered(made)
 
     def _translate(self, events: Sequence[AnyEvent]) -> list[Placed]:
         try:

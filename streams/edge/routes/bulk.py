@@ -39,13 +39,12 @@ async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     Each is sent after those of them that it waits for, so that it waits for their new executions.
     """
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["retry"], lambda row: _retrying(here, row))
-    new = {one: renewed(row) for one, row in chosen.items()}
-    known = await here.reads.rows([from_text(one) for one in new.values()])
-    left = {one: row for one, row in chosen.items() if from_text(new[one]) not in known}
-    refused += [RefusalView(execution=one, detail=retried_already(new[one])) for one in chosen if one not in left]
+    retried = await here.orders.retried(chosen.values())
+    left = {one: row for one, row in chosen.items() if one not in retried}
+    refused += [RefusalView(execution=one, detail=retried_already(again)) for one, again in retried.items()]
     ordered = await here.reads.after_upstream(left)
     await here.orders.send([RetryEvent(execution=one) for one in ordered])
-    return _answer({one: new[one] for one in ordered}, refused, may_run_twice(left.values()))
+    return _answer({one: renewed(left[one]) for one in ordered}, refused, may_run_twice(left.values()))
 
 
 def _retrying(here: Context, row: ExecutionRow) -> str | None:

@@ -107,12 +107,23 @@ async def test_a_retry_by_hand_names_both(store: Any, history: History, play: An
     """The old execution names the new one, and the other way round."""
     old, new = execution_id("p.a", "r1"), execution_id("p.a", "r1", 1)
     store.take(play.whole("p.a", ends="failed"))
-    again = play.created("p.a", again=1, retry_of=old)
+    again = play.created("p.a", again=1, retry_of=old, created_at=play.now + 1_000)
     store.take([replace(again, execution=replace(again.execution, id=new))])
     before, after = await history.execution(old), await history.execution(new)
     assert before is not None
     assert after is not None
     assert (before.retried_as, after.retry_of) == (to_text(new), to_text(old))
+
+
+async def test_a_retry_of_an_earlier_life_is_none_of_this_one(store: Any, history: History, play: Any) -> None:
+    """The id lives again, and what was made of it then was not made of it now."""
+    old, new, past = execution_id("p.a", "r1"), execution_id("p.a", "r1", 1), play.now - 7_200_000
+    again = play.created("p.a", again=1, retry_of=old, created_at=past + 1_000)
+    store.take([*play.whole("p.a", ends="failed", created_at=past), *play.whole("p.a", ends="failed")])
+    store.take([replace(again, execution=replace(again.execution, id=new))])
+    view = await history.execution(old)
+    assert view is not None
+    assert view.retried_as is None
 
 
 async def test_how_long_it_waits_goes_on(store: Any, history: History, play: Any) -> None:
