@@ -47,6 +47,9 @@ QUESTIONS = 3
 STATEMENTS = 2
 """People's own statements that run at once; further ones wait."""
 
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""Nothing is older."""
+
 RELATED = 1000
 """Downstream executions that one view names at most."""
 
@@ -145,7 +148,7 @@ class History:
 
     async def upstream(self, executions: Sequence[bytes]) -> dict[str, list[str]]:
         """What the executions wait for, or did; ids as text."""
-        which = "WHERE execution IN {ids:Array(UUID)}"
+        which = "WHERE execution IN {ids:Array(UUID)} ORDER BY created_at"
         sql = f"SELECT execution, upstream.execution AS upstream FROM {{main}}.executions {which}"  # noqa: S608  (ours)
         rows = await self._each(sql, executions)
         return {str(row["execution"]): [*map(str, row["upstream"])] for row in rows}
@@ -156,21 +159,32 @@ class History:
         sql = f"SELECT count() AS n FROM {{main}}.executions WHERE {where}"  # noqa: S608  (our own text)
         return int((await self._rows(sql, **parameters))[0]["n"])
 
-    async def events(self, execution: bytes) -> list[EventView]:
-        """An execution's transitions, in order."""
-        sql = "SELECT * EXCEPT (call, payload) FROM {main}.events WHERE execution = {id:UUID} ORDER BY version"
-        return [answers.event(row) for row in await self._rows(sql, id=UUID(bytes=execution))]
+    async def events(self, execution: bytes, born: datetime = BEGINNING) -> list[EventView]:
+        """An execution's transitions, in order: those of its newest life, unless that was born before `born`."""
+        rows = await self._rows(_EVENTS, id=UUID(bytes=execution), born=born)
+        return [answers.event(row) for row in rows]
 
-    async def logs(self, execution: bytes, after: str = "", limit: int = 500) -> list[LogView]:
+    async def output_since(self, execution: bytes, born: datetime) -> datetime:
+        """From when on lines are of the life born then: half way from the end of the one before, if there was one.
+
+        Workers and those who submit have clocks of their own, and two lives are far apart.
+        """
+        row = (await self._rows(_BEFORE, id=UUID(bytes=execution), born=born))[0]
+        return row["ended"] + (born - row["ended"]) / 2 if row["lives"] else BEGINNING
+
+    async def logs(
+        self, execution: bytes, after: str = "", limit: int = 500, since: datetime = BEGINNING
+    ) -> list[LogView]:
         """Lines of output behind a cursor ("": from the first). Raises ValueError where the cursor is none of ours."""
         attempt, seq = _log_place(after)
         rows = await self._rows(
             "SELECT * FROM {main}.logs WHERE execution = {id:UUID} AND (attempt, seq) > ({attempt:Int64}, {seq:Int64}) "
-            "ORDER BY attempt, seq LIMIT {limit:UInt32}",
+            "AND at >= {since:DateTime64(3, 'UTC')} ORDER BY attempt, seq LIMIT {limit:UInt32}",
             id=UUID(bytes=execution),
             attempt=attempt,
             seq=seq,
             limit=limit,
+            since=since,
         )
         return [answers.log_line(row) for row in rows]
 
@@ -270,7 +284,7 @@ class History:
         """How executions stand; those that are not known are left out."""
         if not executions:
             return {}
-        sql = "SELECT execution, state FROM {main}.executions WHERE execution IN {ids:Array(UUID)}"
+        sql = "SELECT execution, state FROM {main}.executions WHERE execution IN {ids:Array(UUID)} ORDER BY created_at"
         rows = await self._rows(sql, ids=list(executions))
         return {row["execution"]: row["state"] if row["state"] in answers.ENDED else "" for row in rows}
 
@@ -306,6 +320,21 @@ _ONE = "SELECT * FROM {main}.executions WHERE execution = {id:UUID} ORDER BY cre
 """The newest, since an id lives again where its task and run are submitted after the scheduler has forgotten them."""
 
 _SOME = f"SELECT {_LIST} FROM {{main}}.executions WHERE execution IN {{ids:Array(UUID)}} ORDER BY created_at"  # noqa: S608  (our own text)
+
+_EVENTS = """
+SELECT * FROM
+(
+    SELECT * EXCEPT (call, payload) FROM {main}.events
+    WHERE execution = {id:UUID} AND created_at >= {born:DateTime64(3, 'UTC')}
+    ORDER BY created_at DESC LIMIT 1 WITH TIES
+)
+ORDER BY version
+"""
+
+_BEFORE = """
+SELECT count() AS lives, max(updated_at) AS ended FROM {main}.executions
+WHERE execution = {id:UUID} AND created_at < {born:DateTime64(3, 'UTC')}
+"""
 
 _MINUTES = """
 SELECT

@@ -156,8 +156,9 @@ class Reads:
 
     async def events(self, execution: ExecutionId) -> list[EventView]:
         """The transitions of an execution, oldest first."""
-        past = await self._history.events(execution)
-        newer = [shapes.event(m) for m in self._live.recent.steps(execution)]
+        steps = self._live.recent.steps(execution)
+        past = await self._history.events(execution, *(moment(step.execution.created_at) for step in steps[:1]))
+        newer = [shapes.event(step) for step in steps]
         events = past + [e for e in newer if not past or e.at > past[-1].at]
         if not events:
             raise _unknown(execution)
@@ -165,13 +166,22 @@ class Reads:
 
     async def logs(self, execution: ExecutionId, after: str, limit: int) -> list[LogView]:
         """Lines of output behind a cursor."""
+        row, lines = await self.output(execution, after, limit)
+        if not lines and row is None:
+            raise _unknown(execution)
+        return lines
+
+    async def output(self, execution: ExecutionId, after: str, limit: int) -> tuple[ExecutionRow | None, list[LogView]]:
+        """Lines of output behind a cursor, and what was known of the execution before they were read."""
+        row = (await self.rows([execution])).get(execution)
         try:
             lines = await self._history.logs(execution, after, limit)
         except ValueError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
-        if not lines and await self.state(execution) is None:
-            raise _unknown(execution)
-        return lines
+        if row and any(line.at < row.created_at for line in lines):  # of an earlier life, or by another clock
+            since = await self._history.output_since(execution, row.created_at)
+            lines = await self._history.logs(execution, after, limit, since)
+        return row, lines
 
     async def tasks(self, pipeline: str | None, limit: int, after: str = "") -> list[TaskView]:
         """Definitions in force behind `after`, by id."""

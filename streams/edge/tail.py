@@ -20,10 +20,10 @@ async def follow(reads: Reads, execution: ExecutionId, after: str) -> AsyncItera
     """Lines after a cursor; ends once the execution has ended and no more lines come."""
     quiet = 0
     while quiet < QUIET:
-        over = await reads.state(execution) in TERMINAL_STATES
-        lines = await reads.logs(execution, after, LINES)
+        row, lines = await reads.output(execution, after, LINES)
         for line in lines:
             yield line
         after = lines[-1].cursor if lines else after
+        over = row is not None and row.state in TERMINAL_STATES
         quiet = quiet + 1 if over and not lines else 0
         await asyncio.sleep(0 if lines else PAUSE)

@@ -84,6 +84,8 @@ async def test_an_id_that_came_to_life_twice_shows_its_newest_life(store: Any, h
     assert view is not None
     assert view.state == "succeeded"
     assert [row.state for row in await history.rows([which])][-1] == "succeeded"
+    assert [event.state for event in await history.events(which)] == ["waiting", "dispatched", "succeeded"]
+    assert await history.events(which, datetime.now(UTC) + timedelta(minutes=1)) == []
 
 
 async def test_as_many_as_a_bulk_action_names_are_found(store: Any, history: History, play: Any) -> None:
@@ -217,6 +219,29 @@ async def test_logs_go_on_behind_a_cursor(store: Any, history: History, play: An
     assert (got[0].level, got[1].level) == (None, "INFO")
     with pytest.raises(ValueError, match="no cursor of a log"):
         await history.logs(one, "x")
+
+
+async def test_output_is_of_the_newest_life(store: Any, history: History, play: Any) -> None:
+    """Also where its worker's clock is behind, before it has written anything, and page by page."""
+    one, before = execution_id("p.a", "r1"), play.now - 7_200_000
+    reads = Reads(history, Live(store.settings))
+    old = [LogLine(one, 1, n, before + 50 + n, "stdout", "", "old", "w") for n in range(8)]
+    store.take(play.whole("p.a", created_at=before))
+    store.take(old, logs=True)
+    assert [line.text for line in await reads.logs(one, "", 9)] == ["old"] * 8
+    store.take([play.created("p.a")])
+    assert await reads.logs(one, "", 9) == []
+    store.take([LogLine(one, 1, n, play.now - 60_000, "stdout", "", "new", "w") for n in range(3)], logs=True)
+    first = await reads.logs(one, "", 2)
+    assert [line.text for line in [*first, *await reads.logs(one, first[-1].cursor, 9)]] == ["new"] * 3
+
+
+async def test_a_clock_that_is_behind_hides_no_output(store: Any, history: History, play: Any) -> None:
+    """Where there was no earlier life, all is of this one."""
+    one = execution_id("p.a", "r1")
+    store.take([play.created("p.a")])
+    store.take([LogLine(one, 1, 0, play.now - 7_200_000, "stdout", "", "late", "w")], logs=True)
+    assert [line.text for line in await Reads(history, Live(store.settings)).logs(one, "", 9)] == ["late"]
 
 
 async def test_events_tell_the_story(store: Any, history: History, play: Any) -> None:
