@@ -30,7 +30,7 @@ from sinks.record.guard import OURS
 from sinks.record.history import History
 from streams.edge import shapes
 from streams.edge.board import moment, now_ms
-from streams.edge.in_order import in_order
+from streams.edge.in_order import in_turns
 from streams.edge.live import Live
 from streams.edge.problems import ProblemError
 from streams.edge.steps import step_of
@@ -124,13 +124,13 @@ class Reads:
             found |= {from_text(row.execution): row for row in await self._history.rows(rest)}
         return found
 
-    async def after_upstream(self, rows: Mapping[str, ExecutionRow]) -> list[str]:
-        """Their ids, each after those of them that it waits for."""
+    async def after_upstream(self, rows: Mapping[str, ExecutionRow], partitions: int) -> list[list[str]]:
+        """Their ids, each after those of them that it waits for; see `in_turns`."""
         heard = {one: record for one in rows if (record := self._live.recent.record(from_text(one)))}
         upstream = {one: [to_text(which) for which, *_ in record.upstream] for one, record in heard.items()}
         if rest := [from_text(one) for one in rows if one not in heard]:
             upstream |= await self._history.upstream(rest)
-        return in_order(rows, upstream)
+        return in_turns(rows, upstream, partitions)
 
     async def state(self, execution: bytes) -> StateName | None:
         """Where an execution stands; none: it is not known."""

@@ -28,7 +28,7 @@ VISIBLE_WITHIN = 30.0
 GOOD = frozenset({"succeeded", "skipped"})
 """Ends that are no failure: who raises `Skip` has decided so."""
 
-HINT_AFTER = 3.0
+HINT_AFTER = 5.0
 """Seconds of waiting after which it is said why."""
 
 LETTERS = 1000

@@ -27,8 +27,8 @@ async def cancel_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     Each is sent before those of them that it waits for, whose end would be its own.
     """
     chosen, refused = await _chosen(here, wanted, CHANGEABLE["cancel"], forbidden.cancelling)
-    ordered = reversed(await here.reads.after_upstream(chosen))
-    await here.orders.send([CancelEvent(execution=one, reason=wanted.reason) for one in ordered])
+    for turn in reversed(await here.reads.after_upstream(chosen, here.settings.task_partitions)):
+        await here.orders.send([CancelEvent(execution=one, reason=wanted.reason) for one in reversed(turn)])
     return _answer({one: one for one in chosen}, refused)
 
 
@@ -42,9 +42,10 @@ async def retry_many(wanted: BulkRequest, here: Here) -> BulkAnswer:
     retried = await here.orders.retried(chosen.values())
     left = {one: row for one, row in chosen.items() if one not in retried}
     refused += [RefusalView(execution=one, detail=retried_already(again)) for one, again in retried.items()]
-    ordered = await here.reads.after_upstream(left)
-    await here.orders.send([RetryEvent(execution=one) for one in ordered])
-    return _answer({one: renewed(left[one]) for one in ordered}, refused, may_run_twice(left.values()))
+    turns = await here.reads.after_upstream(left, here.settings.task_partitions)
+    for turn in turns:
+        await here.orders.send([RetryEvent(execution=one) for one in turn])
+    return _answer({one: renewed(left[one]) for turn in turns for one in turn}, refused, may_run_twice(left.values()))
 
 
 def _retrying(here: Context, row: ExecutionRow) -> str | None:
