@@ -27,6 +27,9 @@ Placed = tuple[int, Order]
 
 NOT_STARTED = "the client is not started; use `async with KafkaClient(settings)`"
 
+AHEAD = 1000
+"""Milliseconds by which moments of orders may be ahead of the clock, where one has several; more: it was set back."""
+
 CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
 
@@ -56,6 +59,7 @@ class KafkaClient:
         self._leaving: asyncio.Task[dict[int, list[Awaitable[object]]]] | None = None  # takes what is gathered with it
         self._under_way: set[asyncio.Task[Any]] = set()
         self._leave_at = 0.0
+        self._ordered_at = 0
 
     async def start(self) -> None:
         """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
@@ -91,8 +95,12 @@ class KafkaClient:
         await self.stop()
 
     def translate(self, events: Iterable[AnyEvent]) -> list[Placed]:
-        """The commands that carry out `events`. Raises ValueError at the first that cannot be carried out."""
-        at, partitions = round(time.time() * 1000), self._settings.task_partitions
+        """The commands that carry out `events`, of a moment of their own, by which their refusals are known.
+
+        Raises ValueError at the first that cannot be carried out.
+        """
+        now, partitions = round(time.time() * 1000), self._settings.task_partitions
+        at = self._ordered_at = self._ordered_at + 1 if 0 <= self._ordered_at - now < AHEAD else now
         return [to_command(event, at, partitions, fresh_run()) for event in events]
 
     async def send(self, commands: Iterable[Placed]) -> None:

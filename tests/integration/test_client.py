@@ -1,6 +1,7 @@
 """The client on a real broker: what many callers send leaves together, and none depends on another."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_topic import NewTopic
 
+from pipelines.events import DeleteEvent
 from streams.client import COMMAND_LIMIT, CommandTooLargeError, KafkaClient, Placed
 from streams.engine.commands import DeleteTask
 from streams.envelope import task_commands
@@ -106,6 +108,14 @@ async def test_what_was_sent_leaves_before_the_client_stops(settings: Settings) 
         await asyncio.sleep(0)
     await sending
     assert await written(settings) == [[1], [2]]
+
+
+def test_orders_have_moments_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many of one millisecond too; who sets a clock back is followed."""
+    client, clock = KafkaClient(Settings()), iter([5.0, 5.0, 5.0, 6.0, 2.0])
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    moments = [client.translate([DeleteEvent(task="t")])[0][1].at for _ in range(5)]
+    assert moments == [5000, 5001, 5002, 6000, 2000]
 
 
 async def test_a_client_that_was_not_started_says_so(settings: Settings) -> None:
