@@ -7,11 +7,12 @@ from pipelines.ids import from_text
 from pipelines.views import Accepted
 from streams.edge.waiters import Decision, Key, pipeline_key, run_key, task_key
 from streams.engine import commands as c
-from streams.engine.records import TaskDef
+from streams.engine.records import State, TaskDef
 
 REFUSALS_ONLY = ("",)
 
-FINISHED = ("succeeded", "failed", "retrying")
+FINISHED = {State.SUCCEEDED: ("succeeded",), State.FAILED: ("failed", "retrying")}
+"""What follows a finish, by the outcome that it says: the other one is somebody else's."""
 
 
 def awaited_by(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Collection[str]]]:
@@ -20,8 +21,8 @@ def awaited_by(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Co
     match command:
         case c.Cancel(id=which):
             heard = [(which, ("cancelled",))]
-        case c.Finish(id=which):
-            heard = [(which, FINISHED)]
+        case c.Finish(id=which, state=outcome):
+            heard = [(which, FINISHED[State(outcome)])]
         case c.Retry(id=which):
             heard = [(which, REFUSALS_ONLY)]
             heard += [(from_text(accepted.execution), ())] if accepted.execution else []

@@ -133,7 +133,8 @@ class Orders:
     async def _decision(self, placed: Placed, accepted: Accepted, wait: float) -> Decision | None:
         with ExitStack() as stack:
             expect = self._live.waiters.expect
-            futures = [stack.enter_context(expect(*heard)) for heard in awaited_by(placed[1], accepted)]
+            command = placed[1]
+            futures = [stack.enter_context(expect(*heard, command.at)) for heard in awaited_by(command, accepted)]
             await self._client.send([placed])
             until = time.monotonic() + wait
             decision = await first(futures, min(wait / 2, LOOK_AFTER))

@@ -26,6 +26,13 @@ Decision = Decided | Refused
 class _Waiter:
     future: asyncio.Future[Decision]
     steps: Collection[str]
+    ordered_at: int | None
+
+    def hears(self, decision: Decision) -> bool:
+        """Whether it is an answer: of refusals that of one's own order, as far as they name any."""
+        if isinstance(decision, Refused):
+            return None in {self.ordered_at, decision.ordered_at} or self.ordered_at == decision.ordered_at
+        return not self.steps or decision.what in self.steps
 
 
 def task_key(task: str) -> str:
@@ -53,9 +60,14 @@ class Waiters:
         return bool(self._waiting)
 
     @contextmanager
-    def expect(self, key: Key, steps: Collection[str] = ()) -> Iterator[asyncio.Future[Decision]]:
-        """A future of the next decision on `key`; with `steps`, only these (and refusals) count."""
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), steps)
+    def expect(
+        self, key: Key, steps: Collection[str] = (), ordered_at: int | None = None
+    ) -> Iterator[asyncio.Future[Decision]]:
+        """A future of the next decision on `key`; with `steps`, only these (and refusals) count.
+
+        `ordered_at`: the moment of the order, by which its refusal is told from those of others.
+        """
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), steps, ordered_at)
         self._waiting.setdefault(key, set()).add(waiter)
         try:
             yield waiter.future
@@ -69,8 +81,7 @@ class Waiters:
     def decided(self, key: Key, decision: Decision) -> None:
         """Tell those who wait for `key`."""
         for waiter in self._waiting.get(key, ()):
-            counts = isinstance(decision, Refused) or not waiter.steps or decision.what in waiter.steps
-            if counts and not waiter.future.done():
+            if waiter.hears(decision) and not waiter.future.done():
                 waiter.future.set_result(decision)
 
     def refused_by_name(self, refused: Refused) -> None:

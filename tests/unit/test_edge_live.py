@@ -145,6 +145,21 @@ async def test_a_refusal_reaches_whom_it_names() -> None:
         assert not other.done()
 
 
+async def test_a_refusal_of_somebody_elses_order_is_not_heard() -> None:
+    """It names the same pipeline, or the same execution, and another moment."""
+    waiters, other = Waiters(), msgspec.structs.replace(refused("pipeline 'etl' does not exist"), ordered_at=7)
+    with (
+        waiters.expect(pipeline_key("etl"), (), 5) as creates,
+        waiters.expect(run_key("etl", "r"), (), 7) as runs,
+        waiters.expect(ONE, (), 5) as cancels,
+    ):
+        waiters.refused_by_name(other)
+        waiters.decided(ONE, other)
+        assert [one.done() for one in (creates, runs, cancels)] == [False, True, False]
+        waiters.decided(ONE, refused("our own code failed on it"))
+        assert cancels.done()
+
+
 async def test_a_waiter_that_leaves_is_forgotten() -> None:
     """Whoever gives up waiting, also by an error, leaves nothing behind."""
     waiters = Waiters()

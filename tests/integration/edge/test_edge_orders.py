@@ -1,6 +1,7 @@
 import contextlib
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,6 +80,35 @@ def test_an_execution_is_finished_from_outside(client: Client, name: str) -> Non
     with pytest.raises(ApiError) as refused:
         client.finish(execution)
     assert refused.value.status == 409
+
+
+def test_of_two_who_finish_it_otherwise_one_is_refused(system: Any, name: str) -> None:
+    """Though they do so at once: the step that answers the one is none that the other has ordered."""
+
+    def finish(outcome: str) -> int:
+        with system.http() as http:
+            return http.post(f"/v1/executions/{execution}/finish", json={"outcome": outcome}).status_code
+
+    for n in range(10):
+        with system.client() as client:
+            execution = client.submit(ExternalTask(id=f"{name}.{n}")).execution
+        with ThreadPoolExecutor() as both:
+            assert sorted(both.map(finish, ("succeeded", "failed"))) == [200, 409]
+
+
+def test_who_creates_a_pipeline_is_not_told_that_it_does_not_exist(system: Any, name: str) -> None:
+    """That is an answer to somebody who runs it a moment before."""
+
+    def order(path: str, **body: Any) -> int:
+        with system.http() as http:
+            return http.post(f"/v1/pipelines{path}", json=body).status_code
+
+    for n in range(10):
+        which = f"{name}-{n}"
+        with ThreadPoolExecutor() as both:
+            runs = both.submit(order, f"/{which}/runs", run="r")
+            creates = both.submit(order, "", id=which, tasks=[{"id": f"{which}.a", "kind": "external"}])
+        assert (creates.result(), runs.result() in {200, 404}) == (200, True)
 
 
 def test_an_execution_is_cancelled_and_retried(client: Client, name: str) -> None:
