@@ -19,7 +19,7 @@ from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
 from streams.envelope import pack
 from streams.settings import Settings
-from streams.topics import ENVELOPE_BYTES, GATHER, MESSAGE_LIMIT, Topics
+from streams.topics import ENVELOPE_BYTES, GATHER, MESSAGE_LIMIT, Topics, must_fit
 from streams.translate import submission, to_command
 
 Placed = tuple[int, Order]
@@ -62,7 +62,11 @@ class KafkaClient:
         self._ordered_at = 0
 
     async def start(self) -> None:
-        """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
+        """Connect.
+
+        Raises aiokafka's KafkaError when no broker answers or none has the topic of tasks, SettingsError where that has
+        other partitions than the settings say.
+        """
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka,
             acks="all",
@@ -73,6 +77,7 @@ class KafkaClient:
         )
         try:
             await producer.start()
+            must_fit(self._settings, {self._topics.tasks: len(await producer.partitions_for(self._topics.tasks))})
         except BaseException:
             await producer.stop()
             raise

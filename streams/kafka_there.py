@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from pipelines.command import command
 from streams.settings import Settings, SettingsError
-from streams.topics import layout
+from streams.topics import layout, must_fit
 
 STEP = 0.05
 """Seconds between two looks."""
@@ -23,7 +23,8 @@ LAST_PORT = 65_535
 async def topics_there(settings: Settings, within: float = 60.0) -> None:
     """Return when a broker has all our topics.
 
-    Raises SystemExit with what is missing after `within` seconds, SettingsError where nobody can tell which broker.
+    Raises SystemExit with what is missing after `within` seconds, SettingsError where nobody can tell which broker, and
+    where the topics have other partitions than the settings say.
     """
     deadline = time.monotonic() + within
     while missing := await _missing(settings):
@@ -39,11 +40,14 @@ async def _missing(settings: Settings) -> str:
     client = AIOKafkaClient(bootstrap_servers=settings.kafka)
     try:
         await client.bootstrap()
-        missing = layout(settings).keys() - (await client.fetch_all_metadata()).topics()
+        found = await client.fetch_all_metadata()
     except KafkaError as error:
         return f"the Kafka broker at {settings.kafka} does not say which topics it has: {error}"
     finally:
         await client.close()
+    have = {name: len(found.partitions_for_topic(name) or ()) for name in found.topics()}
+    must_fit(settings, have)
+    missing = layout(settings).keys() - have.keys()
     return f"the topic {min(missing)!r} is missing (`{command('topics')}` makes it)" if missing else ""
 
 

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 
 ENVELOPE_BYTES = 500_000
 """Where an envelope is split; one command alone may be larger."""
@@ -15,6 +15,9 @@ MESSAGE_LIMIT = 16 * 1024 * 1024
 """`max.message.bytes` of the topics that carry envelopes and changelogs."""
 
 HOUR = 3_600_000
+
+FITTING = "set that number, or choose another HEADRACE_NAMESPACE"
+"""What to do about a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +67,18 @@ def layout(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:
         t.dead_letters: (1, long),
         t.status: (1, {"cleanup.policy": "compact", "segment.ms": str(HOUR), "max.message.bytes": str(MESSAGE_LIMIT)}),
     }
+
+
+def differences(settings: Settings, have: dict[str, int]) -> list[str]:
+    """One line for each topic whose partitions are not what the settings say."""
+    return [
+        f"topic {name!r} has {have[name]} partition{'s' if have[name] > 1 else ''}, but the settings want {want}"
+        for name, (want, _) in layout(settings).items()
+        if name in have and have[name] != want
+    ]
+
+
+def must_fit(settings: Settings, have: dict[str, int]) -> None:
+    """Raise SettingsError where a topic has other partitions: what goes to a wrong one is lost, or done twice."""
+    if wrong := differences(settings, have):
+        raise SettingsError(f"{wrong[0]}: {FITTING}")

@@ -27,10 +27,10 @@ from streams.local.jars import KAFKA, cache_folder, problems, read_lock
 from streams.local.java import OLDEST, find_java
 from streams.local.lockfile import holder
 from streams.local.ports import is_free
-from streams.local.topics_admin import admin, answers, differences, partitions_of
+from streams.local.topics_admin import admin, answers, partitions_of
 from streams.settings import Settings
 from streams.token import read_token
-from streams.topics import layout
+from streams.topics import FITTING, differences, layout
 from streams.worker.outcomes import RefusedError
 from streams.worker.sandbox import ADVICE, Sandbox, weakness
 from ui.client import ApiError, ApiUnavailableError, Client
@@ -216,8 +216,7 @@ def _kafka(settings: Settings) -> Iterator[Check]:
         have = partitions_of(client)
     wanted = layout(settings)
     if wrong := differences(settings, have):
-        mend = "set that number, or choose another HEADRACE_NAMESPACE"
-        yield Check(name="topics", status="fail", detail=wrong[0], mend=mend)
+        yield Check(name="topics", status="fail", detail=wrong[0], mend=FITTING)
     elif missing := [name for name in wanted if name not in have]:
         yield Check(name="topics", status="warn", detail=f"{len(missing)} missing, e.g. {missing[0]}", mend=START)
     else:

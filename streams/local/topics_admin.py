@@ -9,8 +9,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from streams.local.errors import SetupError
 from streams.local.ports import listens
 from streams.settings import Settings
-from streams.topics import layout
-from ui.parts import formats
+from streams.topics import FITTING, differences, layout
 
 CLUSTER = 3
 """From so many copies on, a write is safe on two of them before it is acknowledged."""
@@ -45,21 +44,12 @@ def partitions_of(client: KafkaAdminClient) -> dict[str, int]:
     return {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
 
 
-def differences(settings: Settings, have: dict[str, int]) -> list[str]:
-    """One line for each topic whose partitions are not what the settings say."""
-    return [
-        f"topic {name!r} has {formats.number_of(have[name], 'partition')}, but the settings want {want}"
-        for name, (want, _) in layout(settings).items()
-        if name in have and have[name] != want
-    ]
-
-
 def ensure_topics(settings: Settings) -> list[str]:
     """Make what is missing and name it. Raises SetupError where a topic has another number of partitions."""
     with admin(settings.kafka) as client:
         have = partitions_of(client)
         if wrong := differences(settings, have):
-            raise SetupError(f"{wrong[0]}: set that number, or choose another HEADRACE_NAMESPACE")
+            raise SetupError(f"{wrong[0]}: {FITTING}")
         missing = {name: how for name, how in layout(settings).items() if name not in have}
         _create(client, settings, missing)
     return list(missing)

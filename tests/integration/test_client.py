@@ -14,7 +14,7 @@ from pipelines.events import DeleteEvent
 from streams.client import COMMAND_LIMIT, CommandTooLargeError, KafkaClient, Placed
 from streams.engine.commands import DeleteTask
 from streams.envelope import task_commands
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from streams.topics import Topics
 
 
@@ -116,6 +116,13 @@ def test_orders_have_moments_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(time, "time", lambda: next(clock))
     moments = [client.translate([DeleteEvent(task="t")])[0][1].at for _ in range(5)]
     assert moments == [5000, 5001, 5002, 6000, 2000]
+
+
+async def test_a_client_whose_settings_do_not_fit_the_topic_does_not_start(settings: Settings) -> None:
+    """What it sent would not reach its home; of the topics that it does not write to it asks nothing."""
+    other = settings.model_copy(update={"task_partitions": 4})
+    with pytest.raises(SettingsError, match=r"tasks' has 1 partition, but the settings want 4: set that number"):
+        await KafkaClient(other).start()
 
 
 async def test_a_client_that_was_not_started_says_so(settings: Settings) -> None:

@@ -1,7 +1,10 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import shutil
+import subprocess
+import sys
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +17,12 @@ from streams.local.broker import Broker, brokers
 from streams.local.errors import SetupError
 from streams.local.jars import KAFKA, ensure_jars
 from streams.local.ports import free_ports, is_free
+from streams.local.supervisor import environment
 from streams.local.topics_admin import admin, answers, ensure_topics, partitions_of
 from streams.settings import Settings
 from streams.topics import Topics, layout
+
+ROOT = Path(__file__).parents[2]
 
 
 def settings_for(kafka: str, **more: int) -> Settings:
@@ -123,6 +129,24 @@ async def test_a_role_waits_for_its_topics(kafka: str) -> None:
         await asyncio.to_thread(forget, settings)
     with pytest.raises(SystemExit, match="no Kafka broker answers at"):
         await topics_there(settings_for(f"127.0.0.1:{free_ports(1)[0]}"), within=0)
+
+
+@pytest.mark.parametrize("role", ["scheduler", "worker", "edge"])
+def test_a_process_with_other_partitions_ends_with_a_line(kafka: str, tmp_path: Path, role: str) -> None:
+    """As with any wrong setting: what it sent to the wrong partition would be lost, or done twice."""
+    settings = settings_for(kafka, task_partitions=4)
+    ensure_topics(settings)
+    ours = environment(Settings(kafka=kafka, namespace=settings.namespace, home=tmp_path, pipelines_dir=tmp_path))
+    line = [sys.executable, "-m", "headrace", role]
+    try:
+        done = subprocess.run(
+            line, env=os.environ | ours, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        forget(settings)
+    assert done.returncode == 2
+    wrong = f"topic '{settings.namespace}.tasks' has 4 partitions, but the settings want 1"
+    assert done.stderr == f"headrace: {wrong}: set that number, or choose another HEADRACE_NAMESPACE\n"
 
 
 def test_a_topic_with_other_partitions_is_refused(kafka: str) -> None:

@@ -42,7 +42,7 @@ class Scene:
         for name in ROLES:
             self.world.start(name)
         await asyncio.sleep(4 * LEASE)
-        async with KafkaClient(SETTINGS) as client:
+        async with KafkaClient(self.world.settings) as client:
             task = TaskDef("t", "python", b'{"code":"script"}', b'{"seconds":20,"ends":["succeeded"]}')
             await client.submit_many([task], "r")
         while not self.world.busy:  # noqa: ASYNC110  (looking on changes nothing)

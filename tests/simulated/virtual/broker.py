@@ -66,6 +66,7 @@ class Broker:
 
     loop: VirtualLoop
     chance: Random
+    partitions: dict[str, int] = field(default_factory=dict)
     logs: defaultdict[TopicPartition, list[Record]] = field(default_factory=lambda: defaultdict(list))
     epochs: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     offsets: dict[tuple[str, TopicPartition], tuple[int, str]] = field(default_factory=dict)

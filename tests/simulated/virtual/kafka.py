@@ -48,6 +48,10 @@ class Producer:
     async def stop(self) -> None:
         """Disconnect."""
 
+    async def partitions_for(self, topic: str) -> set[int]:
+        """The partitions of a topic."""
+        return set(range(self._broker.partitions[topic]))
+
     async def send(
         self, topic: str, value: bytes | None = None, key: bytes | None = None, partition: int | None = None
     ) -> Awaitable[RecordMetadata]:

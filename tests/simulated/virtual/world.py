@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from streams.app import plans
 from streams.settings import Settings
 from streams.state.exits import FENCED
-from streams.topics import Topics
+from streams.topics import Topics, layout
 from tests.history.facts import TERMINAL, Asked, Witnessed
 from tests.simulated.virtual import kafka, sinks
 from tests.simulated.virtual.broker import OUTSIDE, Broker
@@ -65,7 +65,8 @@ class World:
         self.settings = SETTINGS.model_copy(update={"task_partitions": 1 + seed % 2, "keep_finished": keep})
         self.loop = loop
         self.chance = Random(seed)
-        self.broker = Broker(loop, Random(self.chance.random()))
+        partitions = {name: count for name, (count, _) in layout(self.settings).items()}
+        self.broker = Broker(loop, Random(self.chance.random()), partitions)
         self.topics = Topics.under(SETTINGS.namespace)
         self.disk = Disk()
         self.house, self.targets = sinks.House(self.broker), sinks.Targets(self.broker)
