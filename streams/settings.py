@@ -21,12 +21,16 @@ from pydantic_settings import (
 
 from pipelines.environment import NO_SETTINGS, PREFIX
 from pipelines.faults import fault, nearest
-from pipelines.model import NAMESPACE
+from pipelines.model import NAME, NAMESPACE
 
 FOR_TESTS = "TEST_"
 """What our tests read begins so, behind the prefix."""
 KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_\w+")
 """What Kubernetes puts into every pod where a service is called headrace, but HEADRACE_PORT: people write that too."""
+
+
+HOUR, DAY, CENTURY = 3_600, 86_400, 36_500 * 86_400
+"""Seconds."""
 
 
 class SettingsError(Exception):
@@ -36,7 +40,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Durations are seconds unless a name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file="headrace.toml", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, toml_file="headrace.toml", extra="ignore", frozen=True, allow_inf_nan=False
+    )
 
     # where things are
     home: Path = Field(
@@ -66,38 +72,45 @@ class Settings(BaseSettings):
     standbys: int = Field(1, ge=0, le=3, description="Warm copies of each table on other schedulers.")
 
     # time
-    session_timeout: float = Field(1.5, description="A scheduler silent for so long has its partitions moved.")
-    lease: float = Field(5.0, description="A worker silent for so long has lost what it ran; 2 or more.")
-    keep_finished: float = Field(3600.0, ge=0.1, description="How long record and value of what has ended are kept.")
+    session_timeout: float = Field(
+        1.5, ge=1, le=HOUR / 2, description="A scheduler silent for so long has its partitions moved; 1 or more."
+    )
+    lease: float = Field(5.0, ge=1, le=HOUR, description="A worker silent for so long has lost what it ran; 1 or more.")
+    keep_finished: float = Field(
+        3600.0, ge=0.1, le=CENTURY, description="How long record and value of what has ended are kept."
+    )
     remember_done: float = Field(
         604_800.0,
         ge=0,
+        le=CENTURY,
         description="For how much longer only how it ended is known: it is not executed again.",
     )
-    history_days: int = Field(730, description="How long ClickHouse keeps history.")
+    history_days: int = Field(
+        730, ge=1, le=18_250, description="How long ClickHouse, whose times end in 2106, keeps history."
+    )
 
     # workers
     worker_name: str = ""
-    pool: str = "default"
+    pool: str = Field("default", pattern=NAME)
     slots: int = Field(8, ge=1, le=10_000)
     lookahead: float = Field(
         0.02, ge=0, le=10, description="A worker holds what it will start within this time; 0: strict."
     )
-    drain_timeout: float = 30.0
+    drain_timeout: float = Field(30.0, ge=0, le=30 * DAY)
     isolation: Literal["sandbox", "process"] = Field(
         "sandbox", description="`process` runs code tasks without a sandbox."
     )
     http_private: bool = Field(
         False, description="HTTP tasks and notifications may reach private and loopback addresses."
     )
-    memory_limit_mb: int = 512
-    output_limit: int = Field(1_000_000, description="Bytes of output kept of an attempt.")
-    result_limit: int = Field(65_536, description="Bytes of a result as JSON.")
+    memory_limit_mb: int = Field(512, ge=1, le=1024 * 1024)
+    output_limit: int = Field(1_000_000, ge=0, le=1_000_000_000, description="Bytes of output kept of an attempt.")
+    result_limit: int = Field(65_536, ge=1, le=1024 * 1024, description="Bytes of a result as JSON; at most a MiB.")
 
     # notifications
     notify_attempts: int = Field(8, ge=1, le=100)
-    notify_delay: float = Field(1.0, description="Before the first repetition; doubles up to a minute.")
-    notify_timeout: float = Field(20.0, gt=0, description="An attempt that takes longer has failed.")
+    notify_delay: float = Field(1.0, gt=0, le=60, description="Before the first repetition; doubles up to a minute.")
+    notify_timeout: float = Field(20.0, gt=0, le=HOUR, description="An attempt that takes longer has failed.")
 
     @classmethod
     def settings_customise_sources(

@@ -44,6 +44,32 @@ def test_a_wrong_value_is_one_line_and_wrong_usage(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("session_timeout", ["0", "0.9", "nan", "inf", "1801"]),
+        ("lease", ["0.9", "0", "-1", "nan", "inf", "3601"]),
+        ("keep_finished", ["0", "inf", "nan", "1e10"]),
+        ("remember_done", ["-1", "inf", "nan", "1e10"]),
+        ("history_days", ["-5", "0", "18251"]),
+        ("pool", ["my pool", "", "-a"]),
+        ("lookahead", ["nan"]),
+        ("drain_timeout", ["-1", "nan", "inf"]),
+        ("memory_limit_mb", ["0", "-1", "2000000"]),
+        ("output_limit", ["-1", "1e18"]),
+        ("result_limit", ["0", "1048577"]),
+        ("notify_delay", ["0", "-1", "nan", "61"]),
+        ("notify_timeout", ["0", "nan", "inf"]),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, values: list[str]) -> None:
+    """Instead of a worker that idles, a role that ends again and again, or a result that goes nowhere."""
+    for value in values:
+        monkeypatch.setenv(f"HEADRACE_{name.upper()}", value)
+        with pytest.raises(SettingsError, match=rf"^the setting {name} \(HEADRACE_{name.upper()}\): "):
+            read_settings()
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("bad toml [", "headrace.toml cannot be read: "),
