@@ -8,8 +8,9 @@ from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -22,6 +23,9 @@ from pydantic_settings import (
 from pipelines.environment import NO_SETTINGS, PREFIX
 from pipelines.faults import fault, nearest
 from pipelines.model import NAME, NAMESPACE
+
+SECRET = {"clickhouse"}
+"""Settings that may hold a password: nobody is shown their values."""
 
 FOR_TESTS = "TEST_"
 """What our tests read begins so, behind the prefix."""
@@ -59,7 +63,10 @@ class Settings(BaseSettings):
     )
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = Field(8091, ge=1, le=65_535)
-    clickhouse: str = Field("chdb", description="chdb (embedded, in the edge) or the URL of a server, 25.8 or newer.")
+    clickhouse: str = Field(
+        "chdb",
+        description="chdb (embedded, in the edge) or the URL of a server, 25.8 or newer; percent-encode its password.",
+    )
     token_file: Path | None = Field(None, description="The API's token; none: api-token in `home`.")
 
     # how wide
@@ -112,6 +119,16 @@ class Settings(BaseSettings):
     notify_delay: float = Field(1.0, gt=0, le=60, description="Before the first repetition; doubles up to a minute.")
     notify_timeout: float = Field(20.0, gt=0, le=HOUR, description="An attempt that takes longer has failed.")
 
+    @field_validator("clickhouse")
+    @classmethod
+    def _must_be_readable(cls, value: str) -> str:
+        """A password as it is may hold what ends a host or begins a path, so that its rest would be one."""
+        if value != "chdb" and not _is_server(value):
+            raise ValueError(
+                "chdb or http(s)://[user:password@]host[:port] is wanted; percent-encode the password, / as %2F"
+            )
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -123,6 +140,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Add .env and headrace.toml behind the environment."""
         return init_settings, env_settings, _DotEnv(settings_cls, ".env"), _Toml(settings_cls)
+
+
+def _is_server(url: str) -> bool:
+    """Whether this is the address of a ClickHouse server."""
+    try:
+        parts = urlsplit(url)
+        readable = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    whole = "#" not in url and "@" not in parts.path + parts.query
+    return whole and readable and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 class _DotEnv(DotEnvSettingsSource):
@@ -190,7 +218,8 @@ def _wrong(error: ValidationError) -> Iterator[str]:
         if one["type"] != "default_factory_not_called":  # it follows from one that is wrong
             told = fault(one)
             name = str(told["field"])
-            yield f"the setting {name} ({PREFIX}{name.upper()}): {told['problem']} (got {told['value']})"
+            got = "" if name in SECRET else f" (got {told['value']})"
+            yield f"the setting {name} ({PREFIX}{name.upper()}): {told['problem']}{got}"
 
 
 def _strays() -> list[str]:

@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-USER, PASSWORD = "headrace", "a secret"
+USER, PASSWORD = "headrace", "a secret/#?"
 FIELD_BYTES = 128 * 1024
 """http_max_field_value_size: a form's field holds no more."""
 

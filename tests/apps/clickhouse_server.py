@@ -22,7 +22,7 @@ class Server:
         self._folder = folder
         (self.port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"http://{USER}:{quote(PASSWORD)}@127.0.0.1:{self.port}/default"
+        self.url = f"http://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/default"
 
     def start(self) -> None:
         """Return when it answers."""

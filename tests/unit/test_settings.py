@@ -70,6 +70,46 @@ def test_a_value_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        *(f"http://u:s3{sign}cret@house:8123/default" for sign in "/#?["),
+        *(f"http://u:33{sign}cret@house:8123" for sign in "/#?"),  # the beginning could be a port
+        "house:8123",
+        "localhost:8123/s3cret",
+        "http://",
+        "http://u:s3cret@house:port",
+        "http://u:s3cret@house:99999",
+        "tcp://u:s3cret@house:9000",
+        "",
+    ],
+)
+def test_an_address_of_clickhouse_that_cannot_be_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Nothing of the password is in the line, which says what to do about it."""
+    monkeypatch.setenv("HEADRACE_CLICKHOUSE", url)
+    with pytest.raises(SettingsError, match=r"HEADRACE_CLICKHOUSE.*percent-encode the password") as told:
+        read_settings()
+    assert "cret" not in str(told.value)
+    assert "got" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "chdb",
+        "http://house",
+        "https://u:s3%2Fcret@house:8443/default?verify=false",
+        "http://u:a@b@house:8123",
+        "http://[::1]:8123",
+    ],
+)
+def test_an_address_of_clickhouse_that_can_be_is_taken(url: str) -> None:
+    """As it is: who opens the connection decodes it."""
+    assert read_settings(clickhouse=url).clickhouse == url
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("bad toml [", "headrace.toml cannot be read: "),
