@@ -119,6 +119,15 @@ class Settings(BaseSettings):
     notify_delay: float = Field(1.0, gt=0, le=60, description="Before the first repetition; doubles up to a minute.")
     notify_timeout: float = Field(20.0, gt=0, le=HOUR, description="An attempt that takes longer has failed.")
 
+    @field_validator("home", "pipelines_dir", "token_file")
+    @classmethod
+    def _from_home(cls, path: Path | None) -> Path | None:
+        """`~` is somebody's home in every process, whoever reads the path."""
+        try:
+            return path and path.expanduser()
+        except RuntimeError as error:  # of somebody whom this machine does not know
+            raise ValueError(str(error)) from error
+
     @field_validator("clickhouse")
     @classmethod
     def _must_be_readable(cls, value: str) -> str:

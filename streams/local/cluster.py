@@ -29,7 +29,7 @@ def local_settings(settings: Settings) -> Settings:
     """Settings completed for one machine: whole paths, the examples where no folder is named."""
     folder = settings.pipelines_dir if "pipelines_dir" in settings.model_fields_set else EXAMPLES
     whole = {"home": settings.home, "pipelines_dir": folder}
-    return settings.model_copy(update={name: path.expanduser().absolute() for name, path in whole.items()})
+    return settings.model_copy(update={name: path.absolute() for name, path in whole.items()})
 
 
 def kafka_role(settings: Settings, port: int) -> Role:

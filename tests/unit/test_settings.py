@@ -109,6 +109,17 @@ def test_an_address_of_clickhouse_that_can_be_is_taken(url: str) -> None:
     assert read_settings(clickhouse=url).clickhouse == url
 
 
+def test_a_tilde_is_the_same_folder_for_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each path; nobody's home is no path."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("home", "pipelines_dir", "token_file"):
+        monkeypatch.setenv(f"HEADRACE_{name.upper()}", f"~/{name}")
+        assert getattr(read_settings(), name) == tmp_path / name
+    monkeypatch.setenv("HEADRACE_HOME", "~nobody-of-this-name/x")
+    with pytest.raises(SettingsError, match=r"HEADRACE_HOME.*home directory"):
+        read_settings()
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

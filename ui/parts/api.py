@@ -27,8 +27,7 @@ def base_url() -> str:
 
 def token() -> str:
     """The API's token, read anew each time because a restart of the API may have written another; empty: none."""
-    path = os.environ.get(TOKEN_FILE)
-    file = Path(path) if path else Path("~/.headrace/api-token").expanduser()
+    file = Path(os.environ.get(TOKEN_FILE) or "~/.headrace/api-token").expanduser()
     try:
         return file.read_text().strip()
     except OSError:
