@@ -25,9 +25,9 @@ def say_ready() -> None:
 
 def word(role: str, **facts: object) -> tuple[bytes, bytes]:
     """Key and value of a role's word on the status topic. Times are epoch milliseconds."""
-    name = f"{role}-{os.getpid()}"
-    at = round(time.time() * 1000)
-    value = {"role": role, "name": name, "at": at, "pid": os.getpid(), "host": socket.gethostname(), **facts}
+    host, pid = socket.gethostname(), os.getpid()
+    name = f"{role}-{host}-{pid}"  # in containers all have the same pid
+    value = {"role": role, "name": name, "at": round(time.time() * 1000), "pid": pid, "host": host, **facts}
     return f"role/{name}".encode(), msgspec.json.encode(value)
 
 

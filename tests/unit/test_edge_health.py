@@ -1,9 +1,14 @@
 """Which processes /health names."""
 
-import msgspec
+import os
+import socket
 
-from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board
+import msgspec
+import pytest
+
+from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board, now_ms
 from streams.edge.health import roles
+from streams.pulse import word
 
 NOW = 1_000_000_000_000
 
@@ -22,6 +27,19 @@ def test_processes_of_earlier_starts_are_not_named() -> None:
     assert said(("edge", 1, SILENT_AFTER + 1), ("edge", 2, 500), ("edge", 3, 700)) == [
         ("edge-2", True),
         ("edge-3", True),
+    ]
+
+
+def test_processes_of_the_same_number_on_two_hosts_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containers every process has the same."""
+    board = Board()
+    for host in ("a", "b"):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        key, value = word("edge")
+        board.put(key.decode(), value)
+    assert [(one.host, one.pid, one.alive) for one in roles(board, now_ms())] == [
+        ("a", os.getpid(), True),
+        ("b", os.getpid(), True),
     ]
 
 
