@@ -44,6 +44,9 @@ SKEW = 1.0
 """Seconds by which two clocks may differ before due times and leases suffer."""
 
 START = f"start everything with `{command('up')}`"
+AWAY = (ApiError, ApiUnavailableError, OSError, ValueError)
+"""What asking the API can raise; an OSError where its token cannot be read, too."""
+
 ROLES = ("scheduler", "edge")
 """Roles that the edge must have heard of."""
 
@@ -194,6 +197,10 @@ def _sandbox(settings: Settings) -> Iterator[Check]:
 
 def _ports(settings: Settings) -> Iterator[Check]:
     running, log = holder(settings.home), f"look at its log in {settings.home}/logs"
+    if not running and _serves(
+        settings
+    ):  # by no `up`, in a container say: who listens there is ours, or none of `up`'s
+        return
     for port in preflight.ports(settings):
         name = f"port {port.number}"
         free = is_free(port.number)
@@ -205,6 +212,16 @@ def _ports(settings: Settings) -> Iterator[Check]:
         else:
             detail = f"taken{preflight.taken_by(port)}, wanted for {port.use}"
             yield Check(name=name, status="fail", detail=detail, mend=f"set e.g. {port.setting}")
+
+
+def _serves(settings: Settings) -> bool:
+    """Whether the API of these settings answers, and knows their token: it is no other system's."""
+    try:
+        with Client(settings.edge_url, read_token(settings), timeout=5) as client:
+            client.workers()
+    except AWAY:
+        return False
+    return True
 
 
 def _kafka(settings: Settings) -> Iterator[Check]:
@@ -245,7 +262,7 @@ def _edge(settings: Settings) -> Iterator[Check]:
     except FileNotFoundError:
         yield Check(name="api", status="warn", detail="has not run here yet: there is no token", mend=START)
         return
-    except (ApiError, ApiUnavailableError, OSError, ValueError) as error:
+    except AWAY as error:
         why = " ".join(str(error.__cause__ or error).split())  # its own advice is not what is to be mended
         yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {why}", mend=START)
         return

@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from pipelines.views import HealthView
-from streams.local.doctor import SKEW, Check, Report, _edge, examine, show
+from streams.local.doctor import SKEW, Check, Report, _edge, _ports, examine, show
 from streams.local.lockfile import only_one
 from streams.local.ports import free_ports
 from streams.local.topics_admin import admin, ensure_topics
@@ -134,6 +136,29 @@ class Api(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@contextmanager
+def serving(api: type[Api]) -> Iterator[int]:
+    """An API at a port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), api) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_port_of_an_api_that_runs_without_up_is_not_foreign(tmp_path: Path) -> None:
+    """As in a container; without its token it is somebody else's."""
+    with serving(Api) as port:
+        settings = Settings(home=tmp_path, kafka="kafka:9092", edge_port=port)
+        assert [check.status for check in _ports(settings) if check.name == f"port {port}"] == ["fail"]
+        (tmp_path / "api-token").touch(0o600)
+        (tmp_path / "api-token").write_text("t" * 32)
+        assert [*_ports(settings)] == []
+
+
 @pytest.mark.parametrize(
     ("apart", "slow", "status"), [(0, "/health", "ok"), (0, "/v1/workers", "ok"), (9, "", "fail"), (-9, "", "fail")]
 )
@@ -141,13 +166,9 @@ def test_a_slow_api_is_no_wrong_clock(tmp_path: Path, apart: float, slow: str, s
     """Only a time outside of the question's own is another clock's; nobody sets clocks since something hangs."""
     (tmp_path / "api-token").touch(0o600)
     (tmp_path / "api-token").write_text("t" * 32)
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("Api", (Api,), {"apart": apart, "slow": slow})) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(type("Api", (Api,), {"apart": apart, "slow": slow})) as port:
         nobody = f"127.0.0.1:{free_ports(1)[0]}"
-        checks = [*_edge(Settings(home=tmp_path, kafka=nobody, edge_port=server.server_port))]
-        server.shutdown()
-        thread.join()
+        checks = [*_edge(Settings(home=tmp_path, kafka=nobody, edge_port=port))]
     assert (checks[-1].name, checks[-1].status) == ("clock", status)
 
 
