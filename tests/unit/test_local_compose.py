@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -70,3 +71,20 @@ def test_nothing_listens_beyond_this_machine() -> None:
 def test_what_ends_by_itself_is_not_started_again() -> None:
     """A file that cannot be loaded ends `load` with 1: tried again, it would register everything for ever."""
     assert {services()[name]["restart"] for name in ("topics", "examples")} == {"no"}
+
+
+def test_the_worker_s_container_allows_the_sandbox() -> None:
+    """Namespaces, and a /proc of its own, for which the container's may not be masked; no other container does."""
+    allowed = {name: service["security_opt"] for name, service in services().items() if "security_opt" in service}
+    assert list(allowed) == ["worker"]
+    assert {"seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"} == set(allowed["worker"])
+
+
+def test_process_1_of_each_role_reaps() -> None:
+    """What a task leaves behind becomes a child of process 1, and a role does not wait for such children."""
+    lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    (entrypoint,) = (line.removeprefix("ENTRYPOINT ") for line in lines if line.startswith("ENTRYPOINT "))
+    (packages,) = (line for line in lines if "apt-get install" in line)
+    assert json.loads(entrypoint) == ["tini", "--", "headrace"]
+    assert "tini" in packages.split()
+    assert not any("entrypoint" in service for service in services().values())
