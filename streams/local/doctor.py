@@ -197,10 +197,8 @@ def _sandbox(settings: Settings) -> Iterator[Check]:
 
 def _ports(settings: Settings) -> Iterator[Check]:
     running, log = holder(settings.home), f"look at its log in {settings.home}/logs"
-    if not running and _serves(
-        settings
-    ):  # by no `up`, in a container say: who listens there is ours, or none of `up`'s
-        return
+    if not running and _serves(settings):
+        return  # whoever listens was not started by `up`, but in a container, say
     for port in preflight.ports(settings):
         name = f"port {port.number}"
         free = is_free(port.number)
