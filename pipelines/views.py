@@ -323,8 +323,7 @@ class RoleView(Model):
 class HealthView(Model):
     """Whether the edge serves, whom it has heard of, and whether the history keeps up.
 
-    `problems`: all that is wrong, in words. `degraded`: what the edge itself knows may be old; a history that falls
-    behind is among the problems alone.
+    `problems`: all that is wrong, in words, be it elsewhere. `degraded`: there are some.
     """
 
     status: Literal["ok", "degraded"]

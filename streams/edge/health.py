@@ -1,33 +1,53 @@
 """Whether the edge serves, whom it has heard of, and whether the history keeps up."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from pipelines.views import HealthView, RoleView
-from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board, now_ms
+from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board, RoleStatus, now_ms
 from streams.edge.live import Live
+from streams.pulse import word
 
 
 def view(live: Live, trouble: str | None) -> HealthView:
-    """Degraded means that the edge's own tables may be old. `trouble`: why nothing new reaches the history."""
-    named = tuple(roles(live.board, now_ms()))
-    problems = [] if live.following else ["the live tail of Kafka has stopped"]
-    if not any(one.role == "scheduler" and one.alive for one in named):
-        problems.append(f"no scheduler has been heard of for {SILENT_AFTER // 1000} s")
-    if trouble:
-        problems.append(f"the history falls behind, what happens waits in Kafka for it; ClickHouse: {trouble}")
+    """Degraded where there is any problem. `trouble`: why nothing new reaches the history."""
+    named = tuple(roles(live.board.roles | _answering(), now_ms()))
+    problems = tuple(_problems(live, named, trouble))
     return HealthView(
-        status="ok" if live.following else "degraded",
+        status="degraded" if problems else "ok",
         version=version("headrace"),
         at=datetime.now(UTC),
-        problems=tuple(problems),
+        problems=problems,
         roles=named,
     )
 
 
-def roles(board: Board, now: int) -> list[RoleView]:
-    """Those that live, and of a role in which none does the one last heard of."""
-    said = sorted(board.roles.items(), key=lambda item: item[1].at)
+def _answering() -> dict[str, RoleStatus]:
+    """This process: it lives, whatever came of its word."""
+    board = Board()
+    key, said = word("edge")
+    board.put(key.decode(), said)
+    return board.roles
+
+
+def _problems(live: Live, named: Sequence[RoleView], trouble: str | None) -> Iterator[str]:
+    """All words of others come by Kafka: while nothing does, it alone is to blame for their silence."""
+    schedulers = [one for one in named if one.role == "scheduler"]
+    if not live.following:
+        yield "the live tail of Kafka has stopped"
+    if live.silent_ms > SILENT_AFTER:
+        yield f"Kafka does not answer: nothing has come from it for {live.silent_ms // 1000} s"
+    elif not any(one.alive for one in schedulers):
+        since = min((one.silent_ms for one in schedulers), default=None)
+        yield "no scheduler has been heard of" + (f" for {since // 1000} s" if since else "")
+    if trouble:
+        yield f"the history falls behind, what happens waits in Kafka for it; ClickHouse: {trouble}"
+
+
+def roles(heard: Mapping[str, RoleStatus], now: int) -> list[RoleView]:
+    """Those that live, and of a role in which none does the one last heard of; `heard` by the keys of their words."""
+    said = sorted(heard.items(), key=lambda item: item[1].at)
     newest = {word.role: key for key, word in said}
     seen = [
         RoleView(

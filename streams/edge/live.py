@@ -1,6 +1,7 @@
 """The live tail: follows events, dead letters and the status topic, and keeps the newest of each in memory."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -38,6 +39,7 @@ class Live:
         self._topics = Topics.under(settings.namespace)
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
+        self._heard_at = time.monotonic()
         self.recent = Recent()
         self.waiters = Waiters()
         self.board = Board()
@@ -76,6 +78,11 @@ class Live:
         """Whether the tail is being read."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def silent_ms(self) -> int:
+        """Milliseconds since anything came; the edge's own word comes once a second while Kafka answers."""
+        return round((time.monotonic() - self._heard_at) * 1000)
+
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
         """Start at the end of events, at the last dead letters, and at the beginning of status."""
         events = [TopicPartition(self._topics.events, n) for n in range(self._settings.event_partitions)]
@@ -103,6 +110,7 @@ class Live:
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         for partition, records in (await consumer.getmany(timeout_ms=250)).items():
+            self._heard_at = time.monotonic()
             self._take(partition.topic, records)
             await asyncio.sleep(0)
 

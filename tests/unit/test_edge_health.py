@@ -1,4 +1,4 @@
-"""Which processes /health names."""
+"""Which processes /health names, and what it finds wrong."""
 
 import os
 import socket
@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from streams.edge.board import FORGOTTEN_AFTER, SILENT_AFTER, Board, now_ms
-from streams.edge.health import roles
+from streams.edge.health import roles, view
+from streams.edge.live import Live
 from streams.pulse import word
+from streams.settings import Settings
 
 NOW = 1_000_000_000_000
 
@@ -19,7 +21,7 @@ def said(*words: tuple[str, int, int]) -> list[tuple[str, bool]]:
     for role, pid, ago in sorted(words, key=lambda word: -word[2]):
         word = {"role": role, "at": NOW - ago, "name": f"{role}-{pid}", "pid": pid}
         board.put(f"role/{role}-{pid}", msgspec.json.encode(word))
-    return [(one.name, one.alive) for one in roles(board, NOW)]
+    return [(one.name, one.alive) for one in roles(board.roles, NOW)]
 
 
 def test_processes_of_earlier_starts_are_not_named() -> None:
@@ -47,3 +49,13 @@ def test_the_last_of_a_role_is_named_as_gone() -> None:
     """Where nobody has a role any more, people learn who had it last, for a while."""
     assert said(("worker", 1, 60_000), ("worker", 2, SILENT_AFTER + 1)) == [("worker-2", False)]
     assert said(("worker", 1, FORGOTTEN_AFTER + 1)) == []
+
+
+def test_who_answers_is_alive_and_how_long_others_are_silent_is_told() -> None:
+    """Whatever Kafka has brought: nothing at all is needed to know oneself."""
+    live = Live(Settings())
+    assert "no scheduler has been heard of" in view(live, None).problems
+    live.board.put("role/scheduler-1", msgspec.json.encode({"role": "scheduler", "at": now_ms() - 75_300}))
+    said = view(live, None)
+    assert "no scheduler has been heard of for 75 s" in said.problems
+    assert [(one.role, one.pid, one.alive) for one in said.roles if one.alive] == [("edge", os.getpid(), True)]

@@ -16,6 +16,8 @@ router = APIRouter(tags=["state"])
 
 HOUR = timedelta(hours=1)
 
+STOPPED = "The live tail has stopped: this edge is to be started again"
+
 About = Annotated[str | None, Query(max_length=36, description="Only those about this execution, by its whole id.")]
 
 
@@ -50,13 +52,12 @@ async def sql(wanted: QueryRequest, here: Here) -> QueryAnswer:
     return await here.reads.query(wanted)
 
 
-@router.get("/health", tags=["public"], responses={503: {"model": HealthView, "description": "It is degraded"}})
+@router.get("/health", tags=["public"], responses={503: {"model": HealthView, "description": STOPPED}})
 @router.head("/health", include_in_schema=False)
 async def is_healthy(here: Here, response: Response) -> HealthView:
     """Whether the edge serves, whom it has heard of, and whether the history keeps up. Needs no token."""
-    view = health.view(here.live, here.trouble())
-    response.status_code = 200 if view.status == "ok" else 503
-    return view
+    response.status_code = 200 if here.live.following else 503
+    return health.view(here.live, here.trouble())
 
 
 @router.get("/metrics", response_class=Response)

@@ -1,0 +1,68 @@
+"""What the edge says while its broker stands still."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from pipelines.views import HealthView
+from streams.local.broker import Broker
+from streams.local.ports import free_ports
+from streams.settings import Settings
+from tests.integration.edge.conftest import apart, up
+
+BROKEN = "Kafka does not answer"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that nobody else uses."""
+    with Broker(tmp_path_factory.mktemp("hung"), *free_ports(2)) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def edge(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An edge at that broker, and no scheduler."""
+    with apart(broker.bootstrap, tmp_path_factory.mktemp("edge")) as settings, up(settings, "edge"):
+        yield settings
+
+
+@contextmanager
+def standing_still(broker: Broker) -> Iterator[None]:
+    """While inside, the broker answers nobody, though its port is open."""
+    assert broker.process
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+
+
+def health(settings: Settings) -> HealthView:
+    """What the edge says of itself, which is 200 whatever is wrong elsewhere."""
+    answer = httpx.get(f"{settings.edge_url}/health", trust_env=False)
+    assert answer.status_code == 200
+    return HealthView.model_validate_json(answer.content)
+
+
+def until(settings: Settings, begin: str) -> HealthView:
+    """Wait for a first problem that begins so."""
+    patience = time.monotonic() + 60
+    while not (said := health(settings)).problems[:1] or not said.problems[0].startswith(begin):
+        assert time.monotonic() < patience, said
+        time.sleep(0.2)
+    return said
+
+
+def test_a_broker_that_hangs_is_a_problem_of_its_own(broker: Broker, edge: Settings) -> None:
+    """It is named in place of those whose words go through it, and the edge that answers is alive."""
+    assert until(edge, "no scheduler has been heard of").status == "degraded"
+    with standing_still(broker):
+        said = until(edge, BROKEN)
+    assert (said.status, len(said.problems)) == ("degraded", 1)
+    assert [(one.role, one.alive) for one in said.roles] == [("edge", True)]
+    until(edge, "no scheduler has been heard of")
