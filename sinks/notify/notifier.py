@@ -27,6 +27,7 @@ from sinks.notify.progress import Line, Memo, read_memo
 from sinks.notify.target import GivenUp, Target
 from sinks.notify.text import compose
 from streams.engine.events import Notification, Refused
+from streams.engine.records import Execution
 from streams.envelope import notifications
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics
@@ -156,7 +157,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         try:
             pairs = [(n, address) for n in notifications(message.value) for address in n.rule.to]
         except (msgspec.MsgspecError, TypeError) as error:
-            await self._bury(f"not an envelope of notifications: {error}", message, "")
+            await self._bury(f"not an envelope of notifications: {error}", message)
             pairs = []
         for number in line.take(message.offset, len(pairs)):
             task = asyncio.create_task(self._deliver(line, message, number, *pairs[number]))
@@ -202,7 +203,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             why = f"our own code failed on it: {bug!r:.300}"
         else:
             return
-        await self._bury(_reason(notification, address, why), message, to_text(notification.execution.id))
+        await self._bury(_reason(notification, address, why), message, notification.execution)
 
     async def _deliver_to(self, address: str, notification: Notification) -> None:
         text = compose(notification)
@@ -222,8 +223,9 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._targets.move_to_end(address)
         return target
 
-    async def _bury(self, reason: str, message: ConsumerRecord, execution: str) -> None:
+    async def _bury(self, reason: str, message: ConsumerRecord, about: Execution | None = None) -> None:
         """Write a dead letter, however long the broker takes, and raise the alert."""
+        known = _known(about) if about else {}
         letter = Refused(
             reason=reason,
             stage="notify",
@@ -231,8 +233,8 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             partition=message.partition,
             offset=message.offset,
             at=round(time.time() * 1000),
-            first_bytes="" if execution else (message.value or b"")[:2048].decode("ascii", "backslashreplace"),
-            execution=execution,
+            first_bytes="" if about else (message.value or b"")[:2048].decode("ascii", "backslashreplace"),
+            **known,
         )
         while True:
             try:
@@ -242,7 +244,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 _log.warning("dead_letter_not_written", error=str(error), again_in_seconds=1)
                 await asyncio.sleep(1)
         OUTCOMES.labels("given_up").inc()
-        _log.error("notification_given_up", reason=reason, execution=execution, topic=message.topic)
+        _log.error("notification_given_up", reason=reason, execution=letter.execution, topic=message.topic)
 
     # --- committing -----------------------------------------------------------------------------------------
 
@@ -298,9 +300,16 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
 
 def _reason(notification: Notification, address: str, why: str) -> str:
-    """What was not told, to whom and why; of the address what it may show."""
-    name = shown(address)
-    return f"{notification.happening!r} was not told: " + (why if name in why else f"{name}: {why}")
+    """What was not told of whom, to whom and why; of the address what it may show."""
+    name, about = shown(address), notification.execution
+    what = f"{notification.happening!r} of {about.task} in run {about.run!r}"
+    return f"{what} was not told: " + (why if name in why else f"{name}: {why}")
+
+
+def _known(about: Execution) -> dict[str, Any]:
+    """The fields by which people find it."""
+    pipeline, dot, _ = about.task.partition(".")
+    return {"execution": to_text(about.id), "run": about.run} | ({"pipeline": pipeline} if dot else {})
 
 
 def _memos_of(found: dict[TopicPartition, Any]) -> dict[TopicPartition, Memo]:

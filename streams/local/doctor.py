@@ -4,9 +4,9 @@ import asyncio
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from rich.text import Text
 from pipelines.command import command
 from pipelines.loader import load_folder
 from pipelines.model import Model
-from pipelines.views import HealthView, RoleView, WorkerView
+from pipelines.views import DeadLetterView, HealthView, RoleView, WorkerView
 from streams.local import preflight
 from streams.local.cluster import local_settings
 from streams.local.errors import SetupError
@@ -34,6 +34,7 @@ from streams.topics import FITTING, differences, layout
 from streams.worker.outcomes import RefusedError
 from streams.worker.sandbox import ADVICE, Sandbox, weakness
 from ui.client import ApiError, ApiUnavailableError, Client
+from ui.parts import formats
 
 GB = 1e9
 PYTHON = (3, 11)
@@ -42,6 +43,10 @@ COMFORTABLE_MEMORY = 2 * GB
 SILENT_MS = 5_000
 SKEW = 1.0
 """Seconds by which two clocks may differ before due times and leases suffer."""
+
+LETTERS, REASON = 1000, 120
+"""Dead letters that the API has at hand; characters of a reason."""
+LATELY = timedelta(hours=1)
 
 START = f"start everything with `{command('up')}`"
 AWAY = (ApiError, ApiUnavailableError, OSError, ValueError)
@@ -256,7 +261,7 @@ def _edge(settings: Settings) -> Iterator[Check]:
     try:
         with Client(settings.edge_url, read_token(settings), timeout=5) as client:
             health, apart = _health(client)
-            workers = client.workers()
+            workers, letters = client.workers(), client.dead_letters(limit=LETTERS)
     except FileNotFoundError:
         yield Check(name="api", status="warn", detail="has not run here yet: there is no token", mend=START)
         return
@@ -274,6 +279,7 @@ def _edge(settings: Settings) -> Iterator[Check]:
     else:
         detail = "what scheduler, workers and edge say goes through Kafka, which is away"
         yield Check(name="roles", status="warn", detail=detail, mend="they go on by themselves when it is back")
+    yield from _letters([one for one in letters if health.at - one.at < LATELY])
     yield _clock(apart)
 
 
@@ -326,6 +332,15 @@ def _workers(workers: tuple[WorkerView, ...]) -> Check:
         return Check(name="worker", status="fail", detail="no pool has one", mend=f"start one: {command('worker')}")
     slots = sum(worker.slots for worker in workers)
     return Check(name="worker", status="ok", detail=f"{len(workers)} in all, with {slots} slots")
+
+
+def _letters(lately: Sequence[DeadLetterView]) -> Iterator[Check]:
+    """What was refused or could not be told, the newest first; where there is none, nothing is said."""
+    if lately:
+        number = f"{len(lately)}{' or more' if len(lately) == LETTERS else ''}"
+        detail = f"{number} in the last hour; the newest: {formats.first_line(lately[0].reason, REASON)}"
+        mend = f"`{command('dead-letters')}` has all of them with their reasons"
+        yield Check(name="dead letters", status="warn", detail=detail, mend=mend)
 
 
 def _clock(apart: float) -> Check:

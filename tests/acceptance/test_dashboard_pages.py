@@ -71,6 +71,23 @@ def test_a_failure_says_why_and_a_pool_that_nobody_serves_is_named(world: World)
     assert list(pools["Workers"]) == ["2", "! none"]
 
 
+def test_dead_letters_of_the_range_stand_on_the_overview(world: World) -> None:
+    """How many there were and why, each reason once, and as text whatever it says; without any there is no word."""
+    assert "dead letter" not in _html(_app())
+    now = datetime.now(UTC)
+    world.refuse("of yesterday", now - timedelta(days=1, hours=1))
+    for reason in ("no task 'a'", "no task 'a'", "<b>bold</b>"):
+        world.refuse(reason, now)
+    st.cache_data.clear()
+    for _ in range(2):  # an empty system has them too
+        said = _html(_app())
+        assert "<strong>3 dead letters in " in said
+        assert (said.count("no task &#x27;a&#x27;"), "yesterday" in said, "<b>" in said) == (1, False, False)
+        assert "&lt;b&gt;bold" in said
+        world.add("a", "succeeded")
+        st.cache_data.clear()
+
+
 def test_the_latest_failure_may_be_of_what_was_created_first(world: World) -> None:
     """However many failed that were created after it and ended before it."""
     now = datetime.now(UTC)

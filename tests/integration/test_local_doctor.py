@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
-from pipelines.views import HealthView
+from pipelines.views import DeadLetterView, HealthView
 from streams.local.doctor import SKEW, Check, Report, _edge, _ports, examine, show
 from streams.local.lockfile import only_one
 from streams.local.ports import free_ports
@@ -121,7 +122,7 @@ def test_the_sandbox_is_tried_as_a_worker_tries_it(tmp_path: Path, monkeypatch: 
 class Api(BaseHTTPRequestHandler):
     """An edge whose clock is apart by some seconds, and which takes its time for one of the paths."""
 
-    apart, slow = 0.0, ""
+    apart, slow, letters = 0.0, "", ""
 
     def do_GET(self) -> None:
         """Answer with the time at which it was asked."""
@@ -130,7 +131,8 @@ class Api(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         health = HealthView(status="ok", version="1", at=at).model_dump_json()
-        self.wfile.write(health.encode() if self.path == "/health" else b"[]")
+        known = {"/health": health, "/v1/dead-letters?limit=1000": f"[{self.letters}]"}
+        self.wfile.write(known.get(self.path, "[]").encode())
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -164,12 +166,34 @@ def test_the_port_of_an_api_that_runs_without_up_is_not_foreign(tmp_path: Path) 
 )
 def test_a_slow_api_is_no_wrong_clock(tmp_path: Path, apart: float, slow: str, status: str) -> None:
     """Only a time outside of the question's own is another clock's; nobody sets clocks since something hangs."""
-    (tmp_path / "api-token").touch(0o600)
-    (tmp_path / "api-token").write_text("t" * 32)
-    with serving(type("Api", (Api,), {"apart": apart, "slow": slow})) as port:
-        nobody = f"127.0.0.1:{free_ports(1)[0]}"
-        checks = [*_edge(Settings(home=tmp_path, kafka=nobody, edge_port=port))]
+    checks = told_by(tmp_path, apart=apart, slow=slow)
     assert (checks[-1].name, checks[-1].status) == ("clock", status)
+
+
+def told_by(home: Path, **api: Any) -> list[Check]:
+    """What doctor says of such an API."""
+    (home / "api-token").touch(0o600)
+    (home / "api-token").write_text("t" * 32)
+    with serving(type("Api", (Api,), api)) as port:
+        nobody = f"127.0.0.1:{free_ports(1)[0]}"
+        return [*_edge(Settings(home=home, kafka=nobody, edge_port=port))]
+
+
+def test_dead_letters_of_the_last_hour_are_a_warning(tmp_path: Path) -> None:
+    """With their number and the newest reason, shortened; those of earlier, or none at all, are no word worth."""
+
+    def letters(*ages: int) -> str:
+        place = {"stage": "notify", "topic": "t", "partition": 0, "offset": 0, "first_bytes": ""}
+        now, reasons = datetime.now(UTC), ["no task 'a'" + " long" * 100, "the one before"]
+        made = [DeadLetterView(at=now - timedelta(minutes=age), reason=reasons[age > 1], **place) for age in ages]
+        return ",".join(one.model_dump_json() for one in made)
+
+    [check] = [one for one in told_by(tmp_path, letters=letters(1, 2, 59, 61)) if one.name == "dead letters"]
+    assert check.status == "warn"
+    assert check.detail.startswith("3 in the last hour; the newest: no task 'a' long")
+    assert len(check.detail) < 200
+    assert "headrace dead-letters" in check.mend
+    assert "dead letters" not in {one.name for one in told_by(tmp_path, letters=letters(61))}
 
 
 def test_topics_that_do_not_fit_the_settings_fail(tmp_path: Path, kafka: str) -> None:

@@ -229,9 +229,10 @@ async def test_i8_one_on_which_our_own_code_fails_is_a_dead_letter(system: Syste
         await until_committed(system, 2)
     assert receiver.titles() == [two.execution.task]
     assert letter["reason"].startswith(
-        f"'failed' was not told: json://127.0.0.1:{receiver.port}/…: our own code failed"
+        f"'failed' of task.00001 in run 'run' was not told: json://127.0.0.1:{receiver.port}/…: our own code failed"
     )
-    assert letter["execution"] == "00000000-0000-0000-0000-000000000001"
+    named = {field: letter[field] for field in ("execution", "pipeline", "run")}
+    assert named == {"execution": "00000000-0000-0000-0000-000000000001", "pipeline": "task", "run": "run"}
 
 
 async def test_each_address_gets_its_own(system: System, receiver: Receiver) -> None:

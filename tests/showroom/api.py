@@ -20,6 +20,7 @@ from pipelines.views import (
     TERMINAL_STATES,
     Accepted,
     BulkAnswer,
+    DeadLetterView,
     ExecutionPage,
     ExecutionView,
     LogView,
@@ -128,6 +129,10 @@ def application(world: World) -> FastAPI:
     @app.get("/v1/workers")
     def workers() -> list[WorkerView]:
         return world.workers
+
+    @app.get("/v1/dead-letters")
+    def letters(limit: int) -> list[DeadLetterView]:
+        return world.letters[::-1][:limit]
 
     @app.get("/v1/executions")
     def executions(query: Annotated[ExecutionQuery, Query()]) -> ExecutionPage:

@@ -4,7 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 from pipelines.ids import execution_id, to_text
 from pipelines.requests import ExecutionFilter
-from pipelines.views import TERMINAL_STATES, AttemptView, ExecutionView, LogView, StateName, UpstreamView, WorkerView
+from pipelines.views import (
+    TERMINAL_STATES,
+    AttemptView,
+    DeadLetterView,
+    ExecutionView,
+    LogView,
+    StateName,
+    UpstreamView,
+    WorkerView,
+)
 
 
 class World:
@@ -15,6 +24,7 @@ class World:
         self.lines: dict[str, list[LogView]] = {}
         self.asked: list[str] = []
         self.workers: list[WorkerView] = []
+        self.letters: list[DeadLetterView] = []
         self.minutes = 1200
 
     def clear(self) -> None:
@@ -23,6 +33,7 @@ class World:
         self.lines.clear()
         self.asked.clear()
         self.workers.clear()
+        self.letters.clear()
         self.minutes = 1200
 
     def add(self, task: str, state: StateName, run: str = "nightly-1", **more: object) -> str:
@@ -46,6 +57,11 @@ class World:
         lines = self.lines.setdefault(name, [])
         for text in texts:
             lines.append(LogView(cursor=str(len(lines) + 1), at=datetime.now(UTC), attempt=1, stream=stream, text=text))
+
+    def refuse(self, reason: str, at: datetime) -> None:
+        """Add a dead letter."""
+        place = {"stage": "schedule", "topic": "headrace.tasks", "partition": 0, "offset": len(self.letters)}
+        self.letters.append(DeadLetterView.model_validate({"at": at, "reason": reason, "first_bytes": "", **place}))
 
     def matching(self, which: ExecutionFilter) -> list[ExecutionView]:
         """The executions that match, newest first."""

@@ -39,7 +39,7 @@ def test_processes_of_the_same_number_on_two_hosts_are_two(monkeypatch: pytest.M
         monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
         key, value = word("edge")
         board.put(key.decode(), value)
-    assert [(one.host, one.pid, one.alive) for one in roles(board, now_ms())] == [
+    assert [(one.host, one.pid, one.alive) for one in roles(board.roles, now_ms())] == [
         ("a", os.getpid(), True),
         ("b", os.getpid(), True),
     ]

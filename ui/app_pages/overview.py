@@ -9,6 +9,7 @@ from pipelines.requests import ExecutionFilter
 from pipelines.views import MinuteView, OverviewView, PoolView
 from ui.parts import actions, api, charts, clock, figures, formats, header, places, states
 from ui.parts.answers import ask, guarded
+from ui.parts.letters import LETTERS, dead_letters
 from ui.parts.pools import pool_table
 from ui.parts.table import WRONG, Table
 
@@ -18,23 +19,26 @@ SHOWN_FAILURES = 5
 
 
 def show_overview(head: header.Header) -> None:
-    """Figures, counts by state, the latest failures, charts, pools."""
+    """Figures, counts by state, dead letters, the latest failures, charts, pools."""
     span = head.span or "24h"
     start = header.start(span, clock.now())
     answer = ask(f"overview {span}", api.overview, start)
     bad, listed = badly_ended(start), api.client().executions
     failed = ask(f"failures {span}", listed, bad, order="changed", limit=SHOWN_FAILURES)
-    header.freshness(head, answer, failed)
+    letters = ask("dead letters", api.client().dead_letters, limit=LETTERS)
+    header.freshness(head, answer, failed, letters)
     if not (view := answer.value):
         return
     with st.container(key="hr-data"):
         if not any(view.now.values()) and not any(view.ended.values()) and not view.minutes:
             st.info(places.nothing_yet())
+            dead_letters(letters.value or (), start, span)
             pool_table(view.pools)
             return
         top(view, span)
         figures.state_counts("now", view.now, states.ACTIVE, "all")
         figures.state_counts(f"ended in {span}", view.ended, states.ENDED, span)
+        dead_letters(letters.value or (), start, span)
         if failed.value and failed.value.items:
             st.subheader("Latest failures", anchor=False)
             FAILURES.draw(failed.value.items, select=False)
