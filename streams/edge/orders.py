@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
+from aiokafka.errors import KafkaTimeoutError
+
 from pipelines.command import command as words
 from pipelines.events import AnyEvent
 from pipelines.ids import execution_id, from_text, to_text
@@ -31,6 +33,9 @@ LOOK_AFTER = 0.25
 
 Of a wait below twice this, half goes by first: the other half is left for that look."""
 
+CONFIRMED_WITHIN = 9.0
+"""Seconds in which the brokers have an order, or its sender is told: less than clients allow beyond their `wait`."""
+
 NOTHING_NEW: Mapping[str, Sequence[str]] = {}
 
 KNOWN = "known"
@@ -52,12 +57,12 @@ class Orders:
         old = await self._reads.rows([each.id for _, each in placed if isinstance(each, c.Retry)])
         new = {each.id: [task.id for task in each.tasks] for _, each in placed if isinstance(each, c.CreatePipeline)}
         accepted = [await self._accepted(command, old, new) for _, command in placed]
-        await self._client.send(placed)
+        await self._durable(placed)
         return accepted
 
     async def send(self, events: Sequence[AnyEvent]) -> None:
         """Make all durable, or none if one cannot be translated; nobody waits for decisions."""
-        await self._client.send(self._translate(events))
+        await self._durable(self._translate(events))
 
     async def one(self, event: AnyEvent, wait: float) -> Accepted:
         """Make one durable and wait up to `wait` seconds for the decision; raises if it was refused."""
@@ -69,7 +74,7 @@ class Orders:
         accepted = await self._accepted(command, old)
         await self._refuse_second_retry(command, old)
         if not wait:
-            await self._client.send([placed])
+            await self._durable([placed])
             return accepted
         decision = await self._decision(placed, accepted, wait)
         if isinstance(decision, Refused):
@@ -130,12 +135,20 @@ class Orders:
         except ValueError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
 
+    async def _durable(self, placed: Sequence[Placed]) -> None:
+        """Raises KafkaTimeoutError where no broker confirms it in time: it is under way, and may be carried out."""
+        try:
+            async with asyncio.timeout(CONFIRMED_WITHIN):
+                await self._client.send(placed)
+        except TimeoutError:
+            raise KafkaTimeoutError(f"not confirmed within {CONFIRMED_WITHIN:g} s") from None
+
     async def _decision(self, placed: Placed, accepted: Accepted, wait: float) -> Decision | None:
         with ExitStack() as stack:
             expect = self._live.waiters.expect
             command = placed[1]
             futures = [stack.enter_context(expect(*heard, command.at)) for heard in awaited_by(command, accepted)]
-            await self._client.send([placed])
+            await self._durable([placed])
             until = time.monotonic() + wait
             decision = await first(futures, min(wait / 2, LOOK_AFTER))
             decision = decision or await self._known(accepted, until - time.monotonic())

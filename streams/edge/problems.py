@@ -21,7 +21,7 @@ from sinks.record.filters import BadCursorError
 from streams.client import CommandTooLargeError
 
 KAFKA_AWAY = (
-    "Kafka did not confirm it, and may have taken it all the same; send it again when Kafka is back: "
+    "Kafka did not confirm it, and it may be carried out all the same; send it again when Kafka is back: "
     "the same task in the same run is executed once, and a repeated cancel or retry does no harm. "
     "Only an execute that names no run gets a new one each time, and may be executed twice"
 )

@@ -24,7 +24,7 @@ async def test_who_hears_nothing_of_kafka_is_not_told_that_nothing_happened() ->
         answer = await client.post("/order")
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     for part in (
-        "may have taken it",
+        "may be carried out",
         "in the same run is executed once",
         "names no run",
         "cancel or retry does no harm",

@@ -8,11 +8,16 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from pipelines.model import ExternalTask
+from pipelines.requests import ExecutionFilter
 from pipelines.views import HealthView
 from streams.local.broker import Broker
 from streams.local.ports import free_ports
 from streams.settings import Settings
+from streams.token import read_token
 from tests.integration.edge.conftest import apart, up
+from tests.integration.edge.listing import until as listed
+from ui.client import ApiUnavailableError, Client
 
 BROKEN = "Kafka does not answer"
 
@@ -66,3 +71,13 @@ def test_a_broker_that_hangs_is_a_problem_of_its_own(broker: Broker, edge: Setti
     assert (said.status, len(said.problems)) == ("degraded", 1)
     assert [(one.role, one.alive) for one in said.roles] == [("edge", True)]
     until(edge, "no scheduler has been heard of")
+
+
+def test_an_order_does_not_wait_for_a_broker_that_hangs(broker: Broker, edge: Settings) -> None:
+    """Whoever ordered is told soon, and that it may be carried out; ordered again in the same run it is so once."""
+    with Client(edge.edge_url, read_token(edge), timeout=20) as client:
+        with standing_still(broker), pytest.raises(ApiUnavailableError, match="did not confirm it, and it may be"):
+            client.submit(ExternalTask(id="t"), run="r")
+        with up(edge, "scheduler"):
+            which = client.submit(ExternalTask(id="t"), run="r", wait=30).execution
+            assert listed(client, ExecutionFilter(), 1) == [which]
