@@ -64,6 +64,11 @@ class Filter:
 
 NO_FILTER = Filter()
 
+LARGEST = 1000
+"""Rows of the largest page that the API gives."""
+REACH = 50 * LARGEST
+"""Rows that are passed over at most, some seconds' worth: the API knows only the way from page to page."""
+
 SPARE = ("changed", "pool", "run")
 """Left out where a terminal is too narrow for them, the first first."""
 FIRST: dict[Order, str] = {
@@ -79,7 +84,7 @@ def executions(
     *,
     which: Filter = NO_FILTER,
     order: Order = "newest",
-    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=1000))] = 50,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=LARGEST))] = 50,
     page: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     cursor: Annotated[str, Parameter(show_default=False)] = "",
     common: Common = PLAIN,
@@ -90,37 +95,48 @@ def executions(
         which: Which ones.
         order: Which rows come first.
         limit: Rows of a page, 1 to 1000.
-        page: Which page, the first is 1; what comes meanwhile moves the rows on.
+        page: Which page, the first is 1, behind up to 50,000 rows; what comes meanwhile moves the rows on.
         cursor: For programs: `next` of the answer before, as `-o json` has it; what comes meanwhile moves no rows.
         common: Of every command.
     """
     with mapped():
         if cursor and page > 1:
             raise UsageError("--page counts from the first page, --cursor goes on behind another: give one of them")
+        if _before(page, limit) > REACH:
+            ways = "narrow by filters, e.g. --until, or go on behind a page with --cursor (`next` of -o json)"
+            raise UsageError(f"--page {page} lies behind more than {REACH:,} rows: {ways}")
         chosen = which.resolved()
     with connected() as client:
-        ask = partial(client.executions, chosen, order=order, limit=limit)
-        found = ask(cursor=cursor) if cursor else _page(ask, page)
+        ask = partial(client.executions, chosen, order=order)
+        found = ask(limit=limit, cursor=cursor) if cursor else _page(ask, page, limit)
         hints = [] if found.total or common.json else unknown_names(client, chosen)
     if common.json:
         print_json(found)
     else:
         _draw(found, order)
         if found.next:
-            more = f"--cursor {found.next}" if cursor else f"--page {page + 1}"
+            by_cursor = cursor or _before(page + 1, limit) > REACH
+            more = f"--cursor {found.next}" if by_cursor else f"--page {page + 1}"
             notes.print(f"more: {more}", style="dim", soft_wrap=True)
     for hint in hints:
         notes.print(safe(hint), soft_wrap=True)
 
 
-def _page(ask: Callable[..., ExecutionPage], number: int) -> ExecutionPage:
-    """The page of this number: the API knows only the way from page to page."""
-    found = ask()
-    for before in range(1, number):
+def _before(page: int, limit: int) -> int:
+    """How many rows come before a page."""
+    return (page - 1) * limit
+
+
+def _page(ask: Callable[..., ExecutionPage], number: int, limit: int) -> ExecutionPage:
+    """The page of this number, behind as few others as can be."""
+    cursor, left = "", _before(number, limit)
+    while left:
+        found = ask(limit=min(left, LARGEST), cursor=cursor)
         if found.next is None:
-            raise UsageError(f"there is no page {number}: page {before} is the last one")
-        found = ask(cursor=found.next)
-    return found
+            last = max(-(-found.total // limit), 1)
+            raise UsageError(f"there is no page {number}: page {last} is the last one")
+        cursor, left = found.next, left - len(found.items)
+    return ask(limit=limit, cursor=cursor)
 
 
 def _draw(found: ExecutionPage, order: Order) -> None:
