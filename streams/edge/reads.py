@@ -138,8 +138,17 @@ class Reads:
         return row.state if row else None
 
     async def executions(self, wanted: ExecutionQuery) -> ExecutionPage:
-        """A page of history. Not joined with the live tail, so that every row is one that the filter counted."""
-        return await self._history.executions(wanted)
+        """A page of history, each row as it stands by now: one that has moved on may not match the filter any more."""
+        page = await self._history.executions(wanted)
+        return page.model_copy(update={"items": tuple(self._moved_on(row) for row in page.items)})
+
+    def _moved_on(self, row: ExecutionRow) -> ExecutionRow:
+        """The same life of an execution, if the live tail has heard of a later step; none follows on an end."""
+        if row.state in TERMINAL_STATES or (last := self._live.recent.last(from_text(row.execution))) is None:
+            return row
+        present = shapes.row(last)
+        newer = present.created_at == row.created_at and present.updated_at > row.updated_at
+        return present if newer else row
 
     async def all_rows(self, wanted: ExecutionFilter, limit: int) -> list[ExecutionRow]:
         """All that match, but no more than `limit`."""
