@@ -10,25 +10,27 @@ from streams.settings import settings
 
 Output = Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-Own = Annotated[bool, Parameter(negative="")]
+Running = Annotated[bool, Parameter(negative="")]
 Rate = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 
-app = cyclopts.App(name="bench", help="Measure the whole system: the running one, or one of its own.")
+app = cyclopts.App(name="bench", help="Measure the whole: a system of its own, or with --running the one that runs.")
 
 
 @app.default
-def short_set(*, executions: Count = 50_000, runs: Count = 1, own: Own = False, output: Output = "table") -> None:
+def short_set(
+    *, executions: Count = 50_000, runs: Count = 1, running: Running = False, output: Output = "table"
+) -> None:
     """Throughput, chain and latency in one system, in a minute; one table with bars.
 
     Args:
         executions: Of `throughput`; `chain` has half of it, and `latency` at 50 a second a hundredth.
         runs: How often; then each figure has its least, median and most.
-        own: In a system of its own, also where one runs already.
+        running: In the system that runs, whose history keeps what is sent; none: in one of its own.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import run  # noqa: PLC0415  (other commands need none of it)
 
-    run.short_set(settings(), output, runs, executions, own=own)
+    run.short_set(settings(), output, runs, executions, own=not running)
 
 
 @app.command
@@ -39,7 +41,7 @@ def throughput(
     per_task: Count = 1,
     rate: Rate | None = None,
     runs: Count = 1,
-    own: Own = False,
+    running: Running = False,
     output: Output = "table",
 ) -> None:
     """Submit as fast as the client can, or at a rate; done when every execution's row stands in ClickHouse.
@@ -52,8 +54,8 @@ def throughput(
             left over is left out.
         rate: Submissions a second, what is due within 10 ms at once: whether the system keeps up with it for as long
             as that lasts. None: all at once, and most of them wait in line.
-        runs: How often, each time in a fresh system unless one runs already.
-        own: In a system of its own, also where one runs already.
+        runs: How often, each time in a fresh system unless `--running`.
+        running: In the system that runs, whose history keeps what is sent; none: in one of its own.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
@@ -68,7 +70,7 @@ def throughput(
         measured = load.repeated(executions, per_task)
     else:
         measured = load.by_events(executions) if by == "events" else load.throughput(executions)
-    run.measure_and_show(settings(), measured, output, runs, own=own)
+    run.measure_and_show(settings(), measured, output, runs, own=not running)
 
 
 @app.command
@@ -78,7 +80,7 @@ def latency(
     rate: Rate = 50.0,
     load: Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1))] = None,
     runs: Count = 1,
-    own: Own = False,
+    running: Running = False,
     output: Output = "table",
 ) -> None:
     """Submit one by one at a rate; the figure is the time from submission to the start of the task's code.
@@ -88,36 +90,41 @@ def latency(
         rate: Submissions a second.
         load: Instead of a rate, a share of the throughput: it is measured first, and then so much of it is submitted
             for 10 s, what is due within 10 ms at once. 0.5: at half of it.
-        runs: How often, each time in a fresh system unless one runs already.
-        own: In a system of its own, also where one runs already.
+        runs: How often, each time in a fresh system unless `--running`.
+        running: In the system that runs, whose history keeps what is sent; none: in one of its own.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load as loads  # noqa: PLC0415  (other commands need none of it)
     from streams.bench import run  # noqa: PLC0415  (the same)
 
     if load is None:
-        run.measure_and_show(settings(), loads.paced(executions or 1_000, rate), output, runs, own=own)
+        run.measure_and_show(settings(), loads.paced(executions or 1_000, rate), output, runs, own=not running)
     else:
         share, first = load, executions or 50_000
-        run.measure_each(settings(), lambda here: run.at_share(here, share, first), output, runs, own=own)
+        run.measure_each(settings(), lambda here: run.at_share(here, share, first), output, runs, own=not running)
 
 
 @app.command
 def chain(
-    *, executions: Count = 50_000, length: Count = 5, runs: Count = 1, own: Own = False, output: Output = "table"
+    *,
+    executions: Count = 50_000,
+    length: Count = 5,
+    runs: Count = 1,
+    running: Running = False,
+    output: Output = "table",
 ) -> None:
     """Chains in which each task waits for the one before it, submitted as fast as the client can.
 
     Args:
         executions: How many in all.
         length: Tasks of a chain.
-        runs: How often, each time in a fresh system unless one runs already.
-        own: In a system of its own, also where one runs already.
+        runs: How often, each time in a fresh system unless `--running`.
+        running: In the system that runs, whose history keeps what is sent; none: in one of its own.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
 
-    run.measure_and_show(settings(), load.chain(executions, length), output, runs, own=own)
+    run.measure_and_show(settings(), load.chain(executions, length), output, runs, own=not running)
 
 
 @app.command

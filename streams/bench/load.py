@@ -24,6 +24,9 @@ from streams.topics import Topics
 PAYLOAD = 1_000
 """Bytes of each payload as JSON: random, so that nothing compresses them away."""
 
+TASK = "a no-op function with a payload of 1 KB"
+"""What each of them is, in words."""
+
 OWNER = "bench"
 """Whose the tasks are, and how their names begin."""
 

@@ -134,11 +134,11 @@ def per_thousand(before: dict[str, float], after: dict[str, float], executions: 
     return shares | {"all": round(sum(shares.values()), 3)}
 
 
-def until_quiet(client: Client) -> bool:
-    """Wait until what work leaves behind is done too, merges above all; false: it was not within QUIET_WITHIN."""
+def until_quiet(client: Client, within: float = QUIET_WITHIN) -> bool:
+    """Wait until what work leaves behind is done too, merges above all; false: it was not within so many seconds."""
     begun = time.monotonic()
     before = cpu_by_role(client)
-    while time.monotonic() - begun < QUIET_WITHIN:
+    while time.monotonic() - begun < within:
         time.sleep(LOOK)
         after = cpu_by_role(client)
         if sum(after[role] - before.get(role, 0.0) for role in after if role != "client") < LOOK * QUIET:

@@ -23,6 +23,9 @@ from ui.cli.exits import Exit, mapped, stop
 WARM_UP = 20_000
 """Executions before the measured ones: connections, caches, processes and Kafka's compiled code are warm then."""
 
+REST = 60.0
+"""Seconds in which a system comes to rest between two loads; one that works for others never does."""
+
 SECONDS = 10
 """How long a load at a share of the throughput lasts."""
 
@@ -35,7 +38,7 @@ def measure_and_show(settings: Settings, measured: Load, output: str, runs: int,
 def measure_each(
     settings: Settings, measured: Callable[[System], Figures], output: str, runs: int, *, own: bool
 ) -> None:
-    """The same for any measurement. Each run has a system of its own, where none runs to be measured, or `own`."""
+    """The same for any measurement. Each run has a system of its own where `own`, or all have the running one."""
     with explained():
         found = [_warm(settings, measured, own=own) for _ in _counted(runs)]
     show.figures(found, output)
@@ -74,6 +77,7 @@ def once(here: System, measured: Load) -> Figures:
     after = measure.cpu_by_role(here.client)
     asyncio.run(measured.tidy(here.settings, work))
     return {
+        "task": load.TASK,
         "executions": count,
         "seconds": round(seconds, 3),
         "executions_per_second": round(count / seconds),
@@ -139,8 +143,11 @@ def _warm(settings: Settings, measured: Callable[[System], Figures], *, own: boo
 
 
 def _all_of(here: System, loads: dict[str, Load]) -> Figures:
+    """Each begins at rest: what the one before left behind, merges above all, is none of its work."""
     found = {}
     for name, one in loads.items():
+        if not measure.until_quiet(here.client, REST):
+            say(f"The system is not at rest after {REST:.0f} s; that costs the next figures.")
         say(f"{name}: {one.executions:,} executions ...")
         found[name] = once(here, one)
     return found

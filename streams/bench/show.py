@@ -32,7 +32,8 @@ def figures(found: list[Figures], output: str) -> None:
     if len(found) == 1:
         plain(found[0])
     else:
-        table(f"{len(found)} runs", [(name, "", values) for name, values in numbers(found)])
+        title = f"{len(found)} runs" + (f"; each task: {found[0]['task']}" if "task" in found[0] else "")
+        table(title, [(words(name), "", values) for name, values in numbers(found)])
     if any(one.get("seconds", SHORT) < SHORT for one in found):
         sys.stdout.write(f"\nIn less than {SHORT:g} s the rate is mostly that of fixed waits: try more --executions.\n")
 
@@ -43,11 +44,9 @@ def short_set(found: list[dict[str, Figures]], output: str) -> None:
         each = {name: spreads([one[name] for one in found]) for name in found[0]}
         as_json({"runs": found, "spread": each})
         return
-    where = found[0]["throughput"]["machine"]
-    table(
-        f"{len(found)} run(s), {where['cores']} cores, {where['memory_gib']} GiB, Python {where['python']}",
-        list(_rows_of_set(found)),
-    )
+    where, task = found[0]["throughput"]["machine"], found[0]["throughput"]["task"]
+    what = f"{len(found)} run(s), {where['cores']} cores, {where['memory_gib']} GiB, Python {where['python']}"
+    table(f"{what}; each task: {task}", list(_rows_of_set(found)))
 
 
 def _rows_of_set(found: list[dict[str, Figures]]) -> Iterator[Row]:
@@ -69,7 +68,12 @@ def as_json(value: object) -> None:
 def plain(one: Figures) -> None:
     """A line a figure."""
     for name, value in one.items():
-        sys.stdout.write(f"{name.replace('_', ' '):24} {_text(value)}\n")
+        sys.stdout.write(f"{words(name):24} {_text(value)}\n")
+
+
+def words(name: str) -> str:
+    """What a figure is called; of one inside another, behind a comma."""
+    return name.replace("_", " ").replace(".", ", ")
 
 
 def table(title: str, rows: list[Row]) -> None:

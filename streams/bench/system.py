@@ -10,6 +10,7 @@ from pathlib import Path
 from pipelines.command import command
 from streams.bench import load
 from streams.local.cluster import local_settings, running
+from streams.local.errors import SetupError
 from streams.local.ports import free_ports, is_free
 from streams.local.supervisor import Child, Supervisor
 from streams.settings import Settings
@@ -33,21 +34,25 @@ class System:
 
 
 @contextmanager
-def system(settings: Settings, *, own: bool = False) -> Iterator[System]:
-    """What runs, or (`own`: always) one that is started for it and removed when left. Raises SetupError."""
+def system(settings: Settings, *, own: bool) -> Iterator[System]:
+    """One that is started for it and removed when left, or (not `own`) what runs. Raises SetupError where none does."""
     settings = local_settings(settings)
-    if not own and _runs(settings):
+    there = _runs(settings)
+    if not own:
+        if not there:
+            raise SetupError(f"--running measures what runs, and nothing does at {settings.edge_url}: leave it out")
         listed = command(f"list --owner {load.OWNER}")
         say(
             f"Using the running system at {settings.edge_url}. What is sent, warm-up included, stays in its history as "
-            f"executions of the owner {load.OWNER!r} (`{listed}`); with --own, a system of its own is measured instead."
+            f"executions of the owner {load.OWNER!r} (`{listed}`)."
         )
         with Client(settings.edge_url, read_token(settings)) as client:
             yield System(settings, client)
         return
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         mine = settings_in(Path(folder), settings)
-        say("A system of its own is measured, and removed afterwards.")
+        beside = f"; the one at {settings.edge_url} runs beside it, which costs figures" if there else ""
+        say(f"A system of its own is measured, and removed afterwards{beside}.")
         supervisor = Supervisor(say, lambda: None)
         with running(mine, say, supervisor), Client(mine.edge_url, read_token(mine), timeout=120) as client:
             yield System(mine, client, supervisor)

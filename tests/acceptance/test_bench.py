@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, Client]]:
-    """A running system, which a measurement takes where it does not insist on one of its own."""
+    """A running system, which a measurement takes where it is told to."""
     with whole(tmp_path_factory.mktemp("bench")) as (system, client):
         yield system, client
 
@@ -41,7 +41,7 @@ def _there(system: Whole) -> dict[str, object]:
 
 def test_without_a_subcommand_it_measures_the_short_set(up: tuple[Whole, Client]) -> None:
     """Throughput, chain and latency, each run whole, and the spread of both runs."""
-    found = _bench("--executions", "200", "--runs", "2", **_there(up[0]))
+    found = _bench("--running", "--executions", "200", "--runs", "2", **_there(up[0]))
     assert [{name: one["rows_in_history"] for name, one in each.items()} for each in found["runs"]] == [
         {"throughput": 200, "chain": 100, "latency": 10}
     ] * 2
@@ -51,17 +51,25 @@ def test_without_a_subcommand_it_measures_the_short_set(up: tuple[Whole, Client]
 @pytest.mark.parametrize("words", [["--by", "events"], ["--per-task", "10"], ["--rate", "2000"]])
 def test_throughput_counts_every_execution_however_it_was_submitted(up: tuple[Whole, Client], words: list[str]) -> None:
     """As events from a stock client, as tasks that are created once and executed ten times, and at a rate."""
-    found = _bench("throughput", "--executions", "300", *words, **_there(up[0]))
+    found = _bench("throughput", "--running", "--executions", "300", *words, **_there(up[0]))
     assert found["executions"] == found["rows_in_history"] == 300
 
 
 def test_what_stays_in_a_running_system_can_be_told_from_the_rest(up: tuple[Whole, Client]) -> None:
     """All of it is of the owner `bench`, and tasks that were created for it are deleted."""
     system, client = up
-    _bench("throughput", "--executions", "20", "--per-task", "2", **_there(system))
+    _bench("throughput", "--running", "--executions", "20", "--per-task", "2", **_there(system))
     assert client.sql("SELECT DISTINCT owner FROM executions").rows == (("bench",),)
     with pytest.raises(ApiError, match="does not exist"):
         client.execute("bench-0")
+
+
+def test_nothing_is_sent_to_a_running_system_unasked(up: tuple[Whole, Client]) -> None:
+    """One of its own is measured and removed: the history of what runs has not one row more."""
+    system, client = up
+    before = client.sql("SELECT count() FROM executions").rows
+    assert _bench("throughput", "--executions", "20", **_there(system))["rows_in_history"] == 20
+    assert client.sql("SELECT count() FROM executions").rows == before
 
 
 def test_latency_at_a_share_of_the_throughput(up: tuple[Whole, Client], monkeypatch: pytest.MonkeyPatch) -> None:

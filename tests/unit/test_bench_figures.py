@@ -4,7 +4,12 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from streams.bench import commands, load, run, show, usage
+from streams.bench import commands, load, measure, run, show, usage
+from streams.bench.system import System, system
+from streams.local.errors import SetupError
+from streams.local.ports import free_ports
+from streams.settings import Settings
+from ui.client import Client
 
 
 def test_one_run_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,6 +33,39 @@ def test_a_short_measurement_says_so(capsys: pytest.CaptureFixture[str], seconds
     """Its rate says more of fixed waits than of the system."""
     show.figures([{"seconds": seconds, "executions_per_second": 240}], "table")
     assert ("try more --executions" in capsys.readouterr().out) is told
+
+
+def test_several_runs_are_shown_in_the_words_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """And the table says what a task is."""
+    runs = [{"task": load.TASK, "cpu_seconds_per_1000": {"edge": cpu}, "seconds": 9.0} for cpu in (0.1, 0.2)]
+    show.figures(runs, "table")
+    several = capsys.readouterr().out
+    show.figures(runs[:1], "table")
+    one = capsys.readouterr().out
+    for name in ("cpu seconds per 1000", load.TASK):
+        assert name in several
+        assert name in one
+    assert "cpu seconds per 1000, edge" in several
+
+
+def test_each_load_of_a_set_begins_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one leaves behind is not done at the expense of the next."""
+    done: list[str] = []
+    monkeypatch.setattr(measure, "until_quiet", lambda *_: bool(done.append("rest") or True))
+    monkeypatch.setattr(run, "once", lambda _, measured: {"executions": done.append(measured.executions)})
+    with Client("http://127.0.0.1:9", "t") as client:
+        run._all_of(System(Settings(), client), {"a": load.throughput(1), "b": load.throughput(2)})
+    assert done == ["rest", 1, "rest", 2]
+
+
+def test_a_running_system_is_asked_for_where_there_is_none(tmp_path: Path) -> None:
+    """It is no reason to start another one: whoever asks means one that holds something."""
+    [nobody] = free_ports(1)
+    with (
+        pytest.raises(SetupError, match="nothing does at"),
+        system(Settings(home=tmp_path, edge_port=nobody), own=False),
+    ):
+        pass
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:
