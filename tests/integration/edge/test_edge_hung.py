@@ -69,7 +69,7 @@ def test_a_broker_that_hangs_is_a_problem_of_its_own(broker: Broker, edge: Setti
     with standing_still(broker):
         said = until(edge, BROKEN)
     assert (said.status, len(said.problems)) == ("degraded", 1)
-    assert [(one.role, one.alive) for one in said.roles] == [("edge", True)]
+    assert [one.role for one in said.roles if one.alive] == ["edge"]
     until(edge, "no scheduler has been heard of")
 
 
