@@ -102,7 +102,7 @@ async def test_functions_return_values_skip_and_fail(make_desk: Any) -> None:
         assert (await desk.result(desk.function("double", 21))).result == b"42"
         assert (await desk.result(desk.function("later", {"a": None}))).result == b'{"a":null}'
         inputs = {"p.load": [1, 2]}
-        result = (await desk.result(desk.function("total", inputs=inputs, attempt=3))).result
+        result = (await desk.result(desk.function("total", inputs=inputs, attempt=4, number=3))).result
         assert json.loads(result) == [3, [1, 2], "total", 3]
         await desk.result(desk.function("headrace.noop"))
 
