@@ -158,9 +158,19 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
 
 def _event(tp: TopicPartition, fetch: Fetch) -> Any:
     """A fetch as Faust takes a message."""
-    nothing = dict.fromkeys(("key", "checksum"))
-    sizes = {"timestamp": 0, "timestamp_type": 0, "serialized_key_size": 0, "serialized_value_size": 0}
-    return ConsumerRecord(tp.topic, tp.partition, fetch.end - 1, value=fetch, headers=(), **nothing, **sizes)
+    return ConsumerRecord(
+        tp.topic,
+        tp.partition,
+        fetch.end - 1,
+        timestamp=0,
+        timestamp_type=0,
+        key=None,
+        value=fetch,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=(),
+    )
 
 
 class Transport(driver.Transport):  # type: ignore[misc]  # the same
