@@ -33,6 +33,12 @@ def home_of(execution: bytes, partitions: int) -> int:
     return int.from_bytes(execution[14:16], "big") % partitions
 
 
+def pipeline_of(task: str) -> str:
+    """The pipeline that a task's id names; empty: none."""
+    first, dot, _ = task.partition(".")
+    return first if dot else ""
+
+
 def home_of_task(task: str, partitions: int) -> int:
     """The partition on which a task's definition and its executions live."""
     return slot_of(task) % partitions

@@ -12,6 +12,9 @@ from pipelines.views import StateName
 BULK_LIMIT = 10_000
 """Executions that one bulk action changes at most."""
 
+LETTERS = 1000
+"""Dead letters that the API has at hand."""
+
 TOO_MANY = (
     f"more than {BULK_LIMIT:,} match, and one bulk action changes at most so many; nothing was changed: "
     "narrow the filter"

@@ -21,7 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from pipelines.ids import to_text
+from pipelines.ids import pipeline_of, to_text
 from sinks.notify.addresses import RefusedAddress, load_services, shown
 from sinks.notify.progress import Line, Memo, read_memo
 from sinks.notify.target import GivenUp, Target
@@ -308,8 +308,7 @@ def _reason(notification: Notification, address: str, why: str) -> str:
 
 def _known(about: Execution) -> dict[str, Any]:
     """The fields by which people find it."""
-    pipeline, dot, _ = about.task.partition(".")
-    return {"execution": to_text(about.id), "run": about.run} | ({"pipeline": pipeline} if dot else {})
+    return {"execution": to_text(about.id), "pipeline": pipeline_of(about.task) or None, "run": about.run}
 
 
 def _memos_of(found: dict[TopicPartition, Any]) -> dict[TopicPartition, Memo]:

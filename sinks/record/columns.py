@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.ids import pipeline_of
 from sinks.record.attempts import error_of_try, number_of_try, ran_ms, state_of_try
 from streams.engine.events import TaskDeleted
 from streams.engine.records import LATEST, MOST_CRITICAL
@@ -240,9 +241,3 @@ def arrow(table: str, sources: Collection[Source]) -> pa.Table:
         except ValueError as error:
             raise UnreadableRowsError(f"{table}: {name} {error}") from error
     return pa.table(arrays)
-
-
-def pipeline_of(task: str) -> str:
-    """The pipeline that a task's id names; empty: none."""
-    first, dot, _ = task.partition(".")
-    return first if dot else ""

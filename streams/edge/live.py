@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from pipelines.ids import from_text
+from pipelines.requests import LETTERS
 from streams.edge.board import Board
 from streams.edge.newest import Newest
 from streams.edge.recent import Definition, Recent, StepHead, heads
@@ -16,8 +17,6 @@ from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_k
 from streams.engine.events import PipelineCreated, Refused, TaskCreated
 from streams.settings import Settings
 from streams.topics import MESSAGE_LIMIT, Topics
-
-LETTERS_KEPT = 1000
 
 AFTERWARDS = frozenset({"record", "notify"})
 """Stages that decide nothing: what they cannot do is no answer to an order."""
@@ -43,7 +42,7 @@ class Live:
         self.recent = Recent()
         self.waiters = Waiters()
         self.board = Board()
-        self.letters = Newest[Refused, None](LETTERS_KEPT)
+        self.letters = Newest[Refused, None](LETTERS)
 
     async def start(self) -> None:
         """Follow from here on; status and dead letters so far are read before this returns."""
@@ -92,7 +91,7 @@ class Live:
         starts = await consumer.beginning_offsets([letters, status])
         for partition in events:
             consumer.seek(partition, ends[partition])
-        consumer.seek(letters, max(starts[letters], ends[letters] - LETTERS_KEPT))
+        consumer.seek(letters, max(starts[letters], ends[letters] - LETTERS))
         consumer.seek(status, starts[status])
         async with asyncio.timeout(30):
             while any([await consumer.position(p) < ends[p] for p in (letters, status)]):

@@ -6,7 +6,7 @@ from typing import cast
 import msgspec
 from pydantic import JsonValue
 
-from pipelines.ids import to_text
+from pipelines.ids import pipeline_of, to_text
 from pipelines.model import Delivery
 from pipelines.views import (
     AttemptView,
@@ -33,7 +33,7 @@ def row(moved: Moved) -> ExecutionRow:
     return ExecutionRow(
         execution=to_text(record.id),
         task=record.task,
-        pipeline=pipeline_of(record.task),
+        pipeline=pipeline_of(record.task) or None,
         run=record.run,
         kind=record.kind,
         state=cast("StateName", str(record.state)),
@@ -166,11 +166,6 @@ def letter(refused: Refused) -> DeadLetterView:
 def pipeline(made: PipelineCreated) -> PipelineView:
     """A pipeline that has just been made."""
     return PipelineView(pipeline=made.id, description=made.description, tasks=made.tasks, created_at=moment(made.at))
-
-
-def pipeline_of(task: str) -> str | None:
-    """The pipeline that a task's id names, if it names one."""
-    return task.partition(".")[0] if "." in task else None
 
 
 def waited(record: Execution) -> int | None:

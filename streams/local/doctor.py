@@ -18,6 +18,7 @@ from rich.text import Text
 from pipelines.command import command
 from pipelines.loader import load_folder
 from pipelines.model import Model
+from pipelines.requests import LETTERS
 from pipelines.views import DeadLetterView, HealthView, RoleView, WorkerView
 from streams.local import preflight
 from streams.local.cluster import local_settings
@@ -44,8 +45,8 @@ SILENT_MS = 5_000
 SKEW = 1.0
 """Seconds by which two clocks may differ before due times and leases suffer."""
 
-LETTERS, REASON = 1000, 120
-"""Dead letters that the API has at hand; characters of a reason."""
+REASON = 120
+"""Characters of a dead letter's reason."""
 LATELY = timedelta(hours=1)
 
 START = f"start everything with `{command('up')}`"

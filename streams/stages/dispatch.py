@@ -108,7 +108,7 @@ class Dispatch:
     def _silent(self, now: int) -> list[Silent]:
         """Who is silent by the log's time. Where nothing stirs in the log, it is asked: is it away, or are they?
 
-        It is asked too where we do not know its time yet, or believe it earlier than it said: our clock was set back.
+        It is asked too where we do not know its time: nothing was heard yet, or our clock was set back.
         """
         if not self._dispatcher.workers:
             return []

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipelines.ids import execution_id
+from pipelines.ids import execution_id, pipeline_of
 from sinks.record.batch import Batch
-from sinks.record.columns import Source, UnreadableRowsError, arrow, pipeline_of
+from sinks.record.columns import Source, UnreadableRowsError, arrow
 from streams.engine.events import LogLine, Moved, PipelineCreated, TaskCreated, TaskDeleted
 from streams.engine.records import Execution, TaskDef
 

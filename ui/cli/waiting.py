@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pipelines.command import command
 from pipelines.ids import execution_id, to_text
+from pipelines.requests import LETTERS
 from pipelines.views import TERMINAL_STATES, Accepted, DeadLetterView, ExecutionView, Problem
 from ui.cli.accepted import remark
 from ui.cli.common import Common, print_json
@@ -30,9 +31,6 @@ GOOD = frozenset({"succeeded", "skipped"})
 
 HINT_AFTER = 5.0
 """Seconds of waiting after which it is said why."""
-
-LETTERS = 1000
-"""As many dead letters as the API has at hand."""
 
 
 class NothingMadeError(ApiError):
