@@ -61,6 +61,12 @@ def fates(rows: Sequence[ExecutionRow]) -> str:
     return "; ".join(parts)
 
 
+def still_running(page: ExecutionPage) -> ExecutionPage:
+    """Without those of the page that have moved on since the history was written."""
+    running = tuple(row for row in page.items if row.state == "running")
+    return ExecutionPage(items=running, total=page.total - len(page.items) + len(running))
+
+
 def _running(settings: Settings, worker: Child | None) -> ExecutionPage | None:
     """What our worker runs, the newest first; none: nobody can say."""
     try:
@@ -80,7 +86,9 @@ def _listed(client: Client, worker: WorkerView) -> ExecutionPage:
     """The worker's running tasks, of which the history may be a moment behind what the worker says itself."""
     until = time.monotonic() + LISTED_WITHIN
     which = ExecutionFilter(state=("running",), worker=worker.worker)
-    while not (page := client.executions(which, limit=ASKED)).items and worker.running and time.monotonic() < until:
+    while not (page := still_running(client.executions(which, limit=ASKED))).items and worker.running:
+        if time.monotonic() > until:
+            break
         time.sleep(PAUSE)
     return page
 

@@ -62,9 +62,9 @@ async def test_holes_in_an_input_are_passed(ground: Any) -> None:
         await producer.begin_transaction()
         await producer.send_and_wait(ground.source, b"taken back", partition=0)
         await producer.abort_transaction()
-    await ground.producer.send_and_wait(ground.source, b"c", partition=0)
+    last = await ground.producer.send_and_wait(ground.source, b"c", partition=0)  # the abort's mark may follow it
     ground.sent[0] += [b"c"]
-    while await ground.marker(0) < 6:
+    while await ground.marker(0) < last.offset:
         ground.check_alive()
         await asyncio.sleep(0.1)
     await ground.stop(process)
