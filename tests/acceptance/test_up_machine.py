@@ -96,7 +96,7 @@ def test_a_newcomer_sees_a_real_run_and_its_result(env: dict[str, str]) -> None:
     assert "Running weather" in done.stdout
     assert "from ClickHouse: SELECT * FROM weather_report" in done.stdout
     assert "Made 10 topics" in done.stdout
-    assert f"Its picture: {env['HEADRACE_HOME']}/artifacts/weather.svg\nStopping ..." in done.stdout
+    assert f"Its picture: {env['HEADRACE_HOME']}/artifacts/weather.svg\nStopping ..." in done.stdout, done.stdout
     assert done.stdout.endswith(f"Stopped. The data stays in {env['HEADRACE_HOME']} for the next start.\n")
     nothing_is_left(env)
 
