@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from msgspec import Raw
 
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
+from streams.backpressure import Backpressure, Word
 from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
 from streams.envelope import pack
@@ -32,6 +34,9 @@ AHEAD = 1000
 
 CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
+
+UNREAD = 3000
+"""Tasks of a client that may stand unread on a partition while it sends more: some tenths of a second's work."""
 
 COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes of a command; the rest is for the message around it."""
@@ -56,10 +61,11 @@ class KafkaClient:
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
         self._gathered: dict[int, list[Raw]] = {}  # by home, encoded
-        self._leaving: asyncio.Task[dict[int, list[Awaitable[object]]]] | None = None  # takes what is gathered with it
+        self._leaving: asyncio.Task[dict[int, list[Word]]] | None = None  # takes what is gathered with it
         self._under_way: set[asyncio.Task[Any]] = set()
         self._leave_at = 0.0
         self._ordered_at = 0
+        self._pressure = Backpressure(settings)
 
     async def start(self) -> None:
         """Connect.
@@ -87,6 +93,7 @@ class KafkaClient:
         """Send what is left and disconnect."""
         producer, self._producer = self._producer, None
         await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._pressure.stop()
         if producer is not None:
             await producer.stop()
 
@@ -113,7 +120,7 @@ class KafkaClient:
 
         Raises CommandTooLargeError, and then nothing is written; aiokafka's KafkaError, and then some may be.
         """
-        await _all(await self._put(commands))
+        await _all(itertools.chain.from_iterable((await self._put(commands)).values()))
 
     async def say(self, key: bytes, value: bytes) -> None:
         """Write a word to the status topic (see streams.pulse)."""
@@ -121,22 +128,33 @@ class KafkaClient:
             raise RuntimeError(NOT_STARTED)
         await self._producer.send_and_wait(self._topics.status, value, key=key, partition=0)
 
-    async def submit_many(self, tasks: Iterable[SubmitEvent | TaskDef], run: str = "") -> list[ExecutionId]:
+    async def submit_many(
+        self, tasks: Iterable[SubmitEvent | TaskDef], run: str = "", *, unread: int | None = UNREAD
+    ) -> list[ExecutionId]:
         """Create and execute many tasks; a `TaskDef` (already trusted) in `run`, an event in the run it names.
 
-        Returns their ids, in order, when all are acknowledged. Meant for tens of thousands a second. Raises what `send`
-        raises.
+        Returns their ids, in order, when all are acknowledged. Meant for tens of thousands a second. While more than
+        `unread` of a client's tasks stand on a partition that the scheduler has not read yet, more of them wait (none:
+        never), so that nobody's results and nothing critical has to wait behind them; not a single task, and not where
+        the scheduler does not get on. Raises what `send` raises.
         """
         ids: list[ExecutionId] = []
-        acknowledged: list[Awaitable[object]] = []
+        acknowledged: list[Word] = []
         rest = iter(tasks)
         while chunk := [self._submission(task, run) for task in itertools.islice(rest, CHUNK)]:
             ids += [ExecutionId(command.id) for _, command in chunk]
-            acknowledged += await self._put(chunk)
+            if unread is None or len(chunk) == 1:
+                left = await self._put(chunk)
+            else:
+                await self._pressure.room(unread)
+                left = await self._put(chunk)
+                for home, count in Counter(home for home, _ in chunk).items():
+                    self._pressure.sent(home, count, left[home][-1])
+            acknowledged += itertools.chain.from_iterable(left.values())
         await _all(acknowledged)
         return ids
 
-    async def _put(self, commands: Iterable[Placed]) -> list[Awaitable[object]]:
+    async def _put(self, commands: Iterable[Placed]) -> dict[int, list[Word]]:
         """Hand commands to the producer, with what others put; what to await for the brokers' word on their homes."""
         if self._producer is None:
             raise RuntimeError(NOT_STARTED)
@@ -148,9 +166,9 @@ class KafkaClient:
             self._under_way.add(self._leaving)
             self._leaving.add_done_callback(self._under_way.discard)
         left = await asyncio.shield(self._leaving)
-        return [word for home in homes for word in left[home]]
+        return {home: left[home] for home in homes}
 
-    async def _leave(self, producer: AIOKafkaProducer) -> dict[int, list[Awaitable[object]]]:
+    async def _leave(self, producer: AIOKafkaProducer) -> dict[int, list[Word]]:
         """Wait until it is time, and then until the producer has room."""
         await asyncio.sleep(self._leave_at - time.monotonic())
         self._leave_at = time.monotonic() + GATHER
@@ -160,10 +178,10 @@ class KafkaClient:
             for home, encoded in gathered.items()
         }
 
-    async def _send(self, producer: AIOKafkaProducer, home: int, envelope: bytes) -> Awaitable[object]:
+    async def _send(self, producer: AIOKafkaProducer, home: int, envelope: bytes) -> Word:
         """What to await for the brokers' word; where the producer does not take it, that fails, and nobody else's."""
         try:
-            word: Awaitable[object] = await producer.send(self._topics.tasks, envelope, partition=home)
+            word: Word = await producer.send(self._topics.tasks, envelope, partition=home)
         except KafkaError as error:
             word = asyncio.get_running_loop().create_future()
             word.set_exception(error)
@@ -189,6 +207,6 @@ def _by_home(commands: Iterable[Placed]) -> dict[int, list[Raw]]:
     return homes
 
 
-async def _all(acknowledged: Iterable[Awaitable[object]]) -> None:
+async def _all(acknowledged: Iterable[Word]) -> None:
     """Await what others await too: whoever gives up takes it from nobody."""
     await asyncio.gather(*map(asyncio.shield, acknowledged))

@@ -42,6 +42,11 @@ class Topics:
         return cls(**names)
 
 
+def group(settings: Settings, role: str) -> str:
+    """The consumer group of a role's processes."""
+    return f"{settings.namespace}-{role}"
+
+
 def pool_partition(pool: str, partitions: int) -> int:
     """The partition of headrace.ready that orders a pool."""
     return zlib.crc32(pool.encode()) % partitions

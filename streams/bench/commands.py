@@ -10,16 +10,14 @@ from streams.settings import settings
 
 Output = Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-Running = Annotated[bool, Parameter(negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
 Rate = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 
 app = cyclopts.App(name="bench", help="Measure the whole: a system of its own, or with --running the one that runs.")
 
 
 @app.default
-def short_set(
-    *, executions: Count = 50_000, runs: Count = 1, running: Running = False, output: Output = "table"
-) -> None:
+def short_set(*, executions: Count = 50_000, runs: Count = 1, running: Flag = False, output: Output = "table") -> None:
     """Throughput, chain and latency in one system, in a minute; one table with bars.
 
     Args:
@@ -38,30 +36,32 @@ def throughput(
     *,
     executions: Count = 100_000,
     by: Literal["client", "events"] = "client",
+    flood: Flag = False,
     per_task: Count = 1,
     rate: Rate | None = None,
     runs: Count = 1,
-    running: Running = False,
+    running: Flag = False,
     output: Output = "table",
 ) -> None:
-    """Submit as fast as the client can, or at a rate; done when every execution's row stands in ClickHouse.
+    """Submit as fast as the system takes it, or at a rate; done when every execution's row stands in ClickHouse.
 
     Args:
         executions: How many, with payloads of 1 KB.
         by: `client`: the Python client, which sends envelopes past the public topic; `events`: plain JSON events, one
             a message, by a stock Kafka client with acks=all.
+        flood: The client does not wait for the scheduler, however much of what it sent is not read yet.
         per_task: Tasks are created first, and executed so many times each; 1: created and executed in one. What is
             left over is left out.
         rate: Submissions a second, what is due within 10 ms at once: whether the system keeps up with it for as long
-            as that lasts. None: all at once, and most of them wait in line.
+            as that lasts. None: as many as the scheduler reads.
         runs: How often, each time in a fresh system unless `--running`.
         running: In the system that runs, whose history keeps what is sent; none: in one of its own.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import load, run  # noqa: PLC0415  (other commands need none of it)
 
-    if (by == "events") + (per_task > 1) + (rate is not None) > 1:
-        _refuse("--by events, --per-task and --rate are measurements of their own: give one of them")
+    if (by == "events") + flood + (per_task > 1) + (rate is not None) > 1:
+        _refuse("--by events, --flood, --per-task and --rate are measurements of their own: give one of them")
     if executions < per_task:
         _refuse(f"--executions {executions} does not give one task its {per_task} (--per-task)")
     if rate:
@@ -69,7 +69,7 @@ def throughput(
     elif per_task > 1:
         measured = load.repeated(executions, per_task)
     else:
-        measured = load.by_events(executions) if by == "events" else load.throughput(executions)
+        measured = load.by_events(executions) if by == "events" else load.throughput(executions, flood=flood)
     run.measure_and_show(settings(), measured, output, runs, own=not running)
 
 
@@ -80,7 +80,7 @@ def latency(
     rate: Rate = 50.0,
     load: Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1))] = None,
     runs: Count = 1,
-    running: Running = False,
+    running: Flag = False,
     output: Output = "table",
 ) -> None:
     """Submit one by one at a rate; the figure is the time from submission to the start of the task's code.
@@ -110,10 +110,10 @@ def chain(
     executions: Count = 50_000,
     length: Count = 5,
     runs: Count = 1,
-    running: Running = False,
+    running: Flag = False,
     output: Output = "table",
 ) -> None:
-    """Chains in which each task waits for the one before it, submitted as fast as the client can.
+    """Chains in which each task waits for the one before it, submitted as fast as the scheduler reads.
 
     Args:
         executions: How many in all.

@@ -62,9 +62,9 @@ class Load(NamedTuple):
     tidy: Callable[[Settings, list[Any]], Coroutine[Any, Any, None]] = nothing
 
 
-def throughput(executions: int) -> Load:
-    """Independent tasks, as fast as the client can."""
-    return Load(executions, lambda _: list(tasks(executions)), at_once)
+def throughput(executions: int, *, flood: bool = False) -> Load:
+    """Independent tasks, as fast as the scheduler reads them; a flood: as fast as the client can."""
+    return Load(executions, lambda _: list(tasks(executions)), at_once if flood else in_bulk)
 
 
 def by_events(executions: int) -> Load:
@@ -74,7 +74,7 @@ def by_events(executions: int) -> Load:
 
 def chain(executions: int, length: int) -> Load:
     """Chains in which each task waits for the one before it."""
-    return Load(executions, lambda _: list(chains(executions, length)), at_once)
+    return Load(executions, lambda _: list(chains(executions, length)), in_bulk)
 
 
 def repeated(executions: int, per_task: int) -> Load:
@@ -130,10 +130,16 @@ def events(run: str, count: int) -> Iterator[bytes]:
         yield msgspec.json.encode({"type": "submit", "run": run, "task": fields | function})
 
 
-async def at_once(settings: Settings, work: Iterable[TaskDef], run: str, sent: Sent) -> None:
-    """Submit as fast as the client can; returns when all are acknowledged."""
+async def in_bulk(settings: Settings, work: Iterable[TaskDef], run: str, sent: Sent) -> None:
+    """Submit as the client does unasked; returns when all are acknowledged."""
     async with KafkaClient(settings) as client:
         await client.submit_many(counted(work, sent), run)
+
+
+async def at_once(settings: Settings, work: Iterable[TaskDef], run: str, sent: Sent) -> None:
+    """Submit as fast as the client can, read or not; returns when all are acknowledged."""
+    async with KafkaClient(settings) as client:
+        await client.submit_many(counted(work, sent), run, unread=None)
 
 
 async def send(settings: Settings, commands: Iterable[Placed]) -> None:
@@ -181,7 +187,7 @@ async def at_rate(settings: Settings, work: list[TaskDef], run: str, sent: Sent,
             if pause > 0:
                 await asyncio.sleep(pause)
             group = work[number : number + together]
-            acknowledged.append(asyncio.create_task(client.submit_many(group, run)))
+            acknowledged.append(asyncio.create_task(client.submit_many(group, run, unread=None)))
             sent(number + len(group))
         await asyncio.gather(*acknowledged)
 

@@ -9,7 +9,7 @@ from streams.state.faust_fixes import App, QuietMonitor, TableManager
 from streams.state.inputs import Inputs
 from streams.state.room import Room
 from streams.state.watchdog import Watchdog
-from streams.topics import MESSAGE_LIMIT
+from streams.topics import MESSAGE_LIMIT, group
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def make_app(settings: Settings, name: str) -> App:
     """The app of the role `name`: one consumer group, its tables under `home`/state/`name`."""
     folder = settings.home / "state" / name
     app = App(
-        f"{settings.namespace}-{name}",
+        group(settings, name),
         broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
         datadir=folder,
         store="memory://",
@@ -31,7 +31,7 @@ def make_app(settings: Settings, name: str) -> App:
         broker_heartbeat_interval=settings.session_timeout / 6,  # those who live hear of a death by their next one
         broker_rebalance_timeout=max(5.0, settings.session_timeout * 2),
         broker_max_poll_interval=FOR_EVER,
-        broker_commit_interval=1.0,
+        broker_commit_interval=0.1,  # clients that send much wait for it: see streams.backpressure
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         producer_linger=0,
