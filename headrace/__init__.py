@@ -8,12 +8,21 @@ from headrace.clash import refuse_hidden_packages
 
 if TYPE_CHECKING:
     from pipelines.dsl import Pipeline, Skip, task
+    from pipelines.events import SubmitEvent
+    from streams.client import KafkaClient
     from ui.client import Client
 
 __version__ = "0.1.0"
-__all__ = ["Client", "Pipeline", "Skip", "__version__", "task"]
+__all__ = ["Client", "KafkaClient", "Pipeline", "Skip", "SubmitEvent", "__version__", "task"]
 
-_HOMES = {"Pipeline": "pipelines.dsl", "Skip": "pipelines.dsl", "task": "pipelines.dsl", "Client": "ui.client"}
+_HOMES = {
+    "Client": "ui.client",
+    "KafkaClient": "streams.client",
+    "Pipeline": "pipelines.dsl",
+    "Skip": "pipelines.dsl",
+    "SubmitEvent": "pipelines.events",
+    "task": "pipelines.dsl",
+}
 
 refuse_hidden_packages(Path(__file__).parents[1])
 

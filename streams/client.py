@@ -21,13 +21,14 @@ from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
 from streams.envelope import pack
 from streams.settings import Settings
+from streams.settings import settings as of_this_process
 from streams.topics import ENVELOPE_BYTES, GATHER, MESSAGE_LIMIT, Topics, must_fit
 from streams.translate import submission, to_command
 
 Placed = tuple[int, Order]
 """A command and its home partition."""
 
-NOT_STARTED = "the client is not started; use `async with KafkaClient(settings)`"
+NOT_STARTED = "the client is not started; use `async with KafkaClient()`"
 
 AHEAD = 1000
 """Milliseconds by which moments of orders may be ahead of the clock, where one has several; more: it was set back."""
@@ -54,10 +55,11 @@ class CommandTooLargeError(ValueError):
 
 
 class KafkaClient:
-    """Sends commands that are durable when the call returns. Use as `async with KafkaClient(settings) as client`."""
+    """Sends commands that are durable when the call returns. Use as `async with KafkaClient() as client`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Of a system with these settings; none: those of this process. Raises SettingsError where they are wrong."""
+        self._settings = settings = settings or of_this_process()
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
         self._gathered: dict[int, list[Raw]] = {}  # by home, encoded
