@@ -37,7 +37,7 @@ CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
 
 UNREAD = 3000
-"""Tasks of a client that may stand unread on a partition while it sends more: some tenths of a second's work."""
+"""Tasks of a client that may stand unread on a partition while it sends more: fewer than a worker takes ahead."""
 
 COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes of a command; the rest is for the message around it."""
