@@ -9,12 +9,13 @@ import asyncio
 import logging
 import time
 from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata, RecordMetadata
+from aiokafka.structs import RecordMetadata
 
 from streams.settings import Settings
 from streams.topics import Topics, group
@@ -22,11 +23,17 @@ from streams.topics import Topics, group
 Word: TypeAlias = "asyncio.Future[RecordMetadata]"
 """What the broker will say of a message."""
 
+Tell: TypeAlias = Callable[[Mapping[int, Word]], None]
+
 LOOK = 0.03
 """Seconds between two looks at how far the scheduler is."""
 
 PATIENCE = 2.0
-"""Seconds without headway after which nobody waits any more: what is sent is as durable without a scheduler."""
+"""Seconds without headway after which nobody waits any more: what is sent is as durable without a scheduler. And
+seconds without another look after one that failed."""
+
+REQUEST_MS = 1000
+"""Milliseconds after which a broker that does not answer counts as away."""
 
 log = logging.getLogger(__name__)
 
@@ -42,46 +49,94 @@ class Backpressure:
         self._settings = settings
         self._topic, self._group = Topics.under(settings.namespace).tasks, group(settings, "scheduler")
         self._lanes: defaultdict[int, _Lane] = defaultdict(_Lane)
+        self._turn = asyncio.Lock()
         self._admin: AIOKafkaAdminClient | None = None
-        self._one_looks = asyncio.Lock()
+        self._coordinator: int | None = None
+        self._blind_until = 0.0
+        self._stopping = False
 
-    def sent(self, home: int, count: int, word: Word) -> None:
-        """`count` submissions went to a partition; `word` is what the broker will say of the last of them."""
-        self._lanes[home].sent(count, word)
+    @asynccontextmanager
+    async def room(self, counts: Mapping[int, int], unread: int) -> AsyncIterator[Tell]:
+        """Wait until each partition that is to get something has its share of `unread`, or less, unread.
 
-    async def room(self, unread: int) -> None:
-        """Return as soon as no more than `unread` submissions stand on a partition whose scheduler gets on."""
-        while any(lane.unread > unread for lane in self._lanes.values()):
+        `counts`: how many tasks each is to get. They count from here on, and who has sent them tells the last word that
+        the broker will say on each partition.
+        """
+        async with self._turn:  # one after the other, so that all see what the others are about to send
+            await self._wait(set(counts), unread // self._settings.task_partitions)
+            bulks = {home: self._lanes[home].add(count) for home, count in counts.items()}
+
+        def left(words: Mapping[int, Word]) -> None:
+            for home, bulk in bulks.items():
+                bulk.word = words[home]
+
+        try:
+            yield left
+        finally:
+            for bulk in bulks.values():
+                bulk.is_leaving = False
+
+    async def stop(self) -> None:
+        """Disconnect; who waits does not wait any more."""
+        self._stopping = True
+        async with self._turn:
+            await self._disconnect()
+            self._lanes.clear()
+        self._stopping = False
+
+    async def _wait(self, homes: set[int], share: int) -> None:
+        while not self._stopping and time.monotonic() > self._blind_until:
+            if not any(self._lanes[home].unread > share for home in homes):
+                return
             await self._look()
-            if not any(lane.unread > unread and lane.moves() for lane in self._lanes.values()):
+            if not any(self._lanes[home].holds_up(share) for home in homes):
                 return
             await asyncio.sleep(LOOK)
 
-    async def stop(self) -> None:
-        """Disconnect."""
-        admin, self._admin = self._admin, None
+    async def _look(self) -> None:
+        try:
+            read = await self._committed()
+        except KafkaError as error:
+            log.info("how far the scheduler has read cannot be learned: %r", error)
+            self._blind_until = time.monotonic() + PATIENCE
+            self._lanes.clear()
+            await self._disconnect()
+            return
+        for home, lane in self._lanes.items():
+            lane.read(read.get(home, 0))
+
+    async def _committed(self) -> dict[int, int]:
+        """The next offset that is to be read, of each partition that has one. Raises KafkaError."""
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=REQUEST_MS)
+            await self._admin.start()
+        if self._coordinator is None:
+            self._coordinator = await self._admin.find_coordinator(self._group)
+        found = await self._admin.list_consumer_group_offsets(self._group, self._coordinator)
+        if not found:
+            self._coordinator = None  # one that is no coordinator any more says so nowhere else
+        return {tp.partition: at.offset for tp, at in found.items() if tp.topic == self._topic}
+
+    async def _disconnect(self) -> None:
+        admin, self._admin, self._coordinator = self._admin, None, None
         if admin is not None:
             await admin.close()
 
-    async def _look(self) -> None:
-        async with self._one_looks:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    found = await self._committed()
-            except (KafkaError, TimeoutError) as error:
-                log.info("how far the scheduler has read cannot be learned: %r", error)
-                found = {}
-            for home, lane in self._lanes.items():
-                at = found.get(TopicPartition(self._topic, home))
-                lane.read(at.offset if at else 0)
 
-    async def _committed(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        if self._admin is None:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
-            await admin.start()
-            self._admin = admin
-        found: dict[TopicPartition, OffsetAndMetadata] = await self._admin.list_consumer_group_offsets(self._group)
-        return found
+class _Bulk:
+    """Tasks that leave together."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.word: Word | None = None
+        self.is_leaving = True
+
+    def is_settled(self, following: int) -> bool:
+        """Whether they were read, or nobody will say so."""
+        if self.word is None:
+            return not self.is_leaving
+        word = self.word
+        return word.done() and (word.cancelled() or bool(word.exception()) or word.result().offset < following)
 
 
 class _Lane:
@@ -89,27 +144,27 @@ class _Lane:
 
     def __init__(self) -> None:
         self.unread = 0
-        self._sent: deque[tuple[int, Word]] = deque()
+        self._sent: deque[_Bulk] = deque()
         self._following = 0
         self._moved_at = 0.0
 
-    def sent(self, count: int, word: Word) -> None:
+    def add(self, count: int) -> _Bulk:
         if not self._sent:
             self._moved_at = time.monotonic()  # before that nothing had to move
-        self._sent.append((count, word))
+        bulk = _Bulk(count)
+        self._sent.append(bulk)
         self.unread += count
+        return bulk
 
     def read(self, following: int) -> None:
         """All before `following` has been read."""
-        if following > self._following:
+        if following < self._following:  # the topic was made anew: what is known of the old one says nothing
+            self._sent.clear()
+            self.unread = 0
+        if following != self._following:
             self._following, self._moved_at = following, time.monotonic()
-        while self._sent and _is_settled(self._sent[0][1], following):
-            self.unread -= self._sent.popleft()[0]
+        while self._sent and self._sent[0].is_settled(following):
+            self.unread -= self._sent.popleft().count
 
-    def moves(self) -> bool:
-        return time.monotonic() < self._moved_at + PATIENCE
-
-
-def _is_settled(word: Word, following: int) -> bool:
-    """Whether it was read, or will never be."""
-    return word.done() and (word.cancelled() or bool(word.exception()) or word.result().offset < following)
+    def holds_up(self, share: int) -> bool:
+        return self.unread > share and time.monotonic() < self._moved_at + PATIENCE

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,7 +37,7 @@ CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
 
 UNREAD = 3000
-"""Tasks of a client that may stand unread on a partition while it sends more: fewer than a worker takes ahead."""
+"""Tasks of a client that may stand unread while it sends more: with the next chunk, as many as a worker takes ahead."""
 
 COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes of a command; the rest is for the message around it."""
@@ -136,9 +136,9 @@ class KafkaClient:
         """Create and execute many tasks; a `TaskDef` (already trusted) in `run`, an event in the run it names.
 
         Returns their ids, in order, when all are acknowledged. Meant for tens of thousands a second. While more than
-        `unread` of a client's tasks stand on a partition that the scheduler has not read yet, more of them wait (none:
-        never), so that nobody's results and nothing critical has to wait behind them; not a single task, and not where
-        the scheduler does not get on. Raises what `send` raises.
+        `unread` of a client's tasks have not been read by the schedulers, more of them wait (none: never), so that
+        nobody's results and nothing critical has to wait behind them; not a single task, and not where a scheduler
+        does not get on for two seconds. Raises what `send` raises.
         """
         ids: list[ExecutionId] = []
         acknowledged: list[Word] = []
@@ -148,13 +148,16 @@ class KafkaClient:
             if unread is None or len(chunk) == 1:
                 left = await self._put(chunk)
             else:
-                await self._pressure.room(unread)
-                left = await self._put(chunk)
-                for home, count in Counter(home for home, _ in chunk).items():
-                    self._pressure.sent(home, count, left[home][-1])
+                left = await self._in_bulk(chunk, unread)
             acknowledged += itertools.chain.from_iterable(left.values())
         await _all(acknowledged)
         return ids
+
+    async def _in_bulk(self, chunk: Sequence[Placed], unread: int) -> dict[int, list[Word]]:
+        async with self._pressure.room(Counter(home for home, _ in chunk), unread) as tell:
+            left = await self._put(chunk)
+            tell({home: words[-1] for home, words in left.items()})
+        return left
 
     async def _put(self, commands: Iterable[Placed]) -> dict[int, list[Word]]:
         """Hand commands to the producer, with what others put; what to await for the brokers' word on their homes."""

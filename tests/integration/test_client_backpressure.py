@@ -3,18 +3,20 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_topic import NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from streams import backpressure, client
-from streams.backpressure import Backpressure
+from streams.backpressure import Backpressure, Word
 from streams.client import KafkaClient
 from streams.engine.records import TaskDef
+from streams.envelope import task_commands
 from streams.settings import Settings
 from streams.topics import Topics, group
 
@@ -63,6 +65,37 @@ async def read(scheduler: AIOKafkaConsumer, settings: Settings) -> None:
     await scheduler.commit({tp: OffsetAndMetadata(end, "") for tp, end in ends.items()})
 
 
+async def written(settings: Settings) -> list[list[Any]]:
+    """The commands of each message in the log."""
+    messages: list[Any] = []
+    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka) as consumer:
+        consumer.assign(partitions(settings))
+        await consumer.seek_to_beginning()
+        ends = await consumer.end_offsets(partitions(settings))
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for found in (await consumer.getmany(timeout_ms=1_000)).values():
+                messages += found
+    return [task_commands(message.value) for message in messages]
+
+
+async def still(scheduler: AIOKafkaConsumer, settings: Settings) -> int:
+    """Messages in the log, once no more come."""
+    before, count = -1, 0
+    while before != count:
+        before = count
+        await asyncio.sleep(0.5)
+        count = sum((await scheduler.end_offsets(partitions(settings))).values())
+    return count
+
+
+async def all_read(scheduler: AIOKafkaConsumer, settings: Settings, sending: "asyncio.Future[Any]") -> None:
+    """Read until it has sent all."""
+    async with asyncio.timeout(30):
+        while not sending.done():
+            await read(scheduler, settings)
+            await asyncio.sleep(0.01)
+
+
 async def test_bulk_waits_until_it_is_read(
     settings: Settings, scheduler: AIOKafkaConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,18 +103,64 @@ async def test_bulk_waits_until_it_is_read(
     monkeypatch.setattr(backpressure, "PATIENCE", 600.0)
     async with KafkaClient(settings) as sender:
         many = asyncio.create_task(sender.submit_many(tasks(MANY), "r", unread=UNREAD))
-        await asyncio.sleep(0.5)
+        before = await still(scheduler, settings)
         [single] = await sender.submit_many(tasks(1), "alone", unread=UNREAD)
-        before = sum((await scheduler.end_offsets(partitions(settings))).values())
-        await asyncio.sleep(0.5)
         assert single
+        assert await still(scheduler, settings) == before + 1
         assert not many.done()
-        assert sum((await scheduler.end_offsets(partitions(settings))).values()) == before
-        async with asyncio.timeout(30):
-            while not many.done():
-                await read(scheduler, settings)
-                await asyncio.sleep(0.01)
+        await all_read(scheduler, settings, many)
     assert len(await many) == MANY
+
+
+async def test_many_callers_have_one_share(
+    settings: Settings, scheduler: AIOKafkaConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty that begin at the same moment put no more into the log than one would."""
+    monkeypatch.setattr(backpressure, "PATIENCE", 600.0)
+    async with KafkaClient(settings) as sender:
+        calls = [sender.submit_many(tasks(UNREAD), f"r{number}", unread=UNREAD) for number in range(20)]
+        many = asyncio.gather(*calls)
+        await still(scheduler, settings)
+        assert sum(map(len, await written(settings))) <= 3 * UNREAD
+        await all_read(scheduler, settings, many)
+    assert sum(map(len, await many)) == 20 * UNREAD
+    assert sum(map(len, await written(settings))) == 20 * UNREAD
+
+
+async def test_who_waits_when_the_client_stops_hears_of_it(
+    settings: Settings, scheduler: AIOKafkaConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left open behind it."""
+    monkeypatch.setattr(backpressure, "PATIENCE", 600.0)
+    async with KafkaClient(settings) as sender:
+        many = asyncio.create_task(sender.submit_many(tasks(MANY), "r", unread=0))
+        await still(scheduler, settings)
+        assert not many.done()
+    async with asyncio.timeout(30):
+        with pytest.raises(RuntimeError, match="not started"):
+            await many
+
+
+async def test_a_topic_made_anew_is_no_standstill(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stood in the old one is forgotten as soon as a lower offset is committed."""
+    monkeypatch.setattr(backpressure, "PATIENCE", 600.0)
+    pressure, committed = Backpressure(settings), {0: 1_000_000}
+
+    async def look(_: Backpressure) -> dict[int, int]:
+        return committed
+
+    async def send(offset: int) -> None:
+        word: Word = asyncio.get_running_loop().create_future()
+        word.set_result(RecordMetadata("t", 0, TopicPartition("t", 0), offset, 0, 1, 0))
+        async with pressure.room({0: 1}, 0) as tell:
+            tell({0: word})
+
+    monkeypatch.setattr(Backpressure, "_committed", look)
+    async with asyncio.timeout(30):
+        await send(999_999)
+        await send(1_000_000)
+        committed[0] = 1
+        await send(5)
 
 
 async def test_nobody_waits_where_the_scheduler_does_not_get_on(
@@ -108,8 +187,8 @@ async def test_nobody_waits_where_it_cannot_be_learned(settings: Settings, monke
 async def test_who_asks_for_no_limit_is_not_held_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """How far the scheduler is does not matter, and nobody looks."""
 
-    async def room(_: Backpressure, __: int) -> None:
-        pytest.fail("it waited for room")
+    def room(_: Backpressure, *__: object) -> None:
+        pytest.fail("it asked for room")
 
     monkeypatch.setattr(Backpressure, "room", room)
     async with KafkaClient(settings) as sender, asyncio.timeout(30):

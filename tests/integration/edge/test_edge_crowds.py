@@ -11,6 +11,8 @@ from kafka import KafkaProducer
 from pipelines.events import SubmitEvent
 from pipelines.ids import execution_id, to_text
 from pipelines.model import PAYLOAD_LIMIT, SleepTask
+from streams import backpressure
+from streams import client as sender
 from streams.client import KafkaClient
 from tests.integration.edge.conftest import System
 from ui.client import ApiError, Client
@@ -45,6 +47,19 @@ def test_the_same_thousand_keys_by_fifty_clients_are_a_thousand_executions(
     asyncio.run(crowd())
     assert _until(client, STATES, name, [KEYS, KEYS, KEYS])
     assert _until(client, CREATED, name, [KEYS])
+
+
+def test_bulk_goes_on_as_the_scheduler_reads(system: System, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own word, and not because somebody lost patience."""
+    monkeypatch.setattr(backpressure, "PATIENCE", 600.0)
+    monkeypatch.setattr(sender, "CHUNK", 50)
+    events = [SubmitEvent(task=SleepTask(id=f"{name}.{n}", seconds=0), run=name) for n in range(500)]
+
+    async def submit() -> int:
+        async with KafkaClient(system.settings) as kafka, asyncio.timeout(60):
+            return len(await kafka.submit_many(events, unread=50))
+
+    assert asyncio.run(submit()) == 500
 
 
 def test_events_without_a_key_are_carried_out_in_their_order(system: System, client: Client, name: str) -> None:
