@@ -24,6 +24,7 @@ Word: TypeAlias = "asyncio.Future[RecordMetadata]"
 """What the broker will say of a message."""
 
 Tell: TypeAlias = Callable[[Mapping[int, Word]], None]
+"""Takes the last word on each partition."""
 
 LOOK = 0.03
 """Seconds between two looks at how far the scheduler is."""
@@ -59,19 +60,18 @@ class Backpressure:
     async def room(self, counts: Mapping[int, int], unread: int) -> AsyncIterator[Tell]:
         """Wait until each partition that is to get something has its share of `unread`, or less, unread.
 
-        `counts`: how many tasks each is to get. They count from here on, and who has sent them tells the last word that
-        the broker will say on each partition.
+        `counts`: how many tasks each is to get. They count from here on; who has sent them tells what to go by.
         """
         async with self._turn:  # one after the other, so that all see what the others are about to send
             await self._wait(set(counts), unread // self._settings.task_partitions)
             bulks = {home: self._lanes[home].add(count) for home, count in counts.items()}
 
-        def left(words: Mapping[int, Word]) -> None:
+        def tell(words: Mapping[int, Word]) -> None:
             for home, bulk in bulks.items():
                 bulk.word = words[home]
 
         try:
-            yield left
+            yield tell
         finally:
             for bulk in bulks.values():
                 bulk.is_leaving = False
@@ -108,8 +108,13 @@ class Backpressure:
     async def _committed(self) -> dict[int, int]:
         """The next offset that is to be read, of each partition that has one. Raises KafkaError."""
         if self._admin is None:
-            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=REQUEST_MS)
-            await self._admin.start()
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=REQUEST_MS)
+            try:
+                await admin.start()
+            except BaseException:
+                await admin.close()
+                raise
+            self._admin = admin
         if self._coordinator is None:
             self._coordinator = await self._admin.find_coordinator(self._group)
         found = await self._admin.list_consumer_group_offsets(self._group, self._coordinator)
