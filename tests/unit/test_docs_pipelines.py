@@ -36,7 +36,7 @@ def test_every_type_of_event_is_shown() -> None:
 
 def test_the_example_is_a_pipeline(tmp_path: Path) -> None:
     """Whoever copies the example has the three tasks that the text speaks of."""
-    [source] = blocks("python")
+    source, _ = blocks("python")
     (tmp_path / "orders.py").write_text(source)
     [pipeline] = load_folder(tmp_path).pipelines.values()
     assert list(pipeline.tasks) == ["orders.load", "orders.total", "orders.tell"]

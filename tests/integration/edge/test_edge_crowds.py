@@ -2,8 +2,13 @@
 
 import asyncio
 import json
+import os
 import random
+import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
@@ -17,6 +22,7 @@ from streams.client import KafkaClient
 from tests.integration.edge.conftest import System
 from ui.client import ApiError, Client
 
+PAGE = Path(__file__).parents[3] / "docs" / "pipelines.md"
 KEYS, AT_ONCE = 1_000, 50
 STATES = """
 SELECT count(), uniqExact(execution), countIf(state = 'succeeded') FROM executions WHERE run = {run:String}
@@ -60,6 +66,16 @@ def test_bulk_goes_on_as_the_scheduler_reads(system: System, name: str, monkeypa
             return len(await kafka.submit_many(events, unread=50))
 
     assert asyncio.run(submit()) == 500
+
+
+def test_the_page_s_program_submits_many(system: System, client: Client) -> None:
+    """What docs/pipelines.md shows, with a hundredth of its tasks."""
+    source = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[-1]
+    here = {name: str(getattr(system.settings, name)) for name in ("kafka", "namespace", "task_partitions")}
+    env = os.environ | {f"HEADRACE_{name.upper()}": value for name, value in here.items()}
+    program = [sys.executable, "-c", source.replace("100_000", "1_000")]
+    assert subprocess.run(program, env=env, capture_output=True, check=True).stdout == b"1,000 are durable\n"
+    assert _until(client, STATES, "monday", [1_000, 1_000, 1_000])
 
 
 def test_events_without_a_key_are_carried_out_in_their_order(system: System, client: Client, name: str) -> None:
