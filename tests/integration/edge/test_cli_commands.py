@@ -80,7 +80,9 @@ def test_a_folders_pipelines_are_loaded(system: Any, tmp_path: Any, name: str) -
     assert "bad.py" in done.stdout
 
 
-def test_loading_names_what_is_kept_and_not_in_the_folder(system: Any, tmp_path: Any, name: str) -> None:
+def test_loading_names_what_is_kept_and_not_in_the_folder(
+    system: Any, client: Client, tmp_path: Any, name: str
+) -> None:
     """What another folder made known goes on being known: nobody is to wonder at it in the lists."""
     (tmp_path / "mine.py").write_text(
         f"from headrace import Pipeline\n\npipeline = Pipeline({name!r})\npipeline.sleep('nap', seconds=0)\n"
@@ -88,6 +90,7 @@ def test_loading_names_what_is_kept_and_not_in_the_folder(system: Any, tmp_path:
     (tmp_path / "empty").mkdir()
     _, _, kept = system.run("load", str(tmp_path)).stdout.partition("Kept as well, not in this folder ")
     assert name not in kept
+    until_kept(client, f"{name}.nap")
     (tmp_path / "empty" / "bad.py").write_text("1 / 0")
     assert "Kept as well, not loaded now: the " in system.run("load", str(tmp_path / "empty")).stdout
     (tmp_path / "empty" / "bad.py").unlink()
