@@ -46,6 +46,7 @@ async def scheduler(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """Somebody who commits for the scheduler's group."""
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=group(settings, "scheduler")) as consumer:
         consumer.assign(partitions(settings))
+        await read(consumer, settings)  # a broker that has just begun may have no coordinator yet
         yield consumer
 
 
