@@ -30,7 +30,7 @@ from streams.engine.events import Notification, Refused
 from streams.engine.records import Execution
 from streams.envelope import notifications
 from streams.settings import Settings
-from streams.topics import MESSAGE_LIMIT, Topics
+from streams.topics import MESSAGE_LIMIT, Topics, group
 
 SESSION = 6.0
 """Seconds after a crash until another one takes over: the least that brokers accept."""
@@ -68,7 +68,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Nothing is connected yet."""
         self._settings = settings
         self._topics = Topics.under(settings.namespace)
-        self._group = f"{settings.namespace}-notifier"
+        self._group = group(settings, "notifier")
         self._lines: dict[TopicPartition, Line] = {}
         self._committed: dict[TopicPartition, tuple[int, str]] = {}
         self._targets: OrderedDict[str, Target] = OrderedDict()

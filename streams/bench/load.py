@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from pipelines.ids import execution_id, home_of, home_of_task
-from streams.client import CHUNK, KafkaClient, Placed
+from streams.client import CHUNK, UNREAD, KafkaClient, Placed
 from streams.engine.commands import CreateTask, DeleteTask, Execute
 from streams.engine.records import TaskDef
 from streams.settings import Settings
@@ -130,16 +131,16 @@ def events(run: str, count: int) -> Iterator[bytes]:
         yield msgspec.json.encode({"type": "submit", "run": run, "task": fields | function})
 
 
-async def in_bulk(settings: Settings, work: Iterable[TaskDef], run: str, sent: Sent) -> None:
+async def in_bulk(
+    settings: Settings, work: Iterable[TaskDef], run: str, sent: Sent, unread: int | None = UNREAD
+) -> None:
     """Submit as the client does unasked; returns when all are acknowledged."""
     async with KafkaClient(settings) as client:
-        await client.submit_many(counted(work, sent), run)
+        await client.submit_many(counted(work, sent), run, unread=unread)
 
 
-async def at_once(settings: Settings, work: Iterable[TaskDef], run: str, sent: Sent) -> None:
-    """Submit as fast as the client can, read or not; returns when all are acknowledged."""
-    async with KafkaClient(settings) as client:
-        await client.submit_many(counted(work, sent), run, unread=None)
+at_once = partial(in_bulk, unread=None)
+"""Submit as fast as the client can, read or not."""
 
 
 async def send(settings: Settings, commands: Iterable[Placed]) -> None:

@@ -86,11 +86,11 @@ def _listed(client: Client, worker: WorkerView) -> ExecutionPage:
     """The worker's running tasks, of which the history may be a moment behind what the worker says itself."""
     until = time.monotonic() + LISTED_WITHIN
     which = ExecutionFilter(state=("running",), worker=worker.worker)
-    while not (page := still_running(client.executions(which, limit=ASKED))).items and worker.running:
-        if time.monotonic() > until:
-            break
+    while True:
+        page = still_running(client.executions(which, limit=ASKED))
+        if page.items or not worker.running or time.monotonic() > until:
+            return page
         time.sleep(PAUSE)
-    return page
 
 
 def _told(settings: Settings, running: ExecutionPage) -> str:

@@ -2,35 +2,22 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.new_topic import NewTopic
 
 from pipelines.events import DeleteEvent
 from streams.client import COMMAND_LIMIT, CommandTooLargeError, KafkaClient, Placed
 from streams.engine.commands import DeleteTask
-from streams.envelope import task_commands
 from streams.settings import Settings, SettingsError
-from streams.topics import Topics
+from tests.integration.tasks_topic import tasks_topic, written
 
 
 @pytest.fixture
 async def settings(kafka: str) -> AsyncIterator[Settings]:
     """Of a namespace with a tasks topic of one partition."""
-    here = Settings(kafka=kafka, namespace=f"client-{uuid.uuid4().hex[:8]}", task_partitions=1)
-    topic = Topics.under(here.namespace).tasks
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(topic, 1, 1)])
+    async with tasks_topic(kafka, 1) as here:
         yield here
-        await admin.delete_topics([topic])
-    finally:
-        await admin.close()
 
 
 def delete(number: int) -> Placed:
@@ -38,16 +25,9 @@ def delete(number: int) -> Placed:
     return 0, DeleteTask(f"t{number}", number)
 
 
-async def written(settings: Settings) -> list[list[int]]:
+async def numbers(settings: Settings) -> list[list[int]]:
     """The numbers of the commands in each message of the log."""
-    tp = TopicPartition(Topics.under(settings.namespace).tasks, 0)
-    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka) as consumer:
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        end, messages = (await consumer.end_offsets([tp]))[tp], []
-        while await consumer.position(tp) < end:
-            messages += (await consumer.getmany(timeout_ms=1_000)).get(tp, [])
-    return [[c.at for c in task_commands(m.value) if isinstance(c, DeleteTask)] for m in messages]
+    return [[c.at for c in commands if isinstance(c, DeleteTask)] for commands in await written(settings)]
 
 
 async def test_what_comes_at_once_leaves_together(settings: Settings) -> None:
@@ -55,7 +35,7 @@ async def test_what_comes_at_once_leaves_together(settings: Settings) -> None:
     async with KafkaClient(settings) as client:
         await client.send([delete(0)])
         await asyncio.gather(*(client.send([delete(number)]) for number in range(1, 101)))
-    messages = await written(settings)
+    messages = await numbers(settings)
     assert [number for message in messages for number in message] == list(range(101))
     assert messages[0] == [0]
     assert len(messages) <= 3
@@ -70,7 +50,7 @@ async def test_a_caller_that_gives_up_takes_nothing_from_the_others(settings: Se
         hasty.cancel()
         await patient
         assert hasty.cancelled()
-    assert 2 in [number for message in await written(settings) for number in message]
+    assert 2 in [number for message in await numbers(settings) for number in message]
 
 
 async def test_commands_that_cannot_all_be_made_leave_none_behind(settings: Settings) -> None:
@@ -84,7 +64,7 @@ async def test_commands_that_cannot_all_be_made_leave_none_behind(settings: Sett
         with pytest.raises(ValueError, match="the second"):
             await client.send(failing())
         await client.send([delete(2)])
-    assert await written(settings) == [[2]]
+    assert await numbers(settings) == [[2]]
 
 
 async def test_a_command_that_fits_into_no_message_is_its_sender_s_error_alone(settings: Settings) -> None:
@@ -97,7 +77,7 @@ async def test_a_command_that_fits_into_no_message_is_its_sender_s_error_alone(s
         )
     assert (first, last) == (None, None)
     assert isinstance(refused, CommandTooLargeError)
-    assert await written(settings) == [[1, 3]]
+    assert await numbers(settings) == [[1, 3]]
 
 
 async def test_what_was_sent_leaves_before_the_client_stops(settings: Settings) -> None:
@@ -107,7 +87,7 @@ async def test_what_was_sent_leaves_before_the_client_stops(settings: Settings) 
         sending = asyncio.create_task(client.send([delete(2)]))
         await asyncio.sleep(0)
     await sending
-    assert await written(settings) == [[1], [2]]
+    assert await numbers(settings) == [[1], [2]]
 
 
 def test_orders_have_moments_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

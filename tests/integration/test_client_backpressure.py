@@ -1,14 +1,11 @@
 """A client that sends in bulk goes no faster than the scheduler reads; a real broker, and a group that commits."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.new_topic import NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
@@ -16,9 +13,9 @@ from streams import backpressure, client
 from streams.backpressure import Backpressure, Word
 from streams.client import KafkaClient
 from streams.engine.records import TaskDef
-from streams.envelope import task_commands
 from streams.settings import Settings
-from streams.topics import Topics, group
+from streams.topics import group
+from tests.integration.tasks_topic import partitions, tasks_topic, written
 
 PARTITIONS = 2
 MANY = 400
@@ -29,16 +26,8 @@ UNREAD = 100
 async def settings(kafka: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Settings]:
     """Of a namespace with a tasks topic of two partitions; a client sends a hundred tasks in one go."""
     monkeypatch.setattr(client, "CHUNK", UNREAD)
-    here = Settings(kafka=kafka, namespace=f"client-{uuid.uuid4().hex[:8]}", task_partitions=PARTITIONS)
-    topic = Topics.under(here.namespace).tasks
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
+    async with tasks_topic(kafka, PARTITIONS) as here:
         yield here
-        await admin.delete_topics([topic])
-    finally:
-        await admin.close()
 
 
 @pytest.fixture
@@ -50,11 +39,6 @@ async def scheduler(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         yield consumer
 
 
-def partitions(settings: Settings) -> list[TopicPartition]:
-    """Those of the tasks."""
-    return [TopicPartition(Topics.under(settings.namespace).tasks, number) for number in range(PARTITIONS)]
-
-
 def tasks(count: int) -> Iterator[TaskDef]:
     """Tasks of a pipeline each, so that they spread over the partitions."""
     return (TaskDef(f"t{number}", "sleep", b'{"seconds":0}', b"null") for number in range(count))
@@ -64,19 +48,6 @@ async def read(scheduler: AIOKafkaConsumer, settings: Settings) -> None:
     """Commit all that stands in the log by now."""
     ends = await scheduler.end_offsets(partitions(settings))
     await scheduler.commit({tp: OffsetAndMetadata(end, "") for tp, end in ends.items()})
-
-
-async def written(settings: Settings) -> list[list[Any]]:
-    """The commands of each message in the log."""
-    messages: list[Any] = []
-    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka) as consumer:
-        consumer.assign(partitions(settings))
-        await consumer.seek_to_beginning()
-        ends = await consumer.end_offsets(partitions(settings))
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for found in (await consumer.getmany(timeout_ms=1_000)).values():
-                messages += found
-    return [task_commands(message.value) for message in messages]
 
 
 async def still(scheduler: AIOKafkaConsumer, settings: Settings) -> int:
