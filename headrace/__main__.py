@@ -70,10 +70,12 @@ def _run(role: Role, with_settings: Settings) -> None:
     """Run a role once Kafka is there; what it imports was imported meanwhile."""
     import uvloop  # noqa: PLC0415  (other commands need none of it)
 
+    from streams.aiokafka_fixes import look_seldom  # noqa: PLC0415  (the same)
     from streams.kafka_there import topics_there  # noqa: PLC0415  (the same)
     from streams.log import log_to_stderr  # noqa: PLC0415  (the same)
 
     log_to_stderr()
+    look_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(topics_there(with_settings))
         runner.run(role(with_settings))

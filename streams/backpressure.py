@@ -15,13 +15,10 @@ from typing import TypeAlias
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.structs import RecordMetadata
 
+from streams.acknowledged import Word
 from streams.settings import Settings
 from streams.topics import Topics, group
-
-Word: TypeAlias = "asyncio.Future[RecordMetadata]"
-"""What the broker will say of a message."""
 
 Tell: TypeAlias = Callable[[Mapping[int, Word]], None]
 """Takes the last word on each partition."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,12 +16,16 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec import Raw
 
+from pipelines.command import command as typed
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
-from streams.backpressure import Backpressure, Word
+from streams.acknowledged import Acknowledged, Word, Words, all_of
+from streams.aiokafka_fixes import look_seldom, say_seldom
+from streams.backpressure import Backpressure
 from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
 from streams.envelope import pack
+from streams.kafka_there import listens
 from streams.settings import Settings
 from streams.settings import settings as of_this_process
 from streams.topics import ENVELOPE_BYTES, GATHER, MESSAGE_LIMIT, Topics, must_fit
@@ -30,6 +36,11 @@ Placed = tuple[int, Order]
 
 NOT_STARTED = "the client is not started; use `async with KafkaClient()`"
 
+SO_FAR = (
+    "{durable:,} tasks of this call are durable. Submit the same again: what is durable is not executed a second time."
+)
+"""What an error tells of the tasks before it."""
+
 AHEAD = 1000
 """Milliseconds by which moments of orders may be ahead of the clock, where one has several; more: it was set back."""
 
@@ -39,10 +50,18 @@ CHUNK = 1000
 UNREAD = 3000
 """Tasks of a client that may stand unread while it sends more: with the next chunk, as many as a worker takes ahead."""
 
+WITHIN = 30.0
+"""Seconds that brokers have for acknowledging: one that is started again is back by then."""
+
+SILENCE = 3.0
+"""Seconds without their word after which a log line says what the call waits for."""
+
 COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes of a command; the rest is for the message around it."""
 
 _encode = msgspec.msgpack.Encoder().encode
+
+log = logging.getLogger(__name__)
 
 
 def fresh_run() -> str:
@@ -54,16 +73,29 @@ class CommandTooLargeError(ValueError):
     """A command that fits into no message of Kafka."""
 
 
+class BrokerError(KafkaError):  # type: ignore[misc]  # aiokafka is not typed
+    """The brokers cannot be reached, or did not acknowledge in time what was sent; some of it may be durable."""
+
+    def __str__(self) -> str:
+        """The sentence alone."""
+        return str(self.args[0])
+
+
 class KafkaClient:
     """Sends commands that are durable when the call returns. Use as `async with KafkaClient() as client`."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """Of a system with these settings; none: those of this process. Raises SettingsError where they are wrong."""
+    def __init__(self, settings: Settings | None = None, *, within: float = WITHIN) -> None:
+        """Of a system with these settings; none: those of this process. Raises SettingsError where they are wrong.
+
+        `within`: seconds that brokers have for acknowledging what was sent; meanwhile it is tried again and again.
+        """
         self._settings = settings = settings or of_this_process()
+        self._within = within
+        self._brokers = f"the Kafka broker at {settings.kafka} (HEADRACE_KAFKA)"
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
         self._gathered: dict[int, list[Raw]] = {}  # by home, encoded
-        self._leaving: asyncio.Task[dict[int, list[Word]]] | None = None  # takes what is gathered with it
+        self._leaving: asyncio.Task[Words] | None = None  # takes what is gathered with it
         self._under_way: set[asyncio.Task[Any]] = set()
         self._leave_at = 0.0
         self._ordered_at = 0
@@ -72,24 +104,38 @@ class KafkaClient:
     async def start(self) -> None:
         """Connect.
 
-        Raises aiokafka's KafkaError when no broker answers or none has the topic of tasks, SettingsError where that has
-        other partitions than the settings say.
+        Raises BrokerError when no broker answers or has the topic of tasks, SettingsError where that has other
+        partitions than the settings say.
         """
+        look_seldom()
+        say_seldom()
+        if not await listens(self._settings.kafka):
+            raise BrokerError(f"{self._brokers} does not answer; `{typed('up')}` starts one on this machine")
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka,
             acks="all",
             linger_ms=0,
             max_batch_size=2 * ENVELOPE_BYTES,
             max_request_size=MESSAGE_LIMIT,
-            request_timeout_ms=15_000,
+            request_timeout_ms=round(self._within * 1000),
         )
         try:
-            await producer.start()
-            must_fit(self._settings, {self._topics.tasks: len(await producer.partitions_for(self._topics.tasks))})
+            must_fit(self._settings, {self._topics.tasks: await self._partitions(producer)})
         except BaseException:
             await producer.stop()
             raise
         self._producer = producer
+
+    async def _partitions(self, producer: AIOKafkaProducer) -> int:
+        """Of the topic of tasks, once the producer has started."""
+        try:
+            await producer.start()
+            found = await producer.client.fetch_all_metadata()
+        except KafkaError as error:
+            raise BrokerError(f"{self._brokers} does not answer: {error!r}") from error
+        if have := found.partitions_for_topic(self._topics.tasks):
+            return len(have)
+        raise BrokerError(f"{self._brokers} has no topic {self._topics.tasks!r}; `{typed('topics')}` makes it")
 
     async def stop(self) -> None:
         """Send what is left and disconnect."""
@@ -120,9 +166,11 @@ class KafkaClient:
     async def send(self, commands: Iterable[Placed]) -> None:
         """Write commands to their homes; returns when the brokers have them all.
 
-        Raises CommandTooLargeError, and then nothing is written; aiokafka's KafkaError, and then some may be.
+        Raises CommandTooLargeError, and then nothing is written; BrokerError, and then some may be.
         """
-        await _all(itertools.chain.from_iterable((await self._put(commands)).values()))
+        words = await self._put(commands)
+        with self._waiting():
+            await all_of(itertools.chain.from_iterable(words.values()))
 
     async def say(self, key: bytes, value: bytes) -> None:
         """Write a word to the status topic (see streams.pulse)."""
@@ -138,28 +186,65 @@ class KafkaClient:
         Returns their ids, in order, when all are acknowledged. Meant for tens of thousands a second. While more than
         `unread` of a client's tasks have not been read by the schedulers, more of them wait (none: never), so that
         nobody's results and nothing critical has to wait behind them; not a single task, and not where a scheduler
-        does not get on for two seconds. Raises what `send` raises.
+        does not get on for two seconds.
+
+        Raises BrokerError, CommandTooLargeError, TypeError or ValueError where a task cannot be made, and what `tasks`
+        itself raises. The error's notes say how many are durable; to submit the same again executes nothing twice.
         """
         ids: list[ExecutionId] = []
-        acknowledged: list[Word] = []
-        rest = iter(tasks)
-        while chunk := [self._submission(task, run) for task in itertools.islice(rest, CHUNK)]:
-            ids += [ExecutionId(command.id) for _, command in chunk]
-            if unread is None or len(chunk) == 1:
-                left = await self._put(chunk)
-            else:
-                left = await self._in_bulk(chunk, unread)
-            acknowledged += itertools.chain.from_iterable(left.values())
-        await _all(acknowledged)
+        sent = Acknowledged()
+        made = self._made(tasks, run)
+        try:
+            while chunk := list(itertools.islice(made, CHUNK)):
+                homes = Counter(home for home, _ in chunk)
+                if unread is None or len(chunk) == 1:
+                    words = await self._put(chunk)
+                else:
+                    words = await self._in_bulk(chunk, homes, unread)
+                ids += [ExecutionId(command.id) for _, command in chunk]
+                sent.add(homes, words)
+                with self._waiting():
+                    sent.check()
+            with self._waiting():
+                await sent.all()
+        except Exception as error:
+            error.add_note(SO_FAR.format(durable=await sent.durable()))
+            raise
         return ids
 
-    async def _in_bulk(self, chunk: Sequence[Placed], unread: int) -> dict[int, list[Word]]:
-        async with self._pressure.room(Counter(home for home, _ in chunk), unread) as tell:
-            left = await self._put(chunk)
-            tell({home: words[-1] for home, words in left.items()})
-        return left
+    def _made(self, tasks: Iterable[SubmitEvent | TaskDef], run: str) -> Iterator[tuple[int, Execute]]:
+        """Their commands. What one of them cannot be made for has a note that says which."""
+        count = 0
+        try:
+            for task in tasks:
+                yield self._submission(task, run)
+                count += 1
+        except Exception as error:
+            error.add_note(f"It was task {count + 1:,} of this call.")
+            raise
 
-    async def _put(self, commands: Iterable[Placed]) -> dict[int, list[Word]]:
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Say so where the brokers' word takes long, and put their errors into words."""
+        line = "%s has not acknowledged for %g s what was sent; it goes on for %g s"
+        telling = asyncio.get_running_loop().call_later(
+            SILENCE, log.warning, line, self._brokers, SILENCE, self._within - SILENCE
+        )
+        try:
+            yield
+        except KafkaError as error:
+            why = f"{self._brokers} did not acknowledge within {self._within:g} s what was sent: {error!r}"
+            raise BrokerError(why) from error
+        finally:
+            telling.cancel()
+
+    async def _in_bulk(self, chunk: Sequence[Placed], homes: Mapping[int, int], unread: int) -> Words:
+        async with self._pressure.room(homes, unread) as tell:
+            words = await self._put(chunk)
+            tell({home: of_it[-1] for home, of_it in words.items()})
+        return words
+
+    async def _put(self, commands: Iterable[Placed]) -> Words:
         """Hand commands to the producer, with what others put; what to await for the brokers' word on their homes."""
         if self._producer is None:
             raise RuntimeError(NOT_STARTED)
@@ -170,10 +255,11 @@ class KafkaClient:
             self._leaving = asyncio.create_task(self._leave(self._producer))
             self._under_way.add(self._leaving)
             self._leaving.add_done_callback(self._under_way.discard)
-        left = await asyncio.shield(self._leaving)
+        with self._waiting():
+            left = await asyncio.shield(self._leaving)
         return {home: left[home] for home in homes}
 
-    async def _leave(self, producer: AIOKafkaProducer) -> dict[int, list[Word]]:
+    async def _leave(self, producer: AIOKafkaProducer) -> Words:
         """Wait until it is time, and then until the producer has room."""
         await asyncio.sleep(self._leave_at - time.monotonic())
         self._leave_at = time.monotonic() + GATHER
@@ -196,6 +282,8 @@ class KafkaClient:
         at, partitions = round(time.time() * 1000), self._settings.task_partitions
         if isinstance(task, SubmitEvent):
             return submission(task, at, partitions)
+        if not isinstance(task, TaskDef):
+            raise TypeError(f"tasks are given as an iterable of SubmitEvent, and this one is a {type(task).__name__}")
         which = execution_id(task.id, run)
         return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
 
@@ -210,8 +298,3 @@ def _by_home(commands: Iterable[Placed]) -> dict[int, list[Raw]]:
             raise CommandTooLargeError(f"{what} takes {len(encoded):,} bytes; the limit is {COMMAND_LIMIT:,}")
         homes.setdefault(home, []).append(Raw(encoded))
     return homes
-
-
-async def _all(acknowledged: Iterable[Word]) -> None:
-    """Await what others await too: whoever gives up takes it from nobody."""
-    await asyncio.gather(*map(asyncio.shield, acknowledged))

@@ -35,7 +35,7 @@ async def topics_there(settings: Settings, within: float = 60.0) -> None:
 
 async def _missing(settings: Settings) -> str:
     """What is not there yet, as a sentence; empty where nothing is missing."""
-    if not await _listens(settings.kafka):  # the client would log an error each time
+    if not await listens(settings.kafka):  # the client would log an error each time
         return f"no Kafka broker answers at {settings.kafka} (HEADRACE_KAFKA)"
     client = AIOKafkaClient(bootstrap_servers=settings.kafka)
     try:
@@ -51,7 +51,7 @@ async def _missing(settings: Settings) -> str:
     return f"the topic {min(missing)!r} is missing (`{command('topics')}` makes it)" if missing else ""
 
 
-async def _listens(servers: str) -> bool:
+async def listens(servers: str) -> bool:
     """Whether one of them takes a connection. Raises SettingsError where nobody can tell who they are."""
     for host, port in hosts_of(servers):
         try:

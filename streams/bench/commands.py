@@ -45,6 +45,9 @@ def throughput(
 ) -> None:
     """Submit as fast as the system takes it, or at a rate; done when every execution's row stands in ClickHouse.
 
+    Latency is from the moment that the client makes an execution's command until its code starts. A system of its own
+    is warmed up first.
+
     Args:
         executions: How many, with payloads of 1 KB.
         by: `client`: the Python client, which sends envelopes past the public topic; `events`: plain JSON events, one
@@ -84,6 +87,8 @@ def latency(
     output: Output = "table",
 ) -> None:
     """Submit one by one at a rate; the figure is the time from submission to the start of the task's code.
+
+    A system of its own is warmed up first.
 
     Args:
         executions: How many; none: 1,000, and with `--load` 50,000 to find the throughput.

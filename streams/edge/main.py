@@ -33,6 +33,9 @@ GOODBYE = 3
 FIRST_WORD = 15
 """Seconds that ClickHouse gets to answer before the edge says that it is ready all the same."""
 
+ACKNOWLEDGED_WITHIN = 15
+"""Seconds that Kafka gets to acknowledge a command before its sender hears that it did not."""
+
 
 class Server(uvicorn.Server):
     """uvicorn in a loop with other work: signals are ours."""
@@ -46,7 +49,7 @@ class Server(uvicorn.Server):
 async def run_edge(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Creates the file that HEADRACE_READY_FILE names once it serves.
 
-    Raises aiokafka's KafkaConnectionError when no broker answers at the start, OSError when the port is taken.
+    Raises aiokafka's KafkaError when no broker answers at the start, OSError when the port is taken.
     """
     # FastAPI silences it where it makes a route, which is not safe beside threads: some slipped through
     warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
@@ -77,7 +80,7 @@ async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
         await _until_readable(history)
         await live.start()
         stack.push_async_callback(live.stop)
-        client = await stack.enter_async_context(KafkaClient(settings))
+        client = await stack.enter_async_context(KafkaClient(settings, within=ACKNOWLEDGED_WITHIN))
         reads = Reads(history, live)
         context = Context(settings, live, reads, Orders(settings, client, live, reads), lambda: recorder.trouble)
         work = [

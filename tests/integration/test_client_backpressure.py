@@ -10,7 +10,8 @@ from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from streams import backpressure, client
-from streams.backpressure import Backpressure, Word
+from streams.acknowledged import Word
+from streams.backpressure import Backpressure
 from streams.client import KafkaClient
 from streams.engine.records import TaskDef
 from streams.settings import Settings

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from streams.kafka_there import _listens, hosts_of, topics_there
+from streams.kafka_there import hosts_of, listens, topics_there
 from streams.settings import Settings, SettingsError
 
 
@@ -31,5 +31,5 @@ async def test_one_that_answers_is_enough() -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        assert await _listens(f"127.0.0.1:1,127.0.0.1:{port}")
-    assert not await _listens(f"127.0.0.1:1,127.0.0.1:{port}")
+        assert await listens(f"127.0.0.1:1,127.0.0.1:{port}")
+    assert not await listens(f"127.0.0.1:1,127.0.0.1:{port}")

@@ -74,7 +74,8 @@ def test_the_page_s_program_submits_many(system: System, client: Client) -> None
     here = {name: str(getattr(system.settings, name)) for name in ("kafka", "namespace", "task_partitions")}
     env = os.environ | {f"HEADRACE_{name.upper()}": value for name, value in here.items()}
     program = [sys.executable, "-c", source.replace("100_000", "1_000")]
-    assert subprocess.run(program, env=env, capture_output=True, check=True).stdout == b"1,000 are durable\n"
+    said = subprocess.run(program, env=env, capture_output=True, check=True, text=True).stdout
+    assert said == f"1,000 are durable; the first: headrace show {to_text(execution_id('n0', 'monday'))}\n"
     assert _until(client, STATES, "monday", [1_000, 1_000, 1_000])
 
 

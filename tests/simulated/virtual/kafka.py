@@ -6,7 +6,7 @@ They take and give what aiokafka's do, so that the program's own code around the
 import asyncio
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from aiokafka.structs import RecordMetadata
@@ -32,6 +32,21 @@ class BatchBuilder:
         """Nothing more is added."""
 
 
+class Metadata:
+    """See aiokafka.client.AIOKafkaClient, and what it fetches."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def fetch_all_metadata(self) -> Self:
+        """Of all topics."""
+        return self
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        """The partitions of a topic."""
+        return set(range(self._broker.partitions[topic]))
+
+
 class Producer:
     """See aiokafka.AIOKafkaProducer."""
 
@@ -48,9 +63,10 @@ class Producer:
     async def stop(self) -> None:
         """Disconnect."""
 
-    async def partitions_for(self, topic: str) -> set[int]:
-        """The partitions of a topic."""
-        return set(range(self._broker.partitions[topic]))
+    @property
+    def client(self) -> "Metadata":
+        """What it knows of the cluster."""
+        return Metadata(self._broker)
 
     async def send(
         self, topic: str, value: bytes | None = None, key: bytes | None = None, partition: int | None = None

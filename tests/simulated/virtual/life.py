@@ -76,6 +76,7 @@ def surroundings(world: World) -> Iterator[World]:
         for place, twin in {
             "streams.stages.sender.AIOKafkaProducer": producer,
             "streams.client.AIOKafkaProducer": producer,
+            "streams.client.listens": _there,
             "streams.worker.lane.AIOKafkaConsumer": consumer,
             "streams.worker.worker.AGAIN": SETTINGS.lease / 5,  # as short as all else is here
             "streams.worker.incarnation.secrets.token_hex": lambda _bytes: next(names),
@@ -105,6 +106,10 @@ def surroundings(world: World) -> Iterator[World]:
 
 async def _nothing(*_: Any) -> None:
     """What is not needed here, or not wanted."""
+
+
+async def _there(*_: Any) -> bool:
+    return True
 
 
 def history_of(world: World) -> History:
