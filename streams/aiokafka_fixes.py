@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from types import MethodType
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
@@ -15,26 +16,28 @@ _seldom = Seldom()
 
 async def _look_and_rest(client: AIOKafkaClient, cluster: ClusterMetadata, topics: Any) -> bool:
     found: bool = await _look(client, cluster, topics)
-    if not found or _lacks_a_leader(cluster, topics or cluster.topics()):
+    if not found or any(_lacks_a_leader(cluster, topic) for topic in topics or cluster.topics()):
         await asyncio.sleep(client._retry_backoff)  # noqa: SLF001  (the same)
     return found
 
 
-def _lacks_a_leader(cluster: ClusterMetadata, topics: Any) -> bool:
-    return any(cluster.partitions_for_topic(t) != cluster.available_partitions_for_topic(t) for t in topics)
+def _lacks_a_leader(cluster: ClusterMetadata, topic: str) -> bool:
+    partitions = cluster.partitions_for_topic(topic)
+    return partitions is None or partitions != cluster.available_partitions_for_topic(topic)
 
 
-def look_seldom() -> None:
-    """Where a look for the brokers found none, or a partition without a leader, let `retry_backoff_ms` pass.
+def look_seldom(where: AIOKafkaClient | type[AIOKafkaClient] = AIOKafkaClient) -> None:
+    """Where a look for the brokers finds none, or not all leaders, let `retry_backoff_ms` pass. `where`: all, or one.
 
-    A producer that has something for such a partition asks for the next look at once. A broker that ends tells its
-    clients first that it leads nothing any more, and then refuses their connections: some 14,000 looks a second, and a
-    whole core, until it is back. Test: test_client_away.py.
+    A producer that has something for a partition without a leader asks for the next look at once. A broker that ends
+    tells its clients first that it leads nothing any more, and then refuses their connections: some 14,000 looks a
+    second, and a whole core, until it is back. Tests: test_aiokafka_fixes.py, test_client_away.py.
     """
-    AIOKafkaClient._metadata_update = _look_and_rest  # noqa: SLF001  (the same)
+    look = _look_and_rest if isinstance(where, type) else MethodType(_look_and_rest, where)
+    where._metadata_update = look  # noqa: SLF001  (the same)
 
 
 def say_seldom() -> None:
-    """Keep aiokafka from saying the same ten times a second in a process whose log is not ours."""
-    for name in ("aiokafka", "aiokafka.conn", "aiokafka.producer.sender"):
+    """Keep clients from saying the same ten times a second in a process whose log is not ours."""
+    for name in ("aiokafka", "aiokafka.cluster", "aiokafka.conn", "aiokafka.producer.sender", "streams.client"):
         logging.getLogger(name).addFilter(_seldom)

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streams.acknowledged import Word
+from streams.acknowledged import Word, has_failed
 from streams.settings import Settings
 from streams.topics import Topics, group
 
@@ -138,7 +138,7 @@ class _Bulk:
         if self.word is None:
             return not self.is_leaving
         word = self.word
-        return word.done() and (word.cancelled() or bool(word.exception()) or word.result().offset < following)
+        return has_failed(word) or (word.done() and word.result().offset < following)
 
 
 class _Lane:

@@ -13,13 +13,13 @@ from typing import Any, Self
 import msgspec
 import uuid_utils
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from msgspec import Raw
 
 from pipelines.command import command as typed
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
-from streams.acknowledged import Acknowledged, Word, Words, all_of
+from streams.acknowledged import Acknowledged, Word, Words, all_of, has_failed
 from streams.aiokafka_fixes import look_seldom, say_seldom
 from streams.backpressure import Backpressure
 from streams.engine.commands import Execute, Order
@@ -34,10 +34,11 @@ from streams.translate import submission, to_command
 Placed = tuple[int, Order]
 """A command and its home partition."""
 
-NOT_STARTED = "the client is not started; use `async with KafkaClient()`"
+NOT_STARTED = "the client is not started, or stopped already; use `async with KafkaClient()`"
 
 SO_FAR = (
-    "{durable:,} tasks of this call are durable. Submit the same again: what is durable is not executed a second time."
+    "At least {durable:,} tasks of this call are durable. "
+    "Submit the same again: what is durable is not executed a second time."
 )
 """What an error tells of the tasks before it."""
 
@@ -107,7 +108,6 @@ class KafkaClient:
         Raises BrokerError when no broker answers or has the topic of tasks, SettingsError where that has other
         partitions than the settings say.
         """
-        look_seldom()
         say_seldom()
         if not await listens(self._settings.kafka):
             raise BrokerError(f"{self._brokers} does not answer; `{typed('up')}` starts one on this machine")
@@ -119,6 +119,7 @@ class KafkaClient:
             max_request_size=MESSAGE_LIMIT,
             request_timeout_ms=round(self._within * 1000),
         )
+        look_seldom(producer.client)
         try:
             must_fit(self._settings, {self._topics.tasks: await self._partitions(producer)})
         except BaseException:
@@ -140,10 +141,13 @@ class KafkaClient:
     async def stop(self) -> None:
         """Send what is left and disconnect."""
         producer, self._producer = self._producer, None
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self._pressure.stop()
-        if producer is not None:
-            await producer.stop()
+        with self._telling():
+            try:
+                await asyncio.gather(*self._under_way, return_exceptions=True)
+                await self._pressure.stop()
+            finally:
+                if producer is not None:
+                    await producer.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -169,7 +173,7 @@ class KafkaClient:
         Raises CommandTooLargeError, and then nothing is written; BrokerError, and then some may be.
         """
         words = await self._put(commands)
-        with self._waiting():
+        with self._telling(), self._in_words():
             await all_of(itertools.chain.from_iterable(words.values()))
 
     async def say(self, key: bytes, value: bytes) -> None:
@@ -198,17 +202,18 @@ class KafkaClient:
             while chunk := list(itertools.islice(made, CHUNK)):
                 homes = Counter(home for home, _ in chunk)
                 if unread is None or len(chunk) == 1:
-                    words = await self._put(chunk)
+                    words = await self._put(chunk, len(ids))
                 else:
-                    words = await self._in_bulk(chunk, homes, unread)
+                    words = await self._in_bulk(chunk, len(ids), homes, unread)
                 ids += [ExecutionId(command.id) for _, command in chunk]
                 sent.add(homes, words)
-                with self._waiting():
+                with self._in_words():
                     sent.check()
-            with self._waiting():
+            with self._telling(), self._in_words():
                 await sent.all()
         except Exception as error:
-            error.add_note(SO_FAR.format(durable=await sent.durable()))
+            with self._telling():
+                error.add_note(SO_FAR.format(durable=await sent.durable()))
             raise
         return ids
 
@@ -224,38 +229,48 @@ class KafkaClient:
             raise
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Say so where the brokers' word takes long, and put their errors into words."""
-        line = "%s has not acknowledged for %g s what was sent; it goes on for %g s"
+    def _telling(self) -> Iterator[None]:
+        """Say so where the brokers' word takes long."""
+        line = "%s has not acknowledged for %g s what was sent, which is tried for %g s"
         telling = asyncio.get_running_loop().call_later(
-            SILENCE, log.warning, line, self._brokers, SILENCE, self._within - SILENCE
+            SILENCE, log.warning, line, self._brokers, SILENCE, self._within
         )
         try:
             yield
-        except KafkaError as error:
-            why = f"{self._brokers} did not acknowledge within {self._within:g} s what was sent: {error!r}"
-            raise BrokerError(why) from error
         finally:
             telling.cancel()
 
-    async def _in_bulk(self, chunk: Sequence[Placed], homes: Mapping[int, int], unread: int) -> Words:
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Say of a broker's error which broker it is."""
+        try:
+            yield
+        except KafkaError as error:
+            late = error.retriable or isinstance(error, KafkaTimeoutError)
+            within = f" within {self._within:g} s" if late else ""
+            raise BrokerError(f"{self._brokers} did not acknowledge{within} what was sent: {error!r}") from error
+
+    async def _in_bulk(self, chunk: Sequence[Placed], before: int, homes: Mapping[int, int], unread: int) -> Words:
         async with self._pressure.room(homes, unread) as tell:
-            words = await self._put(chunk)
+            words = await self._put(chunk, before)
             tell({home: of_it[-1] for home, of_it in words.items()})
         return words
 
-    async def _put(self, commands: Iterable[Placed]) -> Words:
-        """Hand commands to the producer, with what others put; what to await for the brokers' word on their homes."""
+    async def _put(self, commands: Iterable[Placed], before: int = 0) -> Words:
+        """Hand commands to the producer, with what others put; what to await for the brokers' word on their homes.
+
+        `before`: how many went before these, for an error that counts them.
+        """
         if self._producer is None:
             raise RuntimeError(NOT_STARTED)
-        homes = _by_home(commands)  # nothing of it is sent where making one fails
+        homes = _by_home(commands, before)  # nothing of it is sent where making one fails
         for home, encoded in homes.items():
             self._gathered.setdefault(home, []).extend(encoded)
         if self._leaving is None:
             self._leaving = asyncio.create_task(self._leave(self._producer))
             self._under_way.add(self._leaving)
             self._leaving.add_done_callback(self._under_way.discard)
-        with self._waiting():
+        with self._telling():
             left = await asyncio.shield(self._leaving)
         return {home: left[home] for home in homes}
 
@@ -264,19 +279,23 @@ class KafkaClient:
         await asyncio.sleep(self._leave_at - time.monotonic())
         self._leave_at = time.monotonic() + GATHER
         gathered, self._gathered, self._leaving = self._gathered, {}, None
-        return {
-            home: [await self._send(producer, home, envelope) for envelope in pack(encoded)]
-            for home, encoded in gathered.items()
-        }
+        sent = await asyncio.gather(*(self._send(producer, home, encoded) for home, encoded in gathered.items()))
+        return dict(zip(gathered, sent, strict=True))
 
-    async def _send(self, producer: AIOKafkaProducer, home: int, envelope: bytes) -> Word:
-        """What to await for the brokers' word; where the producer does not take it, that fails, and nobody else's."""
-        try:
-            word: Word = await producer.send(self._topics.tasks, envelope, partition=home)
-        except KafkaError as error:
-            word = asyncio.get_running_loop().create_future()
-            word.set_exception(error)
-        return word
+    async def _send(self, producer: AIOKafkaProducer, home: int, encoded: Sequence[Raw]) -> list[Word]:
+        """What to await for the brokers' word on all of it; where an envelope has failed, no more are sent."""
+        words: list[Word] = []
+        for envelope in pack(encoded):
+            try:
+                word: Word = await producer.send(self._topics.tasks, envelope, partition=home)
+            except KafkaError as error:  # nobody else's
+                word = asyncio.get_running_loop().create_future()
+                word.set_exception(error)
+            word.add_done_callback(_heard)
+            words.append(word)
+            if any(has_failed(word) for word in words):
+                break
+        return words
 
     def _submission(self, task: SubmitEvent | TaskDef, run: str) -> tuple[int, Execute]:
         at, partitions = round(time.time() * 1000), self._settings.task_partitions
@@ -288,13 +307,18 @@ class KafkaClient:
         return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
 
 
-def _by_home(commands: Iterable[Placed]) -> dict[int, list[Raw]]:
+def _heard(word: Word) -> None:
+    """Whoever waited for it may have given up: then nobody asks, and asyncio need not complain."""
+    has_failed(word)
+
+
+def _by_home(commands: Iterable[Placed], before: int) -> dict[int, list[Raw]]:
     """Commands, encoded for their partitions; on each partition they keep their order. Raises CommandTooLargeError."""
     homes: dict[int, list[Raw]] = {}
-    for number, (home, command) in enumerate(commands, 1):
+    for number, (home, command) in enumerate(commands, before + 1):
         encoded = _encode(command)
         if len(encoded) > COMMAND_LIMIT:
-            what = f"command {number} ({type(command).__name__})"
+            what = f"command {number:,} ({type(command).__name__})"
             raise CommandTooLargeError(f"{what} takes {len(encoded):,} bytes; the limit is {COMMAND_LIMIT:,}")
         homes.setdefault(home, []).append(Raw(encoded))
     return homes

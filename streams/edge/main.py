@@ -34,7 +34,7 @@ FIRST_WORD = 15
 """Seconds that ClickHouse gets to answer before the edge says that it is ready all the same."""
 
 ACKNOWLEDGED_WITHIN = 15
-"""Seconds that Kafka gets to acknowledge a command before its sender hears that it did not."""
+"""Seconds that an order is tried. Its sender hears after CONFIRMED_WITHIN (see orders) that Kafka does not answer."""
 
 
 class Server(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""Every place where Faust or aiokafka is made to do what their own settings do not offer.
+"""Every place where Faust or its consumer is made to do what their own settings do not offer.
 
 Each has the upstream issue's number where there is one, and a test in tests/integration/state/test_state_faust.py (or
 the file it names) that fails without it, so that it can go when upstream mends it.
