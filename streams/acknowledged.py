@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from aiokafka.structs import RecordMetadata
@@ -32,25 +32,41 @@ class Acknowledged:
         self._durable = 0
         self._open: deque[tuple[int, list[Word]]] = deque()
 
+    def __bool__(self) -> bool:
+        """Whether any was sent."""
+        return bool(self._durable or self._open)
+
     def add(self, counts: Mapping[int, int], words: Words) -> None:
         """So many tasks to each partition, with these words."""
         self._open += [(count, words[home]) for home, count in counts.items()]
 
-    def check(self) -> None:
-        """Raises what one that is known to have failed raises."""
+    def failed(self) -> BaseException | None:
+        """What the first that is known to have failed says."""
         while self._open and all(word.done() for word in self._open[0][1]):
             count, words = self._open[0]
             for word in words:
-                word.result()
+                if error := word.exception():
+                    return error
             self._durable += count
             self._open.popleft()
+        return None
 
     async def all(self) -> None:
         """Return when all are acknowledged. Raises what the first that fails does."""
-        await all_of(itertools.chain.from_iterable(words for _, words in self._open))
+        await all_of(self._words())
 
-    async def durable(self) -> int:
-        """How many are acknowledged, once that is known of each; of the others some may be durable too."""
-        if waiting := {word for _, words in self._open for word in words}:
-            await asyncio.wait(waiting)
-        return self._durable + sum(count for count, words in self._open if not any(map(has_failed, words)))
+    async def settle(self, within: float) -> None:
+        """Return when it is known of all whether they are acknowledged, or after so many seconds."""
+        if words := set(self._words()):
+            await asyncio.wait(words, timeout=within)
+
+    def durable(self) -> int:
+        """How many are acknowledged; of the others some may be durable too."""
+        return self._durable + sum(count for count, words in self._open if all(map(_has_come, words)))
+
+    def _words(self) -> Iterator[Word]:
+        return itertools.chain.from_iterable(words for _, words in self._open)
+
+
+def _has_come(word: Word) -> bool:
+    return word.done() and not has_failed(word)

@@ -1,14 +1,20 @@
 """Where aiokafka is made to do in every process what its settings do not offer (see also streams.state.faust_fixes)."""
 
 import asyncio
+import itertools
 import logging
 from types import MethodType
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import ProducerClosed
 
 from streams.log import Seldom
+
+ENDING = 0.2
+"""Seconds that what is on its way to a broker gets when nobody waits for it any more."""
 
 _look = AIOKafkaClient._metadata_update  # noqa: SLF001  (there is no public way)
 _seldom = Seldom()
@@ -35,6 +41,22 @@ def look_seldom(where: AIOKafkaClient | type[AIOKafkaClient] = AIOKafkaClient) -
     """
     look = _look_and_rest if isinstance(where, type) else MethodType(_look_and_rest, where)
     where._metadata_update = look  # noqa: SLF001  (the same)
+
+
+async def give_up(producer: AIOKafkaProducer) -> None:
+    """Stop it, without what is not acknowledged yet: that fails.
+
+    Its own way out waits for as long as a broker that hangs takes for each request in turn.
+    """
+    gathered = producer._message_accumulator  # noqa: SLF001  (the same)
+    gathered.fail_all(ProducerClosed())
+    for batch in itertools.chain.from_iterable(gathered._batches.values()):  # noqa: SLF001  (the same)
+        batch._drain_waiter.exception()  # noqa: SLF001  (nobody waits for it to leave, and asyncio would complain)
+    try:
+        async with asyncio.timeout(ENDING):
+            await producer.stop()
+    except TimeoutError:  # of what it had on its way, which is cancelled by that
+        await producer.client.close()
 
 
 def say_seldom() -> None:

@@ -5,22 +5,22 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 import uuid_utils
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError
 from msgspec import Raw
 
 from pipelines.command import command as typed
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
 from streams.acknowledged import Acknowledged, Word, Words, all_of, has_failed
-from streams.aiokafka_fixes import look_seldom, say_seldom
+from streams.aiokafka_fixes import give_up, look_seldom, say_seldom
 from streams.backpressure import Backpressure
 from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
@@ -36,11 +36,13 @@ Placed = tuple[int, Order]
 
 NOT_STARTED = "the client is not started, or stopped already; use `async with KafkaClient()`"
 
+NO_EVENTS = "tasks are given as several events, as [SubmitEvent(task={{…}}), …], and this is a {}"
 SO_FAR = (
-    "At least {durable:,} tasks of this call are durable. "
+    "At least {:,} tasks of this call are durable. "
     "Submit the same again: what is durable is not executed a second time."
 )
-"""What an error tells of the tasks before it."""
+"""What an error tells of the tasks before it; of none:"""
+NOTHING = "No task of this call was sent."
 
 AHEAD = 1000
 """Milliseconds by which moments of orders may be ahead of the clock, where one has several; more: it was set back."""
@@ -53,6 +55,9 @@ UNREAD = 3000
 
 WITHIN = 30.0
 """Seconds that brokers have for acknowledging: one that is started again is back by then."""
+
+PARTING = 1.0
+"""The same where a program has failed, or was interrupted: it shall end."""
 
 SILENCE = 3.0
 """Seconds without their word after which a log line says what the call waits for."""
@@ -136,18 +141,28 @@ class KafkaClient:
             raise BrokerError(f"{self._brokers} does not answer: {error!r}") from error
         if have := found.partitions_for_topic(self._topics.tasks):
             return len(have)
-        raise BrokerError(f"{self._brokers} has no topic {self._topics.tasks!r}; `{typed('topics')}` makes it")
+        missing = f"{self._brokers} has no topic {self._topics.tasks!r} (HEADRACE_NAMESPACE)"
+        raise BrokerError(f"{missing}; `{typed('topics')}` makes it")
 
     async def stop(self) -> None:
-        """Send what is left and disconnect."""
+        """Send what is left, as long as it may take, and disconnect."""
+        await self._stop(self._within)
+
+    async def _stop(self, within: float) -> None:
         producer, self._producer = self._producer, None
-        with self._telling():
-            try:
-                await asyncio.gather(*self._under_way, return_exceptions=True)
-                await self._pressure.stop()
-            finally:
-                if producer is not None:
-                    await producer.stop()
+        if producer is None:
+            return
+        leaving = asyncio.create_task(self._leave_all(producer))
+        try:
+            with self._telling():
+                await asyncio.wait([leaving], timeout=within)
+        finally:
+            await give_up(producer)
+            await self._pressure.stop()
+
+    async def _leave_all(self, producer: AIOKafkaProducer) -> None:
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await producer.flush()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -156,7 +171,7 @@ class KafkaClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
+        await self._stop(PARTING if kind else self._within)
 
     def translate(self, events: Iterable[AnyEvent]) -> list[Placed]:
         """The commands that carry out `events`, of a moment of their own, by which their refusals are known.
@@ -173,7 +188,7 @@ class KafkaClient:
         Raises CommandTooLargeError, and then nothing is written; BrokerError, and then some may be.
         """
         words = await self._put(commands)
-        with self._telling(), self._in_words():
+        async with self._hearing():
             await all_of(itertools.chain.from_iterable(words.values()))
 
     async def say(self, key: bytes, value: bytes) -> None:
@@ -195,10 +210,12 @@ class KafkaClient:
         Raises BrokerError, CommandTooLargeError, TypeError or ValueError where a task cannot be made, and what `tasks`
         itself raises. The error's notes say how many are durable; to submit the same again executes nothing twice.
         """
+        if isinstance(tasks, SubmitEvent | Mapping):
+            raise TypeError(NO_EVENTS.format(type(tasks).__name__))
         ids: list[ExecutionId] = []
         sent = Acknowledged()
         made = self._made(tasks, run)
-        try:
+        async with self._counting(sent):
             while chunk := list(itertools.islice(made, CHUNK)):
                 homes = Counter(home for home, _ in chunk)
                 if unread is None or len(chunk) == 1:
@@ -207,15 +224,22 @@ class KafkaClient:
                     words = await self._in_bulk(chunk, len(ids), homes, unread)
                 ids += [ExecutionId(command.id) for _, command in chunk]
                 sent.add(homes, words)
-                with self._in_words():
-                    sent.check()
-            with self._telling(), self._in_words():
+                if failed := sent.failed():
+                    raise self._broken(failed) from failed
+            async with self._hearing():
                 await sent.all()
-        except Exception as error:
-            with self._telling():
-                error.add_note(SO_FAR.format(durable=await sent.durable()))
-            raise
         return ids
+
+    @asynccontextmanager
+    async def _counting(self, sent: Acknowledged) -> AsyncIterator[None]:
+        """An error says how many are durable: of what is on its way too, where the brokers are not what is wrong."""
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, Exception) and not isinstance(error, BrokerError):
+                await sent.settle(self._within)
+            error.add_note(SO_FAR.format(sent.durable()) if sent else NOTHING)
+            raise
 
     def _made(self, tasks: Iterable[SubmitEvent | TaskDef], run: str) -> Iterator[tuple[int, Execute]]:
         """Their commands. What one of them cannot be made for has a note that says which."""
@@ -228,27 +252,39 @@ class KafkaClient:
             error.add_note(f"It was task {count + 1:,} of this call.")
             raise
 
+    @asynccontextmanager
+    async def _hearing(self) -> AsyncIterator[None]:
+        """Wait for the brokers' word for so long; where that is long, say so. Raises BrokerError."""
+        with self._telling():
+            try:
+                async with asyncio.timeout(self._within):
+                    yield
+            except (TimeoutError, KafkaError) as error:
+                raise self._broken(error) from error
+
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Say so where the brokers' word takes long."""
-        line = "%s has not acknowledged for %g s what was sent, which is tried for %g s"
-        telling = asyncio.get_running_loop().call_later(
-            SILENCE, log.warning, line, self._brokers, SILENCE, self._within
-        )
+        """Say so where the brokers' word takes long, and when it has come."""
+        told = False
+
+        def tell() -> None:
+            nonlocal told
+            told = True
+            log.warning("%s has not acknowledged for %g s what was sent; it is tried on", self._brokers, SILENCE)
+
+        telling = asyncio.get_running_loop().call_later(SILENCE, tell)
         try:
             yield
         finally:
             telling.cancel()
+        if told:
+            log.warning("%s acknowledges again", self._brokers)
 
-    @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Say of a broker's error which broker it is."""
-        try:
-            yield
-        except KafkaError as error:
-            late = error.retriable or isinstance(error, KafkaTimeoutError)
-            within = f" within {self._within:g} s" if late else ""
-            raise BrokerError(f"{self._brokers} did not acknowledge{within} what was sent: {error!r}") from error
+    def _broken(self, error: BaseException) -> "BrokerError":
+        """What is said of a broker's error, or of its silence."""
+        if isinstance(error, TimeoutError):
+            return BrokerError(f"{self._brokers} did not acknowledge within {self._within:g} s what was sent")
+        return BrokerError(f"{self._brokers} did not acknowledge what was sent: {error!r}")
 
     async def _in_bulk(self, chunk: Sequence[Placed], before: int, homes: Mapping[int, int], unread: int) -> Words:
         async with self._pressure.room(homes, unread) as tell:
@@ -270,7 +306,7 @@ class KafkaClient:
             self._leaving = asyncio.create_task(self._leave(self._producer))
             self._under_way.add(self._leaving)
             self._leaving.add_done_callback(self._under_way.discard)
-        with self._telling():
+        async with self._hearing():
             left = await asyncio.shield(self._leaving)
         return {home: left[home] for home in homes}
 
@@ -302,7 +338,7 @@ class KafkaClient:
         if isinstance(task, SubmitEvent):
             return submission(task, at, partitions)
         if not isinstance(task, TaskDef):
-            raise TypeError(f"tasks are given as an iterable of SubmitEvent, and this one is a {type(task).__name__}")
+            raise TypeError(NO_EVENTS.format(type(task).__name__))
         which = execution_id(task.id, run)
         return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
 
