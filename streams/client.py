@@ -259,7 +259,9 @@ class KafkaClient:
             try:
                 async with asyncio.timeout(self._within):
                     yield
-            except (TimeoutError, KafkaError) as error:
+            except TimeoutError as error:  # ours, whose own cause says nothing
+                raise self._broken(error) from None
+            except KafkaError as error:
                 raise self._broken(error) from error
 
     @contextmanager

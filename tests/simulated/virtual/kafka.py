@@ -63,6 +63,9 @@ class Producer:
     async def stop(self) -> None:
         """Disconnect."""
 
+    async def flush(self) -> None:
+        """All that is gathered leaves at once here."""
+
     @property
     def client(self) -> "Metadata":
         """What it knows of the cluster."""
