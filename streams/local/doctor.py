@@ -209,7 +209,8 @@ def _ports(settings: Settings) -> Iterator[Check]:
         name = f"port {port.number}"
         free = is_free(port.number)
         if running and free:
-            yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend=log)
+            mend = f"{log}; where `up` was started with another {port.setting.partition('=')[0]}, set that"
+            yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend=mend)
         elif free or running:
             detail = f"{port.use}: listening" if running else f"free for {port.use}"
             yield Check(name=name, status="ok", detail=detail)
@@ -239,7 +240,8 @@ def _kafka(settings: Settings) -> Iterator[Check]:
     if wrong := differences(settings, have):
         yield Check(name="topics", status="fail", detail=wrong[0], mend=FITTING)
     elif missing := [name for name in wanted if name not in have]:
-        yield Check(name="topics", status="warn", detail=f"{len(missing)} missing, e.g. {missing[0]}", mend=START)
+        detail = f"{len(missing)} of {settings.namespace!r} (HEADRACE_NAMESPACE) missing, e.g. {missing[0]}"
+        yield Check(name="topics", status="warn", detail=detail, mend=START)
     else:
         yield Check(name="topics", status="ok", detail=f"all {len(wanted)} of {settings.namespace!r}, partitions right")
 
