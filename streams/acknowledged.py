@@ -32,10 +32,6 @@ class Acknowledged:
         self._durable = 0
         self._open: deque[tuple[int, list[Word]]] = deque()
 
-    def __bool__(self) -> bool:
-        """Whether any was sent."""
-        return bool(self._durable or self._open)
-
     def add(self, counts: Mapping[int, int], words: Words) -> None:
         """So many tasks to each partition, with these words."""
         self._open += [(count, words[home]) for home, count in counts.items()]
@@ -55,10 +51,10 @@ class Acknowledged:
         """Return when all are acknowledged. Raises what the first that fails does."""
         await all_of(self._words())
 
-    async def settle(self, within: float) -> None:
-        """Return when it is known of all whether they are acknowledged, or after so many seconds."""
+    async def settle(self) -> None:
+        """Return when it is known of all whether they are acknowledged."""
         if words := set(self._words()):
-            await asyncio.wait(words, timeout=within)
+            await asyncio.wait(words)
 
     def durable(self) -> int:
         """How many are acknowledged; of the others some may be durable too."""

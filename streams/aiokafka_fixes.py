@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+from contextlib import suppress
 from types import MethodType
 from typing import Any
 
@@ -43,20 +44,25 @@ def look_seldom(where: AIOKafkaClient | type[AIOKafkaClient] = AIOKafkaClient) -
     where._metadata_update = look  # noqa: SLF001  (the same)
 
 
-async def give_up(producer: AIOKafkaProducer) -> None:
-    """Stop it, without what is not acknowledged yet: that fails.
+async def stop_soon(producer: AIOKafkaProducer) -> None:
+    """Stop it, without what is not acknowledged yet: that fails with ProducerClosed.
 
-    Its own way out waits for as long as a broker that hangs takes for each request in turn.
+    Its own way out waits for as long as a broker that hangs takes for each request in turn, and for what a socket has
+    not taken. Test: test_client_away.py.
     """
-    gathered = producer._message_accumulator  # noqa: SLF001  (the same)
-    gathered.fail_all(ProducerClosed())
-    for batch in itertools.chain.from_iterable(gathered._batches.values()):  # noqa: SLF001  (the same)
-        batch._drain_waiter.exception()  # noqa: SLF001  (nobody waits for it to leave, and asyncio would complain)
-    try:
+    gathered = producer._message_accumulator  # noqa: SLF001  (the same, as all below)
+    with suppress(TimeoutError):  # of a request on its way, which is cancelled by that
         async with asyncio.timeout(ENDING):
-            await producer.stop()
-    except TimeoutError:  # of what it had on its way, which is cancelled by that
-        await producer.client.close()
+            await producer._sender.close()  # noqa: SLF001
+    rest = list(itertools.chain.from_iterable(gathered._batches.values()))  # noqa: SLF001
+    gathered._pending_batches.update(rest)  # noqa: SLF001  (where one that was tried before takes itself out of)
+    gathered.fail_all(ProducerClosed())
+    for batch in rest:
+        batch._drain_waiter.exception()  # noqa: SLF001  (nobody asks, and asyncio would complain)
+    for connection in producer.client._conns.values():  # noqa: SLF001
+        if connection.connected() and connection._writer.transport.get_write_buffer_size():  # noqa: SLF001
+            connection._writer.transport.abort()  # noqa: SLF001
+    await producer.stop()
 
 
 def say_seldom() -> None:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from pipelines.command import command as typed
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
 from streams.acknowledged import Acknowledged, Word, Words, all_of, has_failed
-from streams.aiokafka_fixes import give_up, look_seldom, say_seldom
+from streams.aiokafka_fixes import look_seldom, say_seldom, stop_soon
 from streams.backpressure import Backpressure
 from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
@@ -41,8 +41,7 @@ SO_FAR = (
     "At least {:,} tasks of this call are durable. "
     "Submit the same again: what is durable is not executed a second time."
 )
-"""What an error tells of the tasks before it; of none:"""
-NOTHING = "No task of this call was sent."
+"""What an error tells of the tasks before it."""
 
 AHEAD = 1000
 """Milliseconds by which moments of orders may be ahead of the clock, where one has several; more: it was set back."""
@@ -56,8 +55,8 @@ UNREAD = 3000
 WITHIN = 30.0
 """Seconds that brokers have for acknowledging: one that is started again is back by then."""
 
-PARTING = 1.0
-"""The same where a program has failed, or was interrupted: it shall end."""
+PARTING = 2.0
+"""The same when the client stops: those who called it have heard by then, unless they were interrupted."""
 
 SILENCE = 3.0
 """Seconds without their word after which a log line says what the call waits for."""
@@ -135,9 +134,10 @@ class KafkaClient:
     async def _partitions(self, producer: AIOKafkaProducer) -> int:
         """Of the topic of tasks, once the producer has started."""
         try:
-            await producer.start()
-            found = await producer.client.fetch_all_metadata()
-        except KafkaError as error:
+            async with asyncio.timeout(self._within):
+                await producer.start()
+                found = await producer.client.fetch_all_metadata()
+        except (TimeoutError, KafkaError) as error:
             raise BrokerError(f"{self._brokers} does not answer: {error!r}") from error
         if have := found.partitions_for_topic(self._topics.tasks):
             return len(have)
@@ -145,20 +145,14 @@ class KafkaClient:
         raise BrokerError(f"{missing}; `{typed('topics')}` makes it")
 
     async def stop(self) -> None:
-        """Send what is left, as long as it may take, and disconnect."""
-        await self._stop(self._within)
-
-    async def _stop(self, within: float) -> None:
+        """Disconnect, once what is on its way is acknowledged, or soon: calls that wait for more raise BrokerError."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        leaving = asyncio.create_task(self._leave_all(producer))
         try:
-            with self._telling():
-                await asyncio.wait([leaving], timeout=within)
+            await asyncio.wait([asyncio.create_task(self._leave_all(producer))], timeout=PARTING)
         finally:
-            await give_up(producer)
-            await self._pressure.stop()
+            await asyncio.gather(self._pressure.stop(), stop_soon(producer))
 
     async def _leave_all(self, producer: AIOKafkaProducer) -> None:
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -171,7 +165,7 @@ class KafkaClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stop(PARTING if kind else self._within)
+        await self.stop()
 
     def translate(self, events: Iterable[AnyEvent]) -> list[Placed]:
         """The commands that carry out `events`, of a moment of their own, by which their refusals are known.
@@ -187,8 +181,8 @@ class KafkaClient:
 
         Raises CommandTooLargeError, and then nothing is written; BrokerError, and then some may be.
         """
-        words = await self._put(commands)
         async with self._hearing():
+            words = await self._put(commands)
             await all_of(itertools.chain.from_iterable(words.values()))
 
     async def say(self, key: bytes, value: bytes) -> None:
@@ -219,7 +213,8 @@ class KafkaClient:
             while chunk := list(itertools.islice(made, CHUNK)):
                 homes = Counter(home for home, _ in chunk)
                 if unread is None or len(chunk) == 1:
-                    words = await self._put(chunk, len(ids))
+                    async with self._hearing():
+                        words = await self._put(chunk, len(ids))
                 else:
                     words = await self._in_bulk(chunk, len(ids), homes, unread)
                 ids += [ExecutionId(command.id) for _, command in chunk]
@@ -237,8 +232,10 @@ class KafkaClient:
             yield
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, BrokerError):
-                await sent.settle(self._within)
-            error.add_note(SO_FAR.format(sent.durable()) if sent else NOTHING)
+                with suppress(BrokerError):
+                    async with self._hearing():
+                        await sent.settle()
+            error.add_note(SO_FAR.format(sent.durable()))
             raise
 
     def _made(self, tasks: Iterable[SubmitEvent | TaskDef], run: str) -> Iterator[tuple[int, Execute]]:
@@ -255,32 +252,17 @@ class KafkaClient:
     @asynccontextmanager
     async def _hearing(self) -> AsyncIterator[None]:
         """Wait for the brokers' word for so long; where that is long, say so. Raises BrokerError."""
-        with self._telling():
-            try:
-                async with asyncio.timeout(self._within):
-                    yield
-            except TimeoutError as error:  # ours, whose own cause says nothing
-                raise self._broken(error) from None
-            except KafkaError as error:
-                raise self._broken(error) from error
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Say so where the brokers' word takes long, and when it has come."""
-        told = False
-
-        def tell() -> None:
-            nonlocal told
-            told = True
-            log.warning("%s has not acknowledged for %g s what was sent; it is tried on", self._brokers, SILENCE)
-
-        telling = asyncio.get_running_loop().call_later(SILENCE, tell)
+        line = "%s has not acknowledged for %g s what was sent; it is tried on"
+        telling = asyncio.get_running_loop().call_later(SILENCE, log.warning, line, self._brokers, SILENCE)
         try:
-            yield
+            async with asyncio.timeout(self._within):
+                yield
+        except TimeoutError as error:  # ours, whose own cause says nothing
+            raise self._broken(error) from None
+        except KafkaError as error:
+            raise self._broken(error) from error
         finally:
             telling.cancel()
-        if told:
-            log.warning("%s acknowledges again", self._brokers)
 
     def _broken(self, error: BaseException) -> "BrokerError":
         """What is said of a broker's error, or of its silence."""
@@ -289,7 +271,7 @@ class KafkaClient:
         return BrokerError(f"{self._brokers} did not acknowledge what was sent: {error!r}")
 
     async def _in_bulk(self, chunk: Sequence[Placed], before: int, homes: Mapping[int, int], unread: int) -> Words:
-        async with self._pressure.room(homes, unread) as tell:
+        async with self._pressure.room(homes, unread) as tell, self._hearing():
             words = await self._put(chunk, before)
             tell({home: of_it[-1] for home, of_it in words.items()})
         return words
@@ -308,8 +290,7 @@ class KafkaClient:
             self._leaving = asyncio.create_task(self._leave(self._producer))
             self._under_way.add(self._leaving)
             self._leaving.add_done_callback(self._under_way.discard)
-        async with self._hearing():
-            left = await asyncio.shield(self._leaving)
+        left = await asyncio.shield(self._leaving)
         return {home: left[home] for home in homes}
 
     async def _leave(self, producer: AIOKafkaProducer) -> Words:

@@ -25,12 +25,12 @@ def cluster(*leaders: int) -> ClusterMetadata:
     return known
 
 
+@pytest.mark.parametrize("asked", [[TOPIC], None, set()])
 @pytest.mark.parametrize(
     ("found", "known", "rests"),
     [
         (True, cluster(1, 1), False),
         (True, cluster(1, -1), True),
-        (True, cluster(), True),
         (False, cluster(1, 1), True),
     ],
 )
@@ -39,8 +39,19 @@ async def test_it_rests_where_something_is_missing(
     found: bool,  # noqa: FBT001  (a parameter)
     known: ClusterMetadata,
     rests: bool,  # noqa: FBT001  (the same)
+    asked: Any,
 ) -> None:
-    """A broker, a topic or a leader; where all is there, nobody waits."""
+    """A broker or a leader, of what is asked for or of all; where nothing is missing, nobody waits."""
+    assert await rest(monkeypatch, found, known, asked) == ([BACKOFF] if rests else [])
+
+
+async def test_it_rests_where_a_topic_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has something for it asks again at once."""
+    assert await rest(monkeypatch, True, cluster(), [TOPIC]) == [BACKOFF]
+
+
+async def rest(monkeypatch: pytest.MonkeyPatch, found: bool, known: ClusterMetadata, asked: Any) -> list[float]:  # noqa: FBT001
+    """The pauses of one look that ends so."""
     slept: list[float] = []
 
     async def look(*_: Any) -> bool:
@@ -53,8 +64,8 @@ async def test_it_rests_where_something_is_missing(
     monkeypatch.setattr(aiokafka_fixes.asyncio, "sleep", sleep)
     client = AIOKafkaClient(retry_backoff_ms=round(BACKOFF * 1000))
     look_seldom(client)
-    assert await client._metadata_update(known, [TOPIC]) is found
-    assert slept == ([BACKOFF] if rests else [])
+    assert await client._metadata_update(known, asked) is found
+    return slept
 
 
 def test_every_role_does(monkeypatch: pytest.MonkeyPatch) -> None:

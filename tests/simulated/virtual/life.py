@@ -77,7 +77,7 @@ def surroundings(world: World) -> Iterator[World]:
             "streams.stages.sender.AIOKafkaProducer": producer,
             "streams.client.AIOKafkaProducer": producer,
             "streams.client.listens": _there,
-            "streams.client.give_up": kafka.Producer.stop,
+            "streams.client.stop_soon": kafka.Producer.stop,
             "streams.worker.lane.AIOKafkaConsumer": consumer,
             "streams.worker.worker.AGAIN": SETTINGS.lease / 5,  # as short as all else is here
             "streams.worker.incarnation.secrets.token_hex": lambda _bytes: next(names),
