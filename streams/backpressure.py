@@ -27,8 +27,10 @@ LOOK = 0.03
 """Seconds between two looks at how far the scheduler is."""
 
 PATIENCE = 2.0
-"""Seconds without headway after which nobody waits any more: what is sent is as durable without a scheduler. And
-seconds without another look after one that failed."""
+"""Seconds without headway after which nobody waits any more: what is sent is as durable without a scheduler."""
+
+BLIND = 2.0
+"""Seconds without another look after one that failed; nobody waits meanwhile."""
 
 REQUEST_MS = 1000
 """Milliseconds after which a broker that does not answer counts as away."""
@@ -95,7 +97,7 @@ class Backpressure:
             read = await self._committed()
         except KafkaError as error:
             log.info("how far the scheduler has read cannot be learned: %r", error)
-            self._blind_until = time.monotonic() + PATIENCE
+            self._blind_until = time.monotonic() + BLIND
             self._lanes.clear()
             await self._disconnect()
             return

@@ -239,7 +239,7 @@ class KafkaClient:
             raise
 
     def _made(self, tasks: Iterable[SubmitEvent | TaskDef], run: str) -> Iterator[tuple[int, Execute]]:
-        """Their commands. What one of them cannot be made for has a note that says which."""
+        """Their commands. An error in making one has a note that says which."""
         count = 0
         try:
             for task in tasks:

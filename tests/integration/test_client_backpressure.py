@@ -151,7 +151,7 @@ async def test_nobody_waits_where_it_cannot_be_learned(settings: Settings, monke
     async def refuse(_: Backpressure) -> None:
         raise GroupAuthorizationFailedError
 
-    monkeypatch.setattr(backpressure, "PATIENCE", 0.2)
+    monkeypatch.setattr(backpressure, "BLIND", 0.2)
     monkeypatch.setattr(Backpressure, "_committed", refuse)
     async with KafkaClient(settings) as sender, asyncio.timeout(30):
         assert len(await sender.submit_many(tasks(MANY), "r", unread=10)) == MANY
