@@ -24,6 +24,7 @@ from streams.engine.records import TaskDef
 from streams.local.broker import Broker
 from streams.local.ports import free_ports
 from streams.settings import Settings, SettingsError
+from tests.integration.standing_still import standing_still
 from tests.integration.tasks_topic import tasks_topic, written
 
 LOOKS_PER_SECOND = 2 * 1000 / 100
@@ -196,17 +197,6 @@ async def test_of_what_fits_into_no_batch_none_is_sent_after_an_error(settings: 
     assert sum(map(len, await written(settings))) == 0
 
 
-@contextlib.contextmanager
-def hanging(broker: Broker) -> Iterator[None]:
-    """It answers nobody, though its port is open."""
-    assert broker.process
-    broker.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        broker.process.send_signal(signal.SIGCONT)
-
-
 @pytest.mark.parametrize("work", [tasks(0, 10_000_000), large(20)], ids=["many", "large"])
 async def test_a_broker_that_hangs_is_waited_for_no_longer_than_one_that_is_away(
     settings: Settings, broker: Broker, work: Iterable[TaskDef]
@@ -215,7 +205,7 @@ async def test_a_broker_that_hangs_is_waited_for_no_longer_than_one_that_is_away
     sender = KafkaClient(settings, within=2)
     await sender.start()
     await sender.submit_many(tasks(0, 10))
-    with hanging(broker):
+    with standing_still(broker):
         start = time.monotonic()
         with pytest.raises(BrokerError, match="did not acknowledge"):
             await sender.submit_many(work)
@@ -273,7 +263,7 @@ async def test_who_is_interrupted_hears_how_far_it_came_and_ends(settings: Setti
         assert process.stdout
         assert await process.stdout.readline() == b"begins\n"
         await asyncio.sleep(1)
-        with hanging(broker):
+        with standing_still(broker):
             await asyncio.sleep(1)
             process.send_signal(signal.SIGINT)
             async with asyncio.timeout(60):

@@ -1,9 +1,7 @@
 """What the edge says while its broker stands still."""
 
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -17,6 +15,7 @@ from streams.settings import Settings
 from streams.token import read_token
 from tests.integration.edge.conftest import apart, up
 from tests.integration.edge.listing import until as listed
+from tests.integration.standing_still import standing_still
 from ui.client import ApiUnavailableError, Client
 
 BROKEN = "Kafka does not answer"
@@ -34,17 +33,6 @@ def edge(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """An edge at that broker, and no scheduler."""
     with apart(broker.bootstrap, tmp_path_factory.mktemp("edge")) as settings, up(settings, "edge"):
         yield settings
-
-
-@contextmanager
-def standing_still(broker: Broker) -> Iterator[None]:
-    """While inside, the broker answers nobody, though its port is open."""
-    assert broker.process
-    broker.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        broker.process.send_signal(signal.SIGCONT)
 
 
 def health(settings: Settings) -> HealthView:
