@@ -36,7 +36,7 @@ Placed = tuple[int, Order]
 
 NOT_STARTED = "the client is not started, or stopped already; use `async with KafkaClient()`"
 
-NO_EVENTS = "tasks are given as several events, as [SubmitEvent(task={{…}}), …], and this is a {}"
+NO_EVENTS = "tasks are given as several events, as [SubmitEvent(task={{…}}), …]; a {} is none"
 SO_FAR = (
     "At least {:,} tasks of this call are durable. "
     "Submit the same again: what is durable is not executed a second time."

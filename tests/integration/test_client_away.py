@@ -149,7 +149,7 @@ async def test_a_task_that_cannot_be_made_leaves_those_before_it(settings: Setti
 async def test_what_is_no_event_is_named(settings: Settings, tasks: list[TaskDef]) -> None:
     """And what would be right."""
     async with KafkaClient(settings) as sender:
-        with pytest.raises(TypeError, match=r"as \[SubmitEvent\(task={…}\), …\], and this is a (dict|str|SubmitEvent)"):
+        with pytest.raises(TypeError, match=r"as \[SubmitEvent\(task={…}\), …\]; a (dict|str|SubmitEvent) is none"):
             await sender.submit_many(tasks)
 
 
