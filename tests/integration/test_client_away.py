@@ -23,6 +23,7 @@ from streams.client import BrokerError, CommandTooLargeError, KafkaClient
 from streams.engine.records import TaskDef
 from streams.local.broker import Broker
 from streams.local.ports import free_ports
+from streams.local.supervisor import environment
 from streams.settings import Settings, SettingsError
 from tests.integration.standing_still import standing_still
 from tests.integration.tasks_topic import tasks_topic, written
@@ -254,8 +255,7 @@ async def test_who_is_interrupted_hears_how_far_it_came_and_ends(settings: Setti
 
         asyncio.run(main())
     """
-    here = {name: str(getattr(settings, name)) for name in ("kafka", "namespace", "task_partitions")}
-    env = os.environ | {f"HEADRACE_{name.upper()}": value for name, value in here.items()}
+    env = os.environ | environment(settings)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

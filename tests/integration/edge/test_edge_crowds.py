@@ -19,6 +19,7 @@ from pipelines.model import PAYLOAD_LIMIT, SleepTask
 from streams import backpressure
 from streams import client as sender
 from streams.client import KafkaClient
+from streams.local.supervisor import environment
 from tests.integration.edge.conftest import System
 from ui.client import ApiError, Client
 
@@ -71,8 +72,7 @@ def test_bulk_goes_on_as_the_scheduler_reads(system: System, name: str, monkeypa
 def test_the_page_s_program_submits_many(system: System, client: Client) -> None:
     """What docs/pipelines.md shows, with a hundredth of its tasks."""
     source = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[-1]
-    here = {name: str(getattr(system.settings, name)) for name in ("kafka", "namespace", "task_partitions")}
-    env = os.environ | {f"HEADRACE_{name.upper()}": value for name, value in here.items()}
+    env = os.environ | environment(system.settings)
     program = [sys.executable, "-c", source.replace("100_000", "1_000")]
     said = subprocess.run(program, env=env, capture_output=True, check=True, text=True).stdout
     assert said == f"1,000 are durable; the first: headrace show {to_text(execution_id('n0', 'monday'))}\n"
