@@ -1,7 +1,8 @@
 """Torment a real system of its own and judge it: `./dev chaos --minutes 6 --seed 1`, `./dev chaos --kills 300`.
 
-Prints each fault as it happens, with the kills of schedulers and of workers so far in brackets, and then the figures.
-Ends with 1 where a promise was broken, with the evidence. `--fault NAME` chooses what happens; the default is `kills`.
+Prints each fault as it happens, with the kills of schedulers, workers, edge and broker so far in brackets, and then the
+figures. Ends with 1 where a promise was broken, with the evidence. `--fault NAME` chooses what happens; the default is
+`kills`.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def main() -> int:
         "--fault", choices=(*WEATHERS, *SCENES), default="kills", help="what happens; docs/faults.md tells of each"
     )
     parser.add_argument("--minutes", type=float, help="for so long; 2 where no kills are named")
-    parser.add_argument("--kills", type=int, help="end when schedulers and workers were killed so often each")
+    parser.add_argument("--kills", type=int, help="end when each role was killed so often")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the faults; 1 where nothing is said")
     parser.add_argument("--keep", action="store_true", help="let the folder with all logs stay, whatever came of it")
     parser.add_argument(

@@ -26,11 +26,10 @@ def rage(stage: Stage, hunts: Mapping[str, Hunt], goal: Goal) -> None:
     """Carry out faults until it is enough; returns when all is up again. Raises SetupError where something is not."""
     supervisor, begun = stage.system.supervisor, time.monotonic()
     try:
-        while not goal.reached(time.monotonic() - begun, stage.strikes):
+        while not goal.reached(time.monotonic() - begun, hunts, stage.strikes):
             supervisor.pause(TICK)
-            for role, one in hunts.items():
-                if not goal.spares(role, stage.strikes):
-                    next(one)
+            for one in hunts.values():
+                next(one)
     finally:
         for one in hunts.values():
             one.close()

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -13,8 +13,8 @@ from tests.chaos.system import System
 OURS = ("scheduler", "worker", "edge")
 """The roles whose processes are not Kafka's."""
 
-COUNTED = ("scheduler", "worker")
-"""The roles of which so and so many kills are wanted."""
+ROLES = ("scheduler", "worker", "edge", "kafka")
+"""The order in which their kills are shown."""
 
 RESTS = 0.1
 """How often a role is left in peace for longer."""
@@ -39,18 +39,15 @@ class Pace:
 
 
 class Goal(NamedTuple):
-    """When it is enough: after so many seconds, or so many kills of each role that counts."""
+    """When it is enough: after so many seconds, or so many kills of each role."""
 
     seconds: float = inf
     kills: float = inf
 
-    def spares(self, role: str, strikes: list["Strike"]) -> bool:
-        """Whether the role has had its kills."""
-        return role in COUNTED and kills(strikes)[role] >= self.kills
-
-    def reached(self, seconds: float, strikes: list["Strike"]) -> bool:
-        """Whether all is done."""
-        return seconds >= self.seconds or all(self.spares(role, strikes) for role in COUNTED)
+    def reached(self, seconds: float, roles: Collection[str], strikes: list["Strike"]) -> bool:
+        """Whether all is done to these roles."""
+        done = kills(strikes)
+        return seconds >= self.seconds or all(done[role] >= self.kills for role in roles)
 
 
 @dataclass
@@ -81,7 +78,7 @@ class Stage:
 
     def say(self, line: str) -> None:
         """A fault, with its time and the kills so far."""
-        done = " ".join(f"{kills(self.strikes)[role]}" for role in COUNTED)
+        done = " ".join(f"{kills(self.strikes)[role]}" for role in ROLES)
         self.tell(f"{time.monotonic() - self.begun:7.1f} s  [{done}]  {line}")
 
 

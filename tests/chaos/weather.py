@@ -18,6 +18,9 @@ from tests.chaos.system import System, system
 
 Say = Callable[[str], None]
 
+MOSTLY_KILLS = ("kill",) * 12 + ("pause",)
+"""A round of a role that dies all the time and stands still now and then."""
+
 
 class Weather(NamedTuple):
     """Hunts by role, for a stage, a seed and the seconds it lasts; the system that is tormented; and what is told.
@@ -32,17 +35,17 @@ class Weather(NamedTuple):
 
 
 def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
-    """Schedulers and workers die side by side every few seconds: within a lease of the last fault, and behind it.
+    """All roles die side by side every few seconds: within a lease of the last fault, and behind it.
 
-    Now and then schedulers are left alone for longer than a lease: what a worker took along shows there how long that
-    alone takes.
+    Now and then schedulers and the broker are left alone for longer than a lease: what a worker took along shows there
+    how long that alone takes.
     """
     lease, session = stage.system.settings.lease, stage.system.settings.session_timeout
     paces = {
-        "scheduler": Pace(("kill",) * 12 + ("pause",), (0.5, 5.0), session, rest=(2 * lease, 3 * lease)),
-        "worker": Pace(("kill",) * 12 + ("pause",), (0.5, 7.0), lease),
-        "edge": Pace(("kill", "pause"), (20.0, 60.0), notifier.SESSION),
-        "kafka": Pace(("kill", "pause"), (40.0, 100.0), 2.0),
+        "scheduler": Pace(MOSTLY_KILLS, (0.5, 5.0), session, rest=(2 * lease, 3 * lease)),
+        "worker": Pace(MOSTLY_KILLS, (0.5, 7.0), lease),
+        "edge": Pace(MOSTLY_KILLS, (1.0, 12.0), notifier.SESSION),
+        "kafka": Pace(MOSTLY_KILLS, (2.0, 10.0), 2.0, rest=(3 * lease, 6 * lease)),
     }
     return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role, pace in paces.items()}
 
