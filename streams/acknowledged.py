@@ -25,6 +25,12 @@ def has_failed(word: Word) -> bool:
     return word.done() and (word.cancelled() or word.exception() is not None)
 
 
+def so_far(durable: int) -> str:
+    """What an error tells of the tasks before it."""
+    known = f"At least {durable:,} tasks of this call are" if durable else "No task of this call is known to be"
+    return f"{known} durable. Submit the same again: what is durable is not executed a second time."
+
+
 class Acknowledged:
     """How far the tasks of one call are, in the order in which they were sent."""
 

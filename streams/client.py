@@ -13,13 +13,13 @@ from typing import Any, Self
 import msgspec
 import uuid_utils
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, RequestTimedOutError
 from msgspec import Raw
 
 from pipelines.command import command as typed
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
-from streams.acknowledged import Acknowledged, Word, Words, all_of, has_failed
+from streams.acknowledged import Acknowledged, Word, Words, all_of, has_failed, so_far
 from streams.aiokafka_fixes import look_seldom, say_seldom, stop_soon
 from streams.backpressure import Backpressure
 from streams.engine.commands import Execute, Order
@@ -37,11 +37,8 @@ Placed = tuple[int, Order]
 NOT_STARTED = "the client is not started, or stopped already; use `async with KafkaClient()`"
 
 NO_EVENTS = "tasks are given as several events, as [SubmitEvent(task={{…}}), …]; a {} is none"
-SO_FAR = (
-    "At least {:,} tasks of this call are durable. "
-    "Submit the same again: what is durable is not executed a second time."
-)
-"""What an error tells of the tasks before it."""
+ACKNOWLEDGED, ANSWERED = "acknowledged what was sent", "answered"
+"""What brokers are waited for to have done."""
 
 AHEAD = 1000
 """Milliseconds by which moments of orders may be ahead of the clock, where one has several; more: it was set back."""
@@ -59,7 +56,7 @@ PARTING = 2.0
 """The same when the client stops: those who called it have heard by then, unless they were interrupted."""
 
 SILENCE = 3.0
-"""Seconds without their word after which a log line says what the call waits for."""
+"""Seconds without their word after which a log line says what is waited for."""
 
 COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes of a command; the rest is for the message around it."""
@@ -97,6 +94,7 @@ class KafkaClient:
         self._settings = settings = settings or of_this_process()
         self._within = within
         self._brokers = f"the Kafka broker at {settings.kafka} (HEADRACE_KAFKA)"
+        self._silent = False  # as a log line has said
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
         self._gathered: dict[int, list[Raw]] = {}  # by home, encoded
@@ -133,12 +131,9 @@ class KafkaClient:
 
     async def _partitions(self, producer: AIOKafkaProducer) -> int:
         """Of the topic of tasks, once the producer has started."""
-        try:
-            async with asyncio.timeout(self._within):
-                await producer.start()
-                found = await producer.client.fetch_all_metadata()
-        except (TimeoutError, KafkaError) as error:
-            raise BrokerError(f"{self._brokers} does not answer: {error!r}") from error
+        async with self._hearing(ANSWERED):
+            await producer.start()
+            found = await producer.client.fetch_all_metadata()
         if have := found.partitions_for_topic(self._topics.tasks):
             return len(have)
         missing = f"{self._brokers} has no topic {self._topics.tasks!r} (HEADRACE_NAMESPACE)"
@@ -235,7 +230,7 @@ class KafkaClient:
                 with suppress(BrokerError):
                     async with self._hearing():
                         await sent.settle()
-            error.add_note(SO_FAR.format(sent.durable()))
+            error.add_note(so_far(sent.durable()))
             raise
 
     def _made(self, tasks: Iterable[SubmitEvent | TaskDef], run: str) -> Iterator[tuple[int, Execute]]:
@@ -250,25 +245,34 @@ class KafkaClient:
             raise
 
     @asynccontextmanager
-    async def _hearing(self) -> AsyncIterator[None]:
-        """Wait for the brokers' word for so long; where that is long, say so. Raises BrokerError."""
-        line = "%s has not acknowledged for %g s what was sent; it is tried on"
-        telling = asyncio.get_running_loop().call_later(SILENCE, log.warning, line, self._brokers, SILENCE)
+    async def _hearing(self, what: str = ACKNOWLEDGED) -> AsyncIterator[None]:
+        """Wait for so long until the brokers have done so; where that is long, say so. Raises BrokerError."""
+        telling = asyncio.get_running_loop().call_later(SILENCE, self._tell, what)
         try:
             async with asyncio.timeout(self._within):
                 yield
         except TimeoutError as error:  # ours, whose own cause says nothing
-            raise self._broken(error) from None
+            raise self._broken(error, what) from None
         except KafkaError as error:
-            raise self._broken(error) from error
+            raise self._broken(error, what) from error
         finally:
             telling.cancel()
 
-    def _broken(self, error: BaseException) -> "BrokerError":
+    def _tell(self, what: str) -> None:
+        log.warning("%s has not %s for %g s; it is tried on", self._brokers, what, SILENCE)
+        self._silent = what == ACKNOWLEDGED
+
+    def _heard(self, word: Word) -> None:
+        """Every word is looked at: whoever waited may have given up, and of one that nobody asks asyncio complains."""
+        if not has_failed(word) and self._silent:
+            self._silent = False
+            log.warning("%s acknowledges again", self._brokers)
+
+    def _broken(self, error: BaseException, what: str = ACKNOWLEDGED) -> "BrokerError":
         """What is said of a broker's error, or of its silence."""
-        if isinstance(error, TimeoutError):
-            return BrokerError(f"{self._brokers} did not acknowledge within {self._within:g} s what was sent")
-        return BrokerError(f"{self._brokers} did not acknowledge what was sent: {error!r}")
+        late = isinstance(error, TimeoutError | KafkaTimeoutError | RequestTimedOutError)
+        why = f" within {self._within:g} s" if late else f": {error!r}"
+        return BrokerError(f"{self._brokers} has not {what}{why}; `{typed('doctor')}` says more")
 
     async def _in_bulk(self, chunk: Sequence[Placed], before: int, homes: Mapping[int, int], unread: int) -> Words:
         async with self._pressure.room(homes, unread) as tell, self._hearing():
@@ -310,7 +314,7 @@ class KafkaClient:
             except KafkaError as error:  # nobody else's
                 word = asyncio.get_running_loop().create_future()
                 word.set_exception(error)
-            word.add_done_callback(_heard)
+            word.add_done_callback(self._heard)
             words.append(word)
             if any(has_failed(word) for word in words):
                 break
@@ -324,11 +328,6 @@ class KafkaClient:
             raise TypeError(NO_EVENTS.format(type(task).__name__))
         which = execution_id(task.id, run)
         return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
-
-
-def _heard(word: Word) -> None:
-    """Whoever waited for it may have given up: then nobody asks, and asyncio need not complain."""
-    has_failed(word)
 
 
 def _by_home(commands: Iterable[Placed], before: int) -> dict[int, list[Raw]]:

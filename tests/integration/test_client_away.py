@@ -19,6 +19,7 @@ from aiokafka.client import AIOKafkaClient
 from pipelines.events import SubmitEvent
 from pipelines.model import SleepTask
 from streams import aiokafka_fixes, client
+from streams.acknowledged import so_far
 from streams.client import BrokerError, CommandTooLargeError, KafkaClient
 from streams.engine.records import TaskDef
 from streams.local.broker import Broker
@@ -110,7 +111,10 @@ async def test_it_goes_on_when_the_broker_is_back(
     assert durable == {f"t{number}" for number in range(last + 10)}
     assert len(looks) - 1 < (looks[-1] - looks[0]) * LOOKS_PER_SECOND
     said = [record.getMessage() for record in caplog.records if record.name == "streams.client"]
-    assert said == [f"{named(settings)} has not acknowledged for 0.5 s what was sent; it is tried on"]
+    assert said == [
+        f"{named(settings)} has not acknowledged what was sent for 0.5 s; it is tried on",
+        f"{named(settings)} acknowledges again",
+    ]
     assert len([said for said in caplog.messages if said.startswith("Unable to update metadata")]) < len(looks) / 2
 
 
@@ -125,10 +129,10 @@ async def test_where_the_broker_stays_away_the_error_says_how_far_it_came(settin
             async with asyncio.timeout(60):
                 with pytest.raises(BrokerError) as raised:
                     await many
-    assert f"{named(settings)} did not acknowledge" in str(raised.value)
+    assert f"{named(settings)} has not acknowledged what was sent" in str(raised.value)
     [note] = raised.value.__notes__
     durable = int(note.split()[2].replace(",", ""))
-    assert note == client.SO_FAR.format(durable)
+    assert note == so_far(durable)
     assert 0 < seen <= durable <= sum(map(len, await written(settings)))
 
 
@@ -142,7 +146,7 @@ async def test_a_task_that_cannot_be_made_leaves_those_before_it(settings: Setti
     async with KafkaClient(settings) as sender:
         with pytest.raises(ValueError, match="no more") as raised:
             await sender.submit_many(work())
-    assert raised.value.__notes__ == ["It was task 26 of this call.", client.SO_FAR.format(20)]
+    assert raised.value.__notes__ == ["It was task 26 of this call.", so_far(20)]
     assert sum(map(len, await written(settings))) == 20
 
 
@@ -164,6 +168,17 @@ async def test_a_start_without_a_broker_names_the_setting(settings: Settings) ->
         await KafkaClient(settings.model_copy(update={"kafka": "nowhere:at all"})).start()
 
 
+async def test_a_start_at_a_broker_that_hangs_says_so(
+    settings: Settings, broker: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits, and when it has waited long enough."""
+    monkeypatch.setattr(client, "SILENCE", 0.5)
+    with standing_still(broker), pytest.raises(BrokerError, match=r"has not answered within 1 s; `.*doctor` says more"):
+        await KafkaClient(settings, within=1).start()
+    said = [record.getMessage() for record in caplog.records if record.name == "streams.client"]
+    assert said == [f"{named(settings)} has not answered for 0.5 s; it is tried on"]
+
+
 async def test_a_start_without_the_topic_names_the_command(settings: Settings) -> None:
     """A broker alone is not enough."""
     with pytest.raises(BrokerError, match=r"no topic 'other.tasks' \(HEADRACE_NAMESPACE\); `.*headrace topics` makes"):
@@ -179,7 +194,7 @@ async def test_a_task_that_fits_into_no_message_is_told_by_its_number(
     async with KafkaClient(settings) as sender:
         with pytest.raises(CommandTooLargeError, match=r"command 26 \(Execute\) takes 2,\d+ bytes") as raised:
             await sender.submit_many([*tasks(0, 25), large])
-    assert raised.value.__notes__ == [client.SO_FAR.format(20)]
+    assert raised.value.__notes__ == [so_far(20)]
 
 
 def large(count: int) -> list[TaskDef]:
@@ -192,7 +207,7 @@ async def test_of_what_fits_into_no_batch_none_is_sent_after_an_error(settings: 
     async with KafkaClient(settings, within=1) as sender, away(broker):
         with pytest.raises(BrokerError) as raised:
             await sender.submit_many(large(10))
-        assert raised.value.__notes__ == [client.SO_FAR.format(0)]
+        assert raised.value.__notes__ == [so_far(0)]
         await asyncio.sleep(2)
         assert not sender._under_way
     assert sum(map(len, await written(settings))) == 0
@@ -208,7 +223,7 @@ async def test_a_broker_that_hangs_is_waited_for_no_longer_than_one_that_is_away
     await sender.submit_many(tasks(0, 10))
     with standing_still(broker):
         start = time.monotonic()
-        with pytest.raises(BrokerError, match="did not acknowledge"):
+        with pytest.raises(BrokerError, match=r"sent within 2 s; `.*headrace doctor` says more"):
             await sender.submit_many(work)
         failed = time.monotonic()
         await sender.stop()
