@@ -1,20 +1,17 @@
-"""Most of a minute of `./dev chaos`, twice: all roles are killed and paused under load, and the judge sees it.
-
-That it was a fire is asked of schedulers and workers: they meet faults every few seconds, edge and broker seldom.
-"""
+"""Most of a minute of `./dev chaos`, twice: all roles are killed and paused under load, and the judge sees it."""
 
 import sys
 
 import pytest
 
 from tests.chaos.run import Report, Trial, chaos
-from tests.chaos.stage import Goal
+from tests.chaos.stage import ROLES, Goal
 from tests.history.judge import CHECKS
 
 pytestmark = pytest.mark.timeout(600)
 
 SECONDS, SEED = 40, 1
-"""Schedulers and workers meet their first fault within 3 s, broker and edge theirs within 15 s."""
+"""Each role meets a fault every few seconds."""
 
 
 @pytest.fixture(scope="module", params=[1, 2])
@@ -32,8 +29,8 @@ def test_no_promise_is_broken(report: Report) -> None:
 
 
 def test_the_fire_was_real(report: Report) -> None:
-    """Tables changed hands, and attempts were lost with their worker, or these tests have shown nothing."""
-    assert {fault.partition(" ")[2] for fault in report.figures["faults"]} >= {"scheduler", "worker"}
-    assert report.figures["takeover_s"]["count"] > 0
+    """All were killed, tables changed hands, and attempts were lost with their worker, or nothing has been shown."""
+    assert report.figures["faults"].keys() >= {f"kill {role}" for role in ROLES}
+    assert report.figures["takeover_amid_other_faults_s"]["count"] > 0
     assert report.figures["attempts_lost_with_a_worker"] > 0
     assert report.figures["executions"]["succeeded"] > report.figures["executions"]["submitted"] / 2

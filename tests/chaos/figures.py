@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from streams.engine.commands import Beat
-from streams.settings import Settings
 from tests.chaos.evidence import Evidence, Times
 from tests.chaos.stage import Strike
 from tests.history.facts import Step
@@ -42,11 +41,10 @@ def dispatches(times: Times) -> dict[Owned, list[float]]:
     return found
 
 
-def takeovers(strikes: list[Strike], found: Evidence, settings: Settings) -> list[float]:
-    """Seconds from the last dispatch before to the first after a scheduler's kill, on each partition that it owned."""
+def takeovers(strikes: list[Strike], found: Evidence) -> list[float]:
+    """Seconds from the last dispatch before each of these kills to the first after, on its scheduler's partitions."""
     times, words = dispatches(found.times), _words(found.times)
-    killed = alone(strikes, "scheduler", settings.session_timeout)
-    gaps = (_gap(times[owned], s.at) for s in killed for owned in _owned(words[s.pid], s.at) if owned in times)
+    gaps = (_gap(times[owned], s.at) for s in strikes for owned in _owned(words[s.pid], s.at) if owned in times)
     return [gap for gap in gaps if gap is not None]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -101,19 +101,23 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
 
 
 def _standstills(settings: Settings, strikes: list[Strike], found: Evidence) -> dict[str, dict[str, float]]:
-    """Seconds; those of losses after kills in whose way nothing else came, and after all."""
-    kills = {
-        "": figures.alone(strikes, "worker", settings.lease),
-        "_amid_other_faults": figures.killed(strikes, "worker"),
-    }
-    seconds = {"takeover_s": figures.takeovers(strikes, found, settings)}
-    for which, those in kills.items():
+    """Seconds."""
+    seconds = {}
+    for which, those in _kills(strikes, "scheduler", settings.session_timeout):
+        seconds[f"takeover{which}_s"] = figures.takeovers(those, found)
+    for which, those in _kills(strikes, "worker", settings.lease):
         losses = figures.losses(those, found)
         seconds[f"known_lost{which}_s"] = [loss.known for loss in losses]
         seconds[f"redispatch{which}_s"] = [loss.dispatched for loss in losses if loss.dispatched is not None]
     for what in ("restart", "join", "leave", "cut"):
         seconds[f"longest_gap_after_{what}_s"] = figures.gaps(strikes, found, what)
     return {name: figures.spread(those) for name, those in seconds.items() if those}
+
+
+def _kills(strikes: list[Strike], role: str, silence: float) -> Iterator[tuple[str, list[Strike]]]:
+    """Those in whose way nothing else came for so long, and all."""
+    yield "", figures.alone(strikes, role, silence)
+    yield "_amid_other_faults", figures.killed(strikes, role)
 
 
 def _drain(tormented: System, people: People) -> float:

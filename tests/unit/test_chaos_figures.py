@@ -23,16 +23,17 @@ def found(*dispatched: float) -> Evidence:
 
 def test_a_takeover_is_the_gap_around_a_kill() -> None:
     """From the last dispatch before to the first after; what was still on its way counts as before."""
-    assert figures.takeovers([strike(1_000)], found(900, 1_010, 2_510, 2_600), SETTINGS) == [1.5]
+    assert figures.takeovers([strike(1_000)], found(900, 1_010, 2_510, 2_600)) == [1.5]
 
 
-def test_a_takeover_that_something_came_in_between_of_is_no_figure() -> None:
+def test_a_kill_that_something_came_in_between_of_is_not_alone() -> None:
     """Another fault of a scheduler or the broker soon after, or a broker that was not there yet."""
-    between = found(900, 9_000)
-    assert figures.takeovers([strike(1_000), strike(2_000, "pause")], between, SETTINGS) == []
-    assert figures.takeovers([strike(1_000), strike(2_000, role="kafka")], between, SETTINGS) == []
-    assert figures.takeovers([strike(500, role="kafka", over=900), strike(1_000)], between, SETTINGS) == []
-    assert figures.takeovers([strike(1_000), strike(2_000, role="edge")], between, SETTINGS) == [8.1]
+    kill, away = strike(1_000), strike(500, role="kafka", over=900)
+    silence = SETTINGS.session_timeout
+    assert figures.alone([kill, strike(2_000, "pause")], "scheduler", silence) == []
+    assert figures.alone([kill, strike(2_000, role="kafka")], "scheduler", silence) == []
+    assert figures.alone([away, kill], "scheduler", silence) == []
+    assert figures.alone([kill, strike(2_000, role="edge")], "scheduler", silence) == [kill]
 
 
 def test_the_longest_gap_after_a_fault_reaches_over_its_edges() -> None:
