@@ -26,6 +26,9 @@ from tests.history.facts import Violation
 SHOWN = 10
 """Violations of one promise that are printed."""
 
+KILLING = ("kills", "brokers")
+"""Faults that kill each of the roles with which they have to do."""
+
 SCENES = {"leaders": three_brokers, "storm-rate": storm_rate}
 """Faults that have a play of their own, and take as long as they take."""
 
@@ -44,6 +47,10 @@ def main() -> int:
         "--output", "-o", choices=("table", "json"), default="table", help="of the report; default: table"
     )
     asked = parser.parse_args()
+    if asked.kills and asked.fault not in KILLING:
+        parser.error(
+            f"--kills goes with --fault {' or '.join(KILLING)}; {asked.fault} has none to count: use --minutes"
+        )
     try:
         figures, evidence = _played(asked)
     except SetupError as error:

@@ -33,7 +33,7 @@ from tests.simulated.virtual.broker import Broker, Record
 from tests.simulated.virtual.sinks import House, TableRow
 
 batch, keep, letter, fenced_producer = Loop._batch, House.keep, Loop._letter, kafka.fenced_producer
-tables, spend, first = Batch.tables, loan.spend, Lines.first
+tables, spend, first, fail = Batch.tables, loan.spend, Lines.first, attempt.fail
 
 
 class Bug(NamedTuple):
@@ -79,6 +79,11 @@ def forget_pending(rule: str, outcomes: list[str]) -> trigger.Verdict:
 def any_attempt(record: Execution, _command: c.Finished) -> bool:
     """Whoever says that it ended is believed."""
     return record.state in ON_WORKER
+
+
+def fail_twice(step: Step, record: Execution, error: str, seen: dict[str, Any], *, final: bool = False) -> None:
+    """A failure of its code takes two of its retries."""
+    fail(step, replace(record, failures=record.failures + 1), error, seen, final=final)
 
 
 def lose_tail(name: str, store: Store, derive: Derive, records: list[Record], end: int) -> None:
@@ -189,6 +194,7 @@ BUGS: dict[str, Bug] = {
     "double dispatch": _processing(c.Assign, assign_again, "I2"),
     "dropped dependency": Bug(lambda: patch("streams.engine.place.judge", forget_pending), frozenset({"I4"})),
     "stale accept": _instead(attempt, "_counts", any_attempt, "I9"),
+    "retry counted twice": _instead(attempt, "fail", fail_twice, "I3"),
     "lost tail": Bug(lambda: patch("streams.state.room.apply_records", lose_tail), frozenset({"I1", "I6", "I10"})),
     "unfenced writer": Bug(_unfenced, frozenset({"I6", "I9"})),
     "swapped priority": Bug(_upside_down, frozenset({"I5"})),
