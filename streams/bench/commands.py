@@ -257,8 +257,8 @@ def profile(
 
     Args:
         executions: As in `throughput`.
-        functions: So many Python functions of each role as well, by samples of py-spy (which must be in PATH, and
-            takes time itself); 0: none.
+        functions: So many Python files and functions of each role as well, by samples of py-spy (which must be in
+            PATH, and takes time itself); 0: none.
         output: A table for people, or JSON for programs.
     """
     from streams.bench import profile as measured  # noqa: PLC0415  (other commands need none of it)

@@ -57,7 +57,8 @@ def measure_profile(here: System, executions: int, functions: int) -> Figures:
         "us_each": _by_role(used),
     }
     if functions:
-        found["functions_us_each"] = _by_function(samples, found["us_each"], functions)
+        found["files_us_each"] = _shared(_by_file(samples), found["us_each"], functions)
+        found["functions_us_each"] = _shared(samples, found["us_each"], functions)
     return found | {"machine": measure.machine()}
 
 
@@ -154,14 +155,23 @@ def _samples(file: Path) -> Counter[str]:
     return found
 
 
-def _by_function(
+def _by_file(samples: dict[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """The same by the files in which the functions stand, which py-spy has in brackets behind their names."""
+    found = {role: Counter[str]() for role in samples}
+    for role, functions in samples.items():
+        for name, count in functions.items():
+            found[role][name.rpartition("(")[2].rstrip(")")] += count
+    return found
+
+
+def _shared(
     samples: dict[str, Counter[str]], roles: dict[str, dict[str, float]], most: int
 ) -> dict[str, dict[str, float]]:
-    """Each role's microseconds, shared out as its samples are."""
+    """Each role's microseconds, shared out as its samples are; so many of those that have most."""
     found = {}
-    for role, functions in samples.items():
-        each = roles[role][ALL] / max(functions.total(), 1)
-        found[role] = {name: round(count * each, 1) for name, count in functions.most_common(most)}
+    for role, counts in samples.items():
+        each = roles[role][ALL] / max(counts.total(), 1)
+        found[role] = {name: round(count * each, 1) for name, count in counts.most_common(most)}
     return found
 
 
@@ -171,6 +181,7 @@ def as_rows(found: Figures) -> list[tuple[str, str, list[float]]]:
     for role, threads in found["us_each"].items():
         rows.append((role, "us", [threads[ALL]]))
         rows += [(f"  {name}", "us", [each]) for name, each in threads.items() if name != ALL]
-    for role, functions in found.get("functions_us_each", {}).items():
-        rows += [(f"{role}: {name}", "us of it", [each]) for name, each in functions.items()]
+    for kind in ("files_us_each", "functions_us_each"):
+        for role, shares in found.get(kind, {}).items():
+            rows += [(f"{role}: {name}", "us of it", [each]) for name, each in shares.items()]
     return rows

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipelines.command import command
-from streams.bench import load, measure, show
+from streams.bench import load, measure, show, usage
 from streams.bench.load import Load
 from streams.bench.show import Figures
 from streams.bench.system import System, say, system
@@ -66,7 +66,7 @@ def once(here: System, measured: Load) -> Figures:
     """Submit a load and wait until every execution's row stands in ClickHouse."""
     run = fresh_run()
     work, runs, count = measured.make(run), measured.runs(run), measured.executions
-    before = measure.cpu_by_role(here.client)
+    held, before = usage.stores(here), measure.cpu_by_role(here.client)
     start = time.perf_counter()
     with progress(count, "sent") as step:
         asyncio.run(measured.submit(here.settings, work, run, step))
@@ -74,7 +74,7 @@ def once(here: System, measured: Load) -> Figures:
     with progress(count, "in history") as step:
         rows = measure.wait_for_rows(here.client, runs, count, step)
     seconds = time.perf_counter() - start
-    after = measure.cpu_by_role(here.client)
+    after, holds = measure.cpu_by_role(here.client), usage.stores(here)
     asyncio.run(measured.tidy(here.settings, work))
     return {
         "task": load.TASK,
@@ -85,6 +85,7 @@ def once(here: System, measured: Load) -> Figures:
         "rows_in_history": rows,
         "latency_ms": measure.latency(here.client, runs),
         "cpu_seconds_per_1000": measure.per_thousand(before, after, count),
+        **({"disk_bytes_each": usage.each(held, holds, count)} if here.supervisor else {}),
         "machine": measure.machine(),
     }
 

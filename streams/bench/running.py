@@ -48,7 +48,7 @@ def measure_running(here: System, size: int, payload: int, *, restart: bool) -> 
         "started_per_second": round(size / up),
         "payload_bytes": payload,
         "way_up": table,
-        "bytes_each_while_running": _each(before, usage.disk(here), size),
+        "bytes_each_while_running": usage.each(before, usage.disk(here), size),
     }
     if restart:
         found["restart"] = restarts(here)
@@ -58,7 +58,7 @@ def measure_running(here: System, size: int, payload: int, *, restart: bool) -> 
         measure.wait_for_rows(here.client, [sleeping], size - half, step, patience=left + measure.GIVE_UP)
     rows, distinct = measure.rows_of(here.client, [external, sleeping])
     found["rows_in_history"], found["executions_in_history"] = rows, distinct
-    found["bytes_each_at_the_end"] = _each(before, usage.disk(here), size)
+    found["bytes_each_at_the_end"] = usage.each(before, usage.disk(here), size)
     return found | {"machine": measure.machine()}
 
 
@@ -124,10 +124,3 @@ def _finish(here: System, run: str, count: int) -> int:
     with _meanwhile(here, ends), progress(count, "finished") as step:
         measure.wait_for_rows(here.client, [run], count, step)
     return round(count / (time.monotonic() - begun))
-
-
-def _each(before: dict[str, int], after: dict[str, int], count: int) -> dict[str, int]:
-    """Bytes on disk for each execution, by part."""
-    each = {part: round((size - before.get(part, 0)) / count) for part, size in after.items()}
-    kept = {part: size for part, size in each.items() if size}
-    return kept | {"all": sum(each.values())}

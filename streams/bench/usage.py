@@ -4,6 +4,7 @@ import contextlib
 import re
 import stat
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,6 +99,20 @@ def disk(here: System) -> dict[str, int]:
         found[name] = found.get(name, 0) + _size(folder)
     state = [home / "state", home / "second" / "state"]
     return found | {"rocksdb": sum(map(_size, state)), "clickhouse": _clickhouse(home / "clickhouse")}
+
+
+def stores(here: System) -> dict[str, int]:
+    """The same, all topics together."""
+    found = Counter[str]()
+    for part, size in disk(here).items():
+        found[part.partition(" ")[0]] += size
+    return dict(found)
+
+
+def each(before: dict[str, int], after: dict[str, int], count: int) -> dict[str, int]:
+    """Bytes for each of so many executions, by part, and of all parts."""
+    grown = {part: round((size - before.get(part, 0)) / count) for part, size in after.items()}
+    return {part: size for part, size in grown.items() if size} | {"all": sum(grown.values())}
 
 
 def _clickhouse(folder: Path) -> int:

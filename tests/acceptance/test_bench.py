@@ -68,7 +68,9 @@ def test_nothing_is_sent_to_a_running_system_unasked(up: tuple[Whole, Client]) -
     """One of its own is measured and removed: the history of what runs has not one row more."""
     system, client = up
     before = client.sql("SELECT count() FROM executions").rows
-    assert _bench("throughput", "--executions", "20", **_there(system))["rows_in_history"] == 20
+    found = _bench("throughput", "--executions", "20", **_there(system))
+    assert found["rows_in_history"] == 20
+    assert all(found["disk_bytes_each"][store] > 0 for store in ("kafka", "all"))
     assert client.sql("SELECT count() FROM executions").rows == before
 
 
