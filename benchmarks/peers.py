@@ -1,6 +1,6 @@
 """Headrace and other task queues on this machine, the same no-op tasks: `python benchmarks/peers.py`.
 
-    [--executions 20000] [--runs 3] [--only "headrace; Celery; ..."] [--fsync everysec|always|no] [--output table|json]
+    [--executions 20000] [--runs 5] [--only "headrace; Celery; ..."] [--fsync everysec|always|no] [--output table|json]
 
 Each peer gets a Redis of its own (Debian's redis-server, on a free loopback port, in a temporary folder), two worker
 processes, payloads of 1 KB, its result backend, and a client that submits as fast as its API allows. A run is over when
@@ -27,13 +27,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from streams.bench.run import WARM_UP
 from streams.local.ports import free_ports, listens
 
 PACKAGES = ["taskiq==0.13.0", "taskiq-redis==1.2.4", "celery[redis]==5.7.0", "dramatiq[redis]==2.2.1", "huey==3.5.4"]
 APPS = Path(__file__).with_name("peer_apps")
 HEADRACE = "headrace"
 WORKERS = "2"
-WARM_UP = 1_000
 SETTLE = 3.0
 """Seconds in which a peer's workers come up; the warm-up waits for them if they take longer."""
 
@@ -105,7 +105,7 @@ def main() -> None:
     names = [HEADRACE, *PEERS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executions", type=int, default=20_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default=";".join(names), help=f"some of, with ; between: {'; '.join(names)}")
     parser.add_argument("--fsync", choices=["everysec", "always", "no"], default="everysec", help="of Redis's log")
     parser.add_argument("--output", "-o", choices=["table", "json"], default="table")
@@ -257,7 +257,11 @@ def show(found: dict[str, list[dict[str, float]]], arguments: argparse.Namespace
     log = (
         "keeps no log: all is lost with it" if arguments.fsync == "no" else f"logs every write, fsync {arguments.fsync}"
     )
-    console.print(f"Peers: Redis {log}; {WORKERS} worker processes each. Headrace: Kafka acknowledges every write.")
+    console.print(
+        f"Peers: Redis {log}; {WORKERS} worker processes each. Headrace: Kafka acknowledges every write. "
+        f"Each after a warm-up of {WARM_UP:,}, by the quickest that its API has: Celery, Dramatiq and Huey submit one "
+        "by one, taskiq a hundred at once, Headrace in bulk."
+    )
 
 
 if __name__ == "__main__":

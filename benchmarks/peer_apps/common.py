@@ -18,7 +18,9 @@ RESULTS = f"{URL.rpartition('/')[0]}/1"
 PAYLOAD = 1_000
 """Bytes as JSON, random: as Headrace's own measurement has them."""
 
-DISTINCT = 256
+DISTINCT = 4_096
+"""The same."""
+
 POLL = 0.1
 GIVE_UP = 120.0
 
