@@ -9,14 +9,15 @@ from headrace.clash import refuse_hidden_packages
 if TYPE_CHECKING:
     from pipelines.dsl import Pipeline, Skip, task
     from pipelines.events import SubmitEvent
-    from streams.client import BrokerError, KafkaClient
+    from streams.client import KafkaClient
+    from streams.hearing import BrokerError
     from ui.client import Client
 
 __version__ = "0.1.0"
 __all__ = ["BrokerError", "Client", "KafkaClient", "Pipeline", "Skip", "SubmitEvent", "__version__", "task"]
 
 _HOMES = {
-    "BrokerError": "streams.client",
+    "BrokerError": "streams.hearing",
     "Client": "ui.client",
     "KafkaClient": "streams.client",
     "Pipeline": "pipelines.dsl",

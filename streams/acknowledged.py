@@ -26,8 +26,11 @@ def has_failed(word: Word) -> bool:
 
 
 def so_far(durable: int) -> str:
-    """What an error tells of the tasks before it."""
-    known = f"At least {durable:,} tasks of this call are" if durable else "No task of this call is known to be"
+    """What an error tells of the tasks of its call."""
+    if durable > 1:
+        known = f"At least {durable:,} tasks of this call are"
+    else:
+        known = f"{'One' if durable else 'No'} task of this call is known to be"
     return f"{known} durable. Submit the same again: what is durable is not executed a second time."
 
 

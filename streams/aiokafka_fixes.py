@@ -17,6 +17,9 @@ from streams.log import Seldom
 ENDING = 0.2
 """Seconds that what is on its way to a broker gets when nobody waits for it any more."""
 
+REQUEST = 5.0
+"""Seconds that one of several brokers has for a request: another one leads what a dead one led within two."""
+
 _look = AIOKafkaClient._metadata_update  # noqa: SLF001  (there is no public way)
 _seldom = Seldom()
 
@@ -44,6 +47,17 @@ def look_seldom(where: AIOKafkaClient | type[AIOKafkaClient] = AIOKafkaClient) -
     where._metadata_update = look  # noqa: SLF001  (the same)
 
 
+def ask_another_soon(producer: AIOKafkaProducer) -> None:
+    """Of several brokers one that hangs is left for another after `REQUEST`; what is sent is tried on all the same.
+
+    `request_timeout_ms` is the limit of a request and of a message at once, and of a connection on the way to the first
+    broker that answers: the first one that hangs takes all of it. Where there is one broker only, it is not asked the
+    same again before it has answered. Test: test_client_away.py.
+    """
+    client = producer.client
+    client._request_timeout_ms = min(client._request_timeout_ms, round(REQUEST * 1000))  # noqa: SLF001  (the same)
+
+
 async def stop_soon(producer: AIOKafkaProducer) -> None:
     """Stop it, without what is not acknowledged yet: that fails with ProducerClosed.
 
@@ -67,5 +81,5 @@ async def stop_soon(producer: AIOKafkaProducer) -> None:
 
 def say_seldom() -> None:
     """Keep clients from saying the same ten times a second in a process whose log is not ours."""
-    for name in ("aiokafka", "aiokafka.cluster", "aiokafka.conn", "aiokafka.producer.sender", "streams.client"):
+    for name in ("aiokafka", "aiokafka.cluster", "aiokafka.conn", "aiokafka.producer.sender"):
         logging.getLogger(name).addFilter(_seldom)

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -13,18 +12,19 @@ from typing import Any, Self
 import msgspec
 import uuid_utils
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, RequestTimedOutError
+from aiokafka.errors import KafkaError
 from msgspec import Raw
 
 from pipelines.command import command as typed
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
 from streams.acknowledged import Acknowledged, Word, Words, all_of, has_failed, so_far
-from streams.aiokafka_fixes import look_seldom, say_seldom, stop_soon
+from streams.aiokafka_fixes import ask_another_soon, look_seldom, say_seldom, stop_soon
 from streams.backpressure import Backpressure
 from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
 from streams.envelope import pack
+from streams.hearing import ANSWERED, BrokerError, Hearing
 from streams.kafka_there import listens
 from streams.settings import Settings
 from streams.settings import settings as of_this_process
@@ -37,14 +37,15 @@ Placed = tuple[int, Order]
 NOT_STARTED = "the client is not started, or stopped already; use `async with KafkaClient()`"
 
 NO_EVENTS = "tasks are given as several events, as [SubmitEvent(task={{…}}), …]; a {} is none"
-ACKNOWLEDGED, ANSWERED = "acknowledged what was sent", "answered"
-"""What brokers are waited for to have done."""
 
 AHEAD = 1000
 """Milliseconds by which moments of orders may be ahead of the clock, where one has several; more: it was set back."""
 
 CHUNK = 1000
 """Tasks made in one go; other coroutines run in between."""
+
+CHUNK_BYTES = 8_000_000
+"""Bytes of their calls and payloads from which on fewer are, so that a slow line has acknowledged them in time."""
 
 UNREAD = 3000
 """Tasks of a client that may stand unread while it sends more: with the next chunk, as many as a worker takes ahead."""
@@ -55,15 +56,10 @@ WITHIN = 30.0
 PARTING = 2.0
 """The same when the client stops: those who called it have heard by then, unless they were interrupted."""
 
-SILENCE = 3.0
-"""Seconds without their word after which a log line says what is waited for."""
-
 COMMAND_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes of a command; the rest is for the message around it."""
 
 _encode = msgspec.msgpack.Encoder().encode
-
-log = logging.getLogger(__name__)
 
 
 def fresh_run() -> str:
@@ -73,14 +69,6 @@ def fresh_run() -> str:
 
 class CommandTooLargeError(ValueError):
     """A command that fits into no message of Kafka."""
-
-
-class BrokerError(KafkaError):  # type: ignore[misc]  # aiokafka is not typed
-    """The brokers cannot be reached, or did not acknowledge in time what was sent; some of it may be durable."""
-
-    def __str__(self) -> str:
-        """The sentence alone."""
-        return str(self.args[0])
 
 
 class KafkaClient:
@@ -93,8 +81,7 @@ class KafkaClient:
         """
         self._settings = settings = settings or of_this_process()
         self._within = within
-        self._brokers = f"the Kafka broker at {settings.kafka} (HEADRACE_KAFKA)"
-        self._silent = False  # as a log line has said
+        self._hearing = Hearing(settings.kafka, within)
         self._topics = Topics.under(settings.namespace)
         self._producer: AIOKafkaProducer | None = None
         self._gathered: dict[int, list[Raw]] = {}  # by home, encoded
@@ -112,7 +99,7 @@ class KafkaClient:
         """
         say_seldom()
         if not await listens(self._settings.kafka):
-            raise BrokerError(f"{self._brokers} does not answer; `{typed('up')}` starts one on this machine")
+            raise BrokerError(f"{self._hearing.brokers} does not answer; `{typed('up')}` starts one on this machine")
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka,
             acks="all",
@@ -122,6 +109,8 @@ class KafkaClient:
             request_timeout_ms=round(self._within * 1000),
         )
         look_seldom(producer.client)
+        if "," in self._settings.kafka:
+            ask_another_soon(producer)
         try:
             must_fit(self._settings, {self._topics.tasks: await self._partitions(producer)})
         except BaseException:
@@ -131,16 +120,19 @@ class KafkaClient:
 
     async def _partitions(self, producer: AIOKafkaProducer) -> int:
         """Of the topic of tasks, once the producer has started."""
-        async with self._hearing(ANSWERED):
+        async with self._hearing.wait(ANSWERED):
             await producer.start()
             found = await producer.client.fetch_all_metadata()
         if have := found.partitions_for_topic(self._topics.tasks):
             return len(have)
-        missing = f"{self._brokers} has no topic {self._topics.tasks!r} (HEADRACE_NAMESPACE)"
+        missing = f"{self._hearing.brokers} has no topic {self._topics.tasks!r} (HEADRACE_NAMESPACE)"
         raise BrokerError(f"{missing}; `{typed('topics')}` makes it")
 
     async def stop(self) -> None:
-        """Disconnect, once what is on its way is acknowledged, or soon: calls that wait for more raise BrokerError."""
+        """Disconnect, once what is on its way is acknowledged, or soon.
+
+        Calls that wait for the brokers' word raise BrokerError then, and those that have more to send RuntimeError.
+        """
         producer, self._producer = self._producer, None
         if producer is None:
             return
@@ -176,7 +168,7 @@ class KafkaClient:
 
         Raises CommandTooLargeError, and then nothing is written; BrokerError, and then some may be.
         """
-        async with self._hearing():
+        async with self._hearing.wait():
             words = await self._put(commands)
             await all_of(itertools.chain.from_iterable(words.values()))
 
@@ -205,18 +197,18 @@ class KafkaClient:
         sent = Acknowledged()
         made = self._made(tasks, run)
         async with self._counting(sent):
-            while chunk := list(itertools.islice(made, CHUNK)):
+            for chunk in _chunks(made):
                 homes = Counter(home for home, _ in chunk)
                 if unread is None or len(chunk) == 1:
-                    async with self._hearing():
+                    async with self._hearing.wait():
                         words = await self._put(chunk, len(ids))
                 else:
                     words = await self._in_bulk(chunk, len(ids), homes, unread)
                 ids += [ExecutionId(command.id) for _, command in chunk]
                 sent.add(homes, words)
                 if failed := sent.failed():
-                    raise self._broken(failed) from failed
-            async with self._hearing():
+                    raise self._hearing.broken(failed) from failed
+            async with self._hearing.wait():
                 await sent.all()
         return ids
 
@@ -228,7 +220,7 @@ class KafkaClient:
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, BrokerError):
                 with suppress(BrokerError):
-                    async with self._hearing():
+                    async with self._hearing.wait():
                         await sent.settle()
             error.add_note(so_far(sent.durable()))
             raise
@@ -244,38 +236,8 @@ class KafkaClient:
             error.add_note(f"It was task {count + 1:,} of this call.")
             raise
 
-    @asynccontextmanager
-    async def _hearing(self, what: str = ACKNOWLEDGED) -> AsyncIterator[None]:
-        """Wait for so long until the brokers have done so; where that is long, say so. Raises BrokerError."""
-        telling = asyncio.get_running_loop().call_later(SILENCE, self._tell, what)
-        try:
-            async with asyncio.timeout(self._within):
-                yield
-        except TimeoutError as error:  # ours, whose own cause says nothing
-            raise self._broken(error, what) from None
-        except KafkaError as error:
-            raise self._broken(error, what) from error
-        finally:
-            telling.cancel()
-
-    def _tell(self, what: str) -> None:
-        log.warning("%s has not %s for %g s; it is tried on", self._brokers, what, SILENCE)
-        self._silent = what == ACKNOWLEDGED
-
-    def _heard(self, word: Word) -> None:
-        """Every word is looked at: whoever waited may have given up, and of one that nobody asks asyncio complains."""
-        if not has_failed(word) and self._silent:
-            self._silent = False
-            log.warning("%s acknowledges again", self._brokers)
-
-    def _broken(self, error: BaseException, what: str = ACKNOWLEDGED) -> "BrokerError":
-        """What is said of a broker's error, or of its silence."""
-        late = isinstance(error, TimeoutError | KafkaTimeoutError | RequestTimedOutError)
-        why = f" within {self._within:g} s" if late else f": {error!r}"
-        return BrokerError(f"{self._brokers} has not {what}{why}; `{typed('doctor')}` says more")
-
     async def _in_bulk(self, chunk: Sequence[Placed], before: int, homes: Mapping[int, int], unread: int) -> Words:
-        async with self._pressure.room(homes, unread) as tell, self._hearing():
+        async with self._pressure.room(homes, unread) as tell, self._hearing.wait():
             words = await self._put(chunk, before)
             tell({home: of_it[-1] for home, of_it in words.items()})
         return words
@@ -314,7 +276,7 @@ class KafkaClient:
             except KafkaError as error:  # nobody else's
                 word = asyncio.get_running_loop().create_future()
                 word.set_exception(error)
-            word.add_done_callback(self._heard)
+            self._hearing.expect(word)
             words.append(word)
             if any(has_failed(word) for word in words):
                 break
@@ -328,6 +290,20 @@ class KafkaClient:
             raise TypeError(NO_EVENTS.format(type(task).__name__))
         which = execution_id(task.id, run)
         return home_of(which, partitions), Execute(which, task.id, run, at, task_def=task)
+
+
+def _chunks(made: Iterator[tuple[int, Execute]]) -> Iterator[list[tuple[int, Execute]]]:
+    """What is handed over in one go."""
+    chunk, size = list[tuple[int, Execute]](), 0
+    for placed in made:
+        chunk.append(placed)
+        if task := placed[1].task_def:
+            size += len(task.call) + len(task.payload)
+        if len(chunk) == CHUNK or size > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _by_home(commands: Iterable[Placed], before: int) -> dict[int, list[Raw]]:

@@ -1,5 +1,6 @@
 """A namespace of its own with nothing but a topic of tasks, and what a client has written into it."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,8 @@ async def tasks_topic(kafka: str, count: int) -> AsyncIterator[Settings]:
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic, count, 1)])
+        while topic not in await admin.list_topics():  # a busy broker knows of it somewhat later
+            await asyncio.sleep(0.05)
         yield here
         await admin.delete_topics([topic])
     finally:
