@@ -26,9 +26,6 @@ from tests.history.facts import Violation
 SHOWN = 10
 """Violations of one promise that are printed."""
 
-KILLING = ("kills", "brokers")
-"""Faults that kill each of the roles with which they have to do."""
-
 SCENES = {"leaders": three_brokers, "storm-rate": storm_rate}
 """Faults that have a play of their own, and take as long as they take."""
 
@@ -47,10 +44,10 @@ def main() -> int:
         "--output", "-o", choices=("table", "json"), default="table", help="of the report; default: table"
     )
     asked = parser.parse_args()
-    if asked.kills and asked.fault not in KILLING:
-        parser.error(
-            f"--kills goes with --fault {' or '.join(KILLING)}; {asked.fault} has none to count: use --minutes"
-        )
+    if asked.fault in SCENES and (asked.kills or asked.minutes):
+        parser.error(f"{asked.fault} takes as long as it takes: leave out --minutes and --kills")
+    if asked.kills and asked.fault not in (killing := [name for name, one in WEATHERS.items() if one.kills]):
+        parser.error(f"--kills goes with --fault {' or '.join(killing)}; for {asked.fault} say --minutes")
     try:
         figures, evidence = _played(asked)
     except SetupError as error:

@@ -44,10 +44,12 @@ def hunt(stage: Stage, role: str, pace: Pace, chance: Random) -> Hunt:
         for what in chance.sample(pace.round, len(pace.round)):
             victims = stage.system.of(role)
             victim, length = victims[chance.randrange(len(victims))], pace.silence * chance.uniform(1.2, 2.5)
+            while pace.keeps_calm and stage.is_calm:
+                yield
             yield from until_up(victims)
             yield from kill(stage, role, victim) if what == "kill" else pause(stage, role, victim, length)
             yield from _until_over(stage.strikes, victim, victims)
-            yield from wait(pace.next(chance))
+            yield from wait(chance.uniform(*pace.between))
 
 
 def rolling(stage: Stage, roles: Sequence[str], between: tuple[float, float], chance: Random) -> Hunt:

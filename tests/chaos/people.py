@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -65,18 +66,21 @@ class People:
 
         Where it is left by an error they give up at once: nobody may be there to answer.
         """
-        stop = threading.Event()
+        stop, there = threading.Event(), Future[None]()
         failed: list[BaseException] = []
 
         def run() -> None:
             try:
-                asyncio.run(self._live(stop))
+                asyncio.run(self._live(stop, there))
             except BaseException as error:  # noqa: BLE001  (it is raised again where it is seen)
                 failed.append(error)
+                if not there.done():
+                    there.set_exception(error)
 
         thread = threading.Thread(target=run)
         thread.start()
         try:
+            there.result()
             yield
         except BaseException:
             self._given_up = True
@@ -87,13 +91,14 @@ class People:
         if failed:
             raise failed[0]
 
-    async def _live(self, stop: threading.Event) -> None:
+    async def _live(self, stop: threading.Event, there: Future[None]) -> None:
         bootstrap = self.system.settings.kafka
         async with (
             KafkaClient(self.system.settings) as client,
             AIOKafkaProducer(bootstrap_servers=bootstrap) as stock,
             asyncio.TaskGroup() as group,
         ):
+            there.set_result(None)
             counting = group.create_task(self._count())
             while not stop.is_set():
                 if self._crowded:

@@ -101,7 +101,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
 
 
 def _standstills(settings: Settings, strikes: list[Strike], found: Evidence) -> dict[str, dict[str, float]]:
-    """Seconds."""
+    """Seconds, where there were any: after kills in whose way nothing else came, and after all."""
     seconds = {}
     for which, those in _kills(strikes, "scheduler", settings.session_timeout):
         seconds[f"takeover{which}_s"] = figures.takeovers(those, found)
@@ -115,7 +115,7 @@ def _standstills(settings: Settings, strikes: list[Strike], found: Evidence) -> 
 
 
 def _kills(strikes: list[Strike], role: str, silence: float) -> Iterator[tuple[str, list[Strike]]]:
-    """Those in whose way nothing else came for so long, and all."""
+    """Those in whose way nothing else came for so long, and all; how figures of them are called."""
     yield "", figures.alone(strikes, role, silence)
     yield "_amid_other_faults", figures.killed(strikes, role)
 

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from math import inf
-from random import Random
 from typing import Any, NamedTuple
 
 from tests.chaos.system import System
@@ -13,11 +12,11 @@ from tests.chaos.system import System
 OURS = ("scheduler", "worker", "edge")
 """The roles whose processes are not Kafka's."""
 
-ROLES = ("scheduler", "worker", "edge", "kafka")
-"""The order in which their kills are shown."""
+ROLES = (*OURS, "kafka")
+"""All of them, in the order in which their kills are shown."""
 
-RESTS = 0.1
-"""How often a role is left in peace for longer."""
+CALM_EVERY, CALM = 60.0, 20.0
+"""Each minute ends with so many seconds in which roles that keep calm are left in peace."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +24,13 @@ class Pace:
     """What befalls a role in each round, in an order that is drawn anew, and how soon.
 
     `between`: seconds from the moment when all processes of the role are up to its next fault; the first one comes
-    sooner. `rest`: the same, every tenth time. `silence`: seconds that a pause must exceed to be noticed.
+    sooner. `silence`: seconds that a pause must exceed to be noticed. `keeps_calm`: at the same time as the others.
     """
 
     round: tuple[str, ...]
     between: tuple[float, float]
     silence: float
-    rest: tuple[float, float] | None = None
-
-    def next(self, chance: Random) -> float:
-        """Seconds until the next fault."""
-        return chance.uniform(*(self.rest if self.rest and chance.random() < RESTS else self.between))
+    keeps_calm: bool = False
 
 
 class Goal(NamedTuple):
@@ -75,6 +70,11 @@ class Stage:
     strikes: list[Strike] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
     extras: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether roles that keep calm are left in peace now."""
+        return (time.monotonic() - self.begun) % CALM_EVERY >= CALM_EVERY - CALM
 
     def say(self, line: str) -> None:
         """A fault, with its time and the kills so far."""

@@ -26,26 +26,28 @@ class Weather(NamedTuple):
     """Hunts by role, for a stage, a seed and the seconds it lasts; the system that is tormented; and what is told.
 
     `timed`: whether the times of messages can be compared; dispatches carry those of the scheduler that sent them.
+    `kills`: whether each role that is hunted is killed, so that its kills may be the goal.
     """
 
     hunts: Callable[[Stage, int, float], dict[str, Hunt]]
     opened: Callable[[Say], AbstractContextManager[System]] = system
     figures: Callable[[Stage, Evidence], dict[str, Any]] = lambda stage, found: {}  # noqa: ARG005  (none)
     timed: bool = True
+    kills: bool = False
 
 
 def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     """All roles die side by side every few seconds: within a lease of the last fault, and behind it.
 
-    Now and then schedulers and the broker are left alone for longer than a lease: what a worker took along shows there
-    how long that alone takes.
+    In the last third of each minute schedulers and the broker are left alone: what a worker took along shows there how
+    long that alone takes.
     """
     lease, session = stage.system.settings.lease, stage.system.settings.session_timeout
     paces = {
-        "scheduler": Pace(MOSTLY_KILLS, (0.5, 5.0), session, rest=(2 * lease, 3 * lease)),
+        "scheduler": Pace(MOSTLY_KILLS, (0.5, 4.0), session, keeps_calm=True),
         "worker": Pace(MOSTLY_KILLS, (0.5, 7.0), lease),
         "edge": Pace(MOSTLY_KILLS, (1.0, 12.0), notifier.SESSION),
-        "kafka": Pace(MOSTLY_KILLS, (2.0, 10.0), 2.0, rest=(3 * lease, 6 * lease)),
+        "kafka": Pace(MOSTLY_KILLS, (1.0, 8.0), 2.0, keeps_calm=True),
     }
     return {role: hunt(stage, role, pace, Random(f"{seed} {role}")) for role, pace in paces.items()}
 
@@ -129,7 +131,7 @@ def _rates(stage: Stage, found: Evidence) -> dict[str, Any]:
 
 
 WEATHERS: dict[str, Weather] = {
-    "kills": Weather(kills),
+    "kills": Weather(kills, kills=True),
     "zombies": Weather(zombies),
     "restarts": Weather(restarts),
     "joins": Weather(joins),
@@ -139,5 +141,5 @@ WEATHERS: dict[str, Weather] = {
     "clickhouse": Weather(absence, beside_a_server, _rates),
     "disks": Weather(disks.full, disks.on_small_disks, disks.what_was_answered),
     "poison": Weather(poison.half_of_it, figures=poison.compared),
-    "brokers": Weather(brokers, on_three_brokers),
+    "brokers": Weather(brokers, on_three_brokers, kills=True),
 }

@@ -24,8 +24,9 @@ async def tasks_topic(kafka: str, count: int) -> AsyncIterator[Settings]:
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic, count, 1)])
-        while topic not in await admin.list_topics():  # a busy broker knows of it somewhat later
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while topic not in await admin.list_topics():  # noqa: ASYNC110  (a busy broker knows of it somewhat later)
+                await asyncio.sleep(0.05)
         yield here
         await admin.delete_topics([topic])
     finally:

@@ -1,13 +1,10 @@
 """The figures of a run under fire, from made-up times; milliseconds in, seconds out."""
 
 from streams.engine.commands import Beat
-from streams.settings import Settings
 from tests.chaos import figures
 from tests.chaos.evidence import Dispatched, Evidence, Times
 from tests.chaos.stage import Goal, Strike
 from tests.history.facts import History, Step
-
-SETTINGS = Settings(session_timeout=1.5, lease=5)
 
 
 def strike(at: float, what: str = "kill", role: str = "scheduler", pid: int = 1, over: float = 0.0) -> Strike:
@@ -29,11 +26,10 @@ def test_a_takeover_is_the_gap_around_a_kill() -> None:
 def test_a_kill_that_something_came_in_between_of_is_not_alone() -> None:
     """Another fault of a scheduler or the broker soon after, or a broker that was not there yet."""
     kill, away = strike(1_000), strike(500, role="kafka", over=900)
-    silence = SETTINGS.session_timeout
-    assert figures.alone([kill, strike(2_000, "pause")], "scheduler", silence) == []
-    assert figures.alone([kill, strike(2_000, role="kafka")], "scheduler", silence) == []
-    assert figures.alone([away, kill], "scheduler", silence) == []
-    assert figures.alone([kill, strike(2_000, role="edge")], "scheduler", silence) == [kill]
+    assert figures.alone([kill, strike(2_000, "pause")], "scheduler", 1.5) == []
+    assert figures.alone([kill, strike(2_000, role="kafka")], "scheduler", 1.5) == []
+    assert figures.alone([away, kill], "scheduler", 1.5) == []
+    assert figures.alone([kill, strike(2_000, role="edge")], "scheduler", 1.5) == [kill]
 
 
 def test_the_longest_gap_after_a_fault_reaches_over_its_edges() -> None:
