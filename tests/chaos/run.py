@@ -88,6 +88,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
             "operations": dict(Counter(f"{asked.what} {asked.outcome}" for asked in people.asked)),
             "clients_held_back_s": people.waited,
             "notifications": len(receiver.told),
+            "notifications_repeated": len(receiver.told) - len(set(receiver.told)),
             "drained_after_s": round(drained, 1),
             **(_standstills(tormented.settings, strikes, found) if weather.timed else {}),
             **weather.figures(stage, found),
