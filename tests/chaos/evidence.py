@@ -20,7 +20,7 @@ from tests.history.facts import Delivery, History, Row, Witnessed
 
 PAGE = 5_000
 ROWS = f"""
-SELECT execution, state, attempt FROM executions ORDER BY execution LIMIT {PAGE} OFFSET {{skip:UInt64}}
+SELECT execution, state, attempt, error FROM executions ORDER BY execution LIMIT {PAGE} OFFSET {{skip:UInt64}}
 """  # noqa: S608  (ours)
 
 
@@ -67,7 +67,7 @@ async def collect(system: System, people: People, told: list[Delivery], say: Cal
 def _rows(system: System) -> Iterator[Row]:
     for skip in range(0, 10**9, PAGE):
         page = system.client.sql(ROWS, {"skip": skip}).rows
-        yield from (Row(str(execution), str(state), int(str(attempt))) for execution, state, attempt in page)
+        yield from (Row(str(which), str(state), int(str(attempt)), str(error)) for which, state, attempt, error in page)
         if len(page) < PAGE:
             return
 
