@@ -66,6 +66,8 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
     people, weather = People(tormented, receiver.address, Random(trial.seed)), WEATHERS[trial.weather]
     with people.busy():
         rage(stage, weather.hunts(stage, trial.seed, trial.goal.seconds), trial.goal)
+    people.asked += stage.asked
+    people.tasks |= stage.tasks
     minutes, strikes = (time.monotonic() - stage.begun) / 60, stage.strikes
     say("No more faults; waiting for the end of everything ...")
     drained = _drain(tormented, people)
