@@ -86,7 +86,7 @@ async def _read(logs: Logs, settings: Settings, found: Evidence) -> None:
         topics.dead_letters: lambda records: letters.extend(read.letters_of(_values(records))),
         topics.ready: lambda records: ready.extend(read.line_of(_values(records))),
         topics.tasks: lambda records: assigned.extend(_proposed(records, times)),
-        topics.dispatch: lambda records: times.dispatched.extend(_dispatched(records, settings)),
+        topics.dispatch: lambda records: times.dispatched.extend(dispatched(records, settings)),
         topics.status: lambda records: times.words.extend(_said(records)),
     }
     for topic, keep in kept.items():
@@ -107,7 +107,8 @@ def _proposed(records: list[Any], times: Times) -> list[Assign | Lend]:
     return [command for _, command in found]
 
 
-def _dispatched(records: list[Any], settings: Settings) -> Iterator[Dispatched]:
+def dispatched(records: list[Any], settings: Settings) -> Iterator[Dispatched]:
+    """What these messages of headrace.dispatch give to workers."""
     for record, command in _commands(records, lane_messages):
         if isinstance(command, Run):
             which = command.job.execution
