@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import psutil
 
 from streams.local.ports import free_ports
 from tests.apps.clickhouse_http import PASSWORD, USER
@@ -36,6 +37,13 @@ class Server:
         """Send it a signal."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    def cpu(self) -> float:
+        """CPU seconds that it has used since it was started; 0 while it is away."""
+        if self._process is None:
+            return 0.0
+        used = psutil.Process(self._process.pid).cpu_times()
+        return float(used.user + used.system)
 
     def kill(self) -> None:
         """End it at once, as a failing machine does."""

@@ -20,13 +20,14 @@ from tests.chaos.brokers import three_brokers
 from tests.chaos.run import Report, Trial, chaos
 from tests.chaos.stage import Goal
 from tests.chaos.throughput import storm_rate
+from tests.chaos.unrecorded import clickhouse_rate
 from tests.chaos.weather import WEATHERS
 from tests.history.facts import Violation
 
 SHOWN = 10
 """Violations of one promise that are printed."""
 
-SCENES = {"leaders": three_brokers, "storm-rate": storm_rate}
+SCENES = {"leaders": three_brokers, "storm-rate": storm_rate, "clickhouse-rate": clickhouse_rate}
 """Faults that have a play of their own, and take as long as they take."""
 
 

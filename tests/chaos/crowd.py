@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
@@ -13,6 +14,7 @@ from streams.client import KafkaClient
 from streams.engine.records import TaskDef
 from tests.chaos.run import DRAIN
 from tests.chaos.system import System
+from ui.client import ApiError, ApiUnavailableError
 
 CHUNK, CROWD = 100, 4
 """How many submissions go together, and how many clients submit side by side."""
@@ -68,6 +70,7 @@ def drained(crowd: Crowd, count: int) -> tuple[int, int, int]:
     found, changed = (0, 0, 0), time.monotonic()
     while found != (count,) * 3 and time.monotonic() < changed + DRAIN:
         crowd.system.supervisor.pause(0.5)
-        if (now := crowd.rows()) != found:
-            found, changed = now, time.monotonic()
+        with suppress(ApiUnavailableError, ApiError):  # a history that was away may need a moment
+            if (now := crowd.rows()) != found:
+                found, changed = now, time.monotonic()
     return found

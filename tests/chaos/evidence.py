@@ -20,7 +20,7 @@ from tests.history.facts import Delivery, History, Row, Witnessed
 
 PAGE = 5_000
 ROWS = f"""
-SELECT execution, state, attempt FROM executions ORDER BY execution LIMIT {PAGE} OFFSET {{skip:UInt64}}
+SELECT execution, state, attempt, error FROM executions ORDER BY execution LIMIT {PAGE} OFFSET {{skip:UInt64}}
 """  # noqa: S608  (ours)
 
 
@@ -67,7 +67,7 @@ async def collect(system: System, people: People, told: list[Delivery], say: Cal
 def _rows(system: System) -> Iterator[Row]:
     for skip in range(0, 10**9, PAGE):
         page = system.client.sql(ROWS, {"skip": skip}).rows
-        yield from (Row(str(execution), str(state), int(str(attempt))) for execution, state, attempt in page)
+        yield from (Row(str(which), str(state), int(str(attempt)), str(error)) for which, state, attempt, error in page)
         if len(page) < PAGE:
             return
 
@@ -86,7 +86,7 @@ async def _read(logs: Logs, settings: Settings, found: Evidence) -> None:
         topics.dead_letters: lambda records: letters.extend(read.letters_of(_values(records))),
         topics.ready: lambda records: ready.extend(read.line_of(_values(records))),
         topics.tasks: lambda records: assigned.extend(_proposed(records, times)),
-        topics.dispatch: lambda records: times.dispatched.extend(_dispatched(records, settings)),
+        topics.dispatch: lambda records: times.dispatched.extend(dispatched(records, settings)),
         topics.status: lambda records: times.words.extend(_said(records)),
     }
     for topic, keep in kept.items():
@@ -107,7 +107,8 @@ def _proposed(records: list[Any], times: Times) -> list[Assign | Lend]:
     return [command for _, command in found]
 
 
-def _dispatched(records: list[Any], settings: Settings) -> Iterator[Dispatched]:
+def dispatched(records: list[Any], settings: Settings) -> Iterator[Dispatched]:
+    """What these messages of headrace.dispatch give to workers."""
     for record, command in _commands(records, lane_messages):
         if isinstance(command, Run):
             which = command.job.execution

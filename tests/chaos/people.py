@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -156,6 +157,7 @@ class People:
             upstream=tuple(_name(upstream) for upstream in task.upstream),
             notify=tuple((happening, ADDRESS) for happening in HAPPENINGS) if task.notify else (),
             not_before=int(at.timestamp() * 1000) if at else 0,
+            submitted=time.time() * 1000,
         )
         self._recent = [*self._recent[-19:], task.id]
 

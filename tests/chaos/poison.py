@@ -1,21 +1,36 @@
-"""Messages that nobody can read, by the dozen a second, in each topic that others may write to."""
+"""Poison by the dozen a second, in each topic that others may write to: what nobody can read, and tasks that misbehave.
+
+The misbehaving ones are tasks whose code raises, and now and then one that eats memory until it is stopped. They fail
+with their reason, and the judge wants to see that. All others are compared with a calm time before.
+"""
 
 import random
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
+import msgspec
 from kafka import KafkaProducer
 
+from pipelines.ids import execution_id, to_text
 from streams.topics import Topics
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Hunt, wait
 from tests.chaos.figures import spread
 from tests.chaos.stage import Stage, note
+from tests.history.facts import Asked, Task
 
 RATE = 50.0
 """Messages a second."""
+
+WARM = 10.0
+"""Seconds before the calm time begins: what is cold is slow by itself."""
+
+RUN = "poison"
 
 WRONG = (
     b"",
@@ -27,67 +42,113 @@ WRONG = (
     b"\x93\xc1\xff",
 )
 
+ALONE = "kept = []\nwhile True:\n    kept.append(bytearray(16 << 20))"
+TOGETHER = """
+import os, time
+for _ in range(20):
+    if os.fork() == 0:
+        kept = bytearray(60 << 20)
+        time.sleep(30)
+time.sleep(30)
+"""
+
+
+class Misdeed(NamedTuple):
+    """A task that is there to fail: what it is, the reason that it fails with, and which messages it is in turn."""
+
+    task: dict[str, Any]
+    reason: str
+    every: int
+
+
+MISDEEDS = (
+    Misdeed({"kind": "function", "function": "witnessed", "payload": {"seconds": 0, "fails": 1}}, "RuntimeError", 13),
+    Misdeed({"kind": "python", "code": ALONE}, "MemoryError", 311),
+    Misdeed({"kind": "python", "code": TOGETHER}, "MB of memory and its limit is", 313),
+)
+
 
 def half_of_it(stage: Stage, seed: int, seconds: float) -> dict[str, Hunt]:
-    """Half of the time is calm, so that both halves can be compared."""
-    return {"poison": _hunt(stage, seed, seconds / 2)}
+    """Once all is warm, half of the time is calm, so that both halves can be compared."""
+    return {"poison": _hunt(stage, seed, (seconds - WARM) / 2)}
 
 
 def _hunt(stage: Stage, seed: int, calm: float) -> Hunt:
+    yield from wait(WARM)
+    stage.extras["calm"] = time.time() * 1000
     yield from wait(calm)
     strike = note(stage, "poison", "clients", "clients")
-    with _poisoning(stage, seed) as sent:
+    with _poisoning(stage, seed):
         try:
             while True:
                 yield
         finally:
             strike.end()
-            stage.extras["poison"] = sent
 
 
 @contextmanager
-def _poisoning(stage: Stage, seed: int) -> Iterator[list[int]]:
-    """While inside, somebody sends them; yields how many were acknowledged, as the only item of a list."""
-    stop, sent = threading.Event(), [0]
-    topics, chance = Topics.under(stage.system.settings.namespace), random.Random(seed)
+def _poisoning(stage: Stage, seed: int) -> Iterator[None]:
+    """While inside, somebody sends it; what was acknowledged is noted."""
+    stop, chance = threading.Event(), random.Random(seed)
+    topics = Topics.under(stage.system.settings.namespace)
 
     def run() -> None:
         producer = KafkaProducer(bootstrap_servers=stage.system.settings.kafka)
-        while not stop.wait(1 / RATE):
-            topic = chance.choice((topics.submit, topics.tasks, topics.ready))
-            message = (
-                chance.choice(WRONG) if topic == topics.submit else chance.randbytes(chance.choice((1, 20, 9_000)))
-            )
-            producer.send(topic, message, partition=0).get(timeout=30)
-            sent[0] += 1
+        for number in count(1):
+            if stop.wait(1 / RATE):
+                break
+            if misdeed := next((m for m in MISDEEDS if number % m.every == 0), None):
+                producer.send(topics.submit, _submission(stage, number, misdeed)).get(timeout=30)
+            else:
+                topic = chance.choice((topics.submit, topics.tasks, topics.ready))
+                message = _garbage(chance, known=topic == topics.submit)
+                sent = producer.send(topic, message, partition=0).get(timeout=30)
+                stage.asked.append(Asked("poison", "ok", place=(topic, sent.partition, sent.offset)))
         producer.close()
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield sent
+        yield
     finally:
         stop.set()
         thread.join()
 
 
+def _garbage(chance: random.Random, *, known: bool) -> bytes:
+    return chance.choice(WRONG) if known else chance.randbytes(chance.choice((1, 20, 9_000)))
+
+
+def _submission(stage: Stage, number: int, misdeed: Misdeed) -> bytes:
+    """An event that submits it, to be started once: then the judge asks no witness whether it may fail."""
+    name = f"poison-{number}"
+    which = to_text(execution_id(name, RUN))
+    stage.asked.append(Asked("submit", "ok", which))
+    stage.tasks[which] = Task(at_most_once=True, fails_with=misdeed.reason)
+    task = {"id": name, "delivery": "at_most_once", **misdeed.task}
+    return msgspec.json.encode({"type": "submit", "run": RUN, "task": task})
+
+
 def compared(stage: Stage, found: Evidence) -> dict[str, Any]:
-    """Milliseconds from being ready to being dispatched, in both halves; and what was refused."""
+    """Milliseconds from a submission to the start of its code in both halves, where it waits for nothing else."""
     [strike] = stage.strikes
-    ready: dict[str, float] = {}
+    started = {w.execution: w.at for w in reversed(found.history.witnessed or ()) if w.word == "start"}
     waits: dict[bool, list[float]] = {True: [], False: []}
-    for step in found.history.steps or ():
-        if step.state == "waiting":
-            ready[step.execution] = step.at
-        elif step.what == "assigned" and step.execution in ready:
-            waits[step.at < strike.at].append(step.at - ready[step.execution])
+    for execution, task in found.history.tasks.items():
+        alone = not (task.fails_with or task.upstream or task.not_before)
+        if alone and execution in started and task.submitted >= stage.extras["calm"]:
+            waits[task.submitted < strike.at].append(started[execution] - task.submitted)
+    calm, poisoned = _ranked(waits[True]), _ranked(waits[False])
     return {
-        "waited_ms_before": _ranked(waits[True]),
-        "waited_ms_while_poisoned": _ranked(waits[False]),
-        "poison": {"sent": stage.extras["poison"][0], "dead_letters": len(found.history.letters or ())},
+        "submit_to_start_ms_calm": calm,
+        "submit_to_start_ms_poisoned": poisoned,
+        "poisoned_to_calm": {which: round(poisoned[which] / calm[which], 2) for which in ("p50", "p99")},
+        "unreadable": sum(asked.what == "poison" for asked in stage.asked),
+        "failed_as_they_should": dict(Counter(task.fails_with for task in stage.tasks.values())),
+        "dead_letters": len(found.history.letters or ()),
     }
 
 
 def _ranked(those: list[float]) -> dict[str, float]:
     ranked = sorted(those)
-    return {**spread(those), "p99": ranked[len(ranked) * 99 // 100]} if ranked else {}
+    return {**spread(those), "p99": round(ranked[len(ranked) * 99 // 100], 2)} if ranked else {}

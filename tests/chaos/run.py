@@ -66,6 +66,8 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
     people, weather = People(tormented, receiver.address, Random(trial.seed)), WEATHERS[trial.weather]
     with people.busy():
         rage(stage, weather.hunts(stage, trial.seed, trial.goal.seconds), trial.goal)
+    people.asked += stage.asked
+    people.tasks |= stage.tasks
     minutes, strikes = (time.monotonic() - stage.begun) / 60, stage.strikes
     say("No more faults; waiting for the end of everything ...")
     drained = _drain(tormented, people)
@@ -88,6 +90,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
             "operations": dict(Counter(f"{asked.what} {asked.outcome}" for asked in people.asked)),
             "clients_held_back_s": people.waited,
             "notifications": len(receiver.told),
+            "notifications_repeated": len(receiver.told) - len(set(receiver.told)),
             "drained_after_s": round(drained, 1),
             **(_standstills(tormented.settings, strikes, found) if weather.timed else {}),
             **weather.figures(stage, found),

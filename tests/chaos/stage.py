@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from tests.chaos.system import System
+from tests.history.facts import Asked, Task
 
 OURS = ("scheduler", "worker", "edge")
 """The roles whose processes are not Kafka's."""
@@ -63,13 +64,18 @@ class Strike:
 
 @dataclass
 class Stage:
-    """Where it plays: the system, whom to tell, and what has happened so far."""
+    """Where it plays: the system, whom to tell, and what has happened so far.
+
+    `asked` and `tasks` are what the fault itself asked for, to be judged with what people did.
+    """
 
     system: System
     tell: Callable[[str], None]
     strikes: list[Strike] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
     extras: dict[str, Any] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+    tasks: dict[str, Task] = field(default_factory=dict)
 
     @property
     def is_calm(self) -> bool:

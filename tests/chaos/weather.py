@@ -91,14 +91,21 @@ def absence(stage: Stage, _seed: int, seconds: float) -> dict[str, Hunt]:
 
 def _absent(stage: Stage, calm: float) -> Hunt:
     yield from wait(calm)
+    with without_clickhouse(stage):
+        while True:
+            yield
+
+
+@contextmanager
+def without_clickhouse(stage: Stage) -> Iterator[None]:
+    """Its server is killed, and started again when this is left."""
     server = stage.system.clickhouse
     if server is None:
         raise AssertionError("this system has no server to stop")
     strike = note(stage, "stop", "clickhouse", "clickhouse")
     server.kill()
     try:
-        while True:
-            yield
+        yield
     finally:
         server.start()
         strike.end()

@@ -35,6 +35,8 @@ class Task(NamedTuple):
     upstream: tuple[str, ...] = ()  # ids of executions
     notify: tuple[tuple[str, str], ...] = ()  # (happening, address)
     not_before: float = 0.0
+    submitted: float = 0.0  # for the first time
+    fails_with: str = ""  # part of its error, where it is there to fail
 
 
 class Witnessed(NamedTuple):
@@ -69,6 +71,7 @@ class Row(NamedTuple):
     execution: str
     state: str
     attempt: int
+    error: str = ""
 
 
 class Delivery(NamedTuple):

@@ -151,11 +151,15 @@ def all_drains(h: History) -> Iterator[Violation]:
 
 
 def poison_is_buried(h: History) -> Iterator[Violation]:
-    """I11: what cannot be read is a dead letter with its reason."""
+    """I11: what cannot be read is a dead letter with its reason, and a task that is there to fail says why it did."""
     buried = {letter.place for letter in h.letters or () if letter.reason}
     for asked in h.asked:
         if asked.what == "poison" and asked.outcome == "ok" and asked.place not in buried:
             yield Violation("I11", "", f"the message at {asked.place} cannot be read, and there is no dead letter")
+    for row in h.rows or ():
+        task = h.tasks.get(row.execution)
+        if task and task.fails_with and (row.state != "failed" or task.fails_with not in row.error):
+            yield Violation("I11", row.execution, f"{row} where it fails with {task.fails_with!r}")
 
 
 def _those(h: History, *, at_most_once: bool) -> list[str]:

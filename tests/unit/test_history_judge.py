@@ -78,6 +78,12 @@ def test_what_was_asked_for_later_starts_no_earlier() -> None:
     assert {v.promise for v in judge(replace(good(), tasks=late)).violations} == {"I4"}
 
 
+def test_what_is_there_to_fail_says_why_it_did() -> None:
+    """A success breaks I11, and so does an end as failed with another reason than its own."""
+    wrong = {**good().tasks, A: Task(fails_with="MemoryError")}
+    assert [v.promise for v in judge(replace(good(), tasks=wrong)).violations] == ["I11"]
+
+
 def test_an_execution_without_a_row_is_forgotten() -> None:
     """Also where no client was told of it; without rows to look at nothing is said."""
     forgotten = replace(good(), asked=[], rows=[Row(B, "succeeded", 1)])
