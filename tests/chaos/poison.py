@@ -42,6 +42,9 @@ WRONG = (
     b"\x93\xc1\xff",
 )
 
+EMPTY = b"\x90"
+"""A message of ours without commands: it can be read, and nothing is wrong with it."""
+
 ALONE = "kept = []\nwhile True:\n    kept.append(bytearray(16 << 20))"
 TOGETHER = """
 import os, time
@@ -116,7 +119,8 @@ def _poisoning(stage: Stage, seed: int) -> Iterator[None]:
 
 
 def _garbage(chance: random.Random, *, known: bool) -> bytes:
-    return chance.choice(WRONG) if known else chance.randbytes(chance.choice((1, 20, 9_000)))
+    made = chance.choice(WRONG) if known else chance.randbytes(chance.choice((1, 20, 9_000)))
+    return made if made != EMPTY else _garbage(chance, known=known)
 
 
 def _submission(stage: Stage, number: int, misdeed: Misdeed) -> bytes:
