@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from pipelines.views import DeadLetterView, HealthView
-from streams.local.doctor import SKEW, Check, Report, _edge, _ports, examine, show
+from streams.local.checks.check import Check
+from streams.local.checks.system import SKEW, edge, ports
+from streams.local.doctor import Report, examine, show
 from streams.local.lockfile import only_one
 from streams.local.ports import free_ports
 from streams.local.topics_admin import admin, ensure_topics
@@ -155,10 +157,10 @@ def test_the_port_of_an_api_that_runs_without_up_is_not_foreign(tmp_path: Path) 
     """As in a container; without its token it is somebody else's."""
     with serving(Api) as port:
         settings = Settings(home=tmp_path, kafka="kafka:9092", edge_port=port)
-        assert [check.status for check in _ports(settings) if check.name == f"port {port}"] == ["fail"]
+        assert [check.status for check in ports(settings) if check.name == f"port {port}"] == ["fail"]
         (tmp_path / "api-token").touch(0o600)
         (tmp_path / "api-token").write_text("t" * 32)
-        assert [*_ports(settings)] == []
+        assert [*ports(settings)] == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def told_by(home: Path, **api: Any) -> list[Check]:
     (home / "api-token").write_text("t" * 32)
     with serving(type("Api", (Api,), api)) as port:
         nobody = f"127.0.0.1:{free_ports(1)[0]}"
-        return [*_edge(Settings(home=home, kafka=nobody, edge_port=port))]
+        return [*edge(Settings(home=home, kafka=nobody, edge_port=port))]
 
 
 def test_dead_letters_of_the_last_hour_are_a_warning(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from pipelines.views import HealthView, RoleView
-from streams.local.doctor import Check, Report, _edge, _roles, picture
+from streams.local.checks.check import Check
+from streams.local.checks.system import _roles, edge
+from streams.local.doctor import Report, picture
 from streams.local.ports import free_ports
 from streams.settings import Settings
 
@@ -69,6 +71,6 @@ def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: P
     (tmp_path / "api-token").touch(0o600)
     (tmp_path / "api-token").write_text("t" * 32)
     (port,) = free_ports(1)
-    (check,) = _edge(Settings(home=tmp_path, edge_port=port))
+    (check,) = edge(Settings(home=tmp_path, edge_port=port))
     assert check.detail == f"http://127.0.0.1:{port}: [Errno {ECONNREFUSED}] {os.strerror(ECONNREFUSED)}"
     assert check.mend.startswith("start everything with")
