@@ -12,6 +12,7 @@ from streams.local.checks import kafka, machine, system
 from streams.local.checks.check import Check
 from streams.local.cluster import local_settings
 from streams.settings import Settings
+from ui.cli.looks import safe
 
 LOOKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     machine.python, machine.java, machine.jars, machine.home, machine.pipelines, machine.memory, machine.sandbox,
@@ -51,7 +52,7 @@ def picture(report: Report) -> Table:
     for title in ("", "check", "found, and how to mend it"):
         table.add_column(title, overflow="fold")
     for check in report.checks:
-        table.add_row(marks[check.status], Text(check.name), Text(check.detail))
+        table.add_row(marks[check.status], Text(check.name), safe(check.detail))
         if check.mend:
             table.add_row("", "", Text(f"→ {check.mend}"))
     return table

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 
 from pipelines.command import command
-from pipelines.requests import LETTERS
-from pipelines.views import DeadLetterView, HealthView, RoleView, WorkerView
+from pipelines.requests import LETTERS, ExecutionFilter
+from pipelines.views import DeadLetterView, ExecutionRow, HealthView, RoleView, WorkerView
 from streams.local import preflight
 from streams.local.checks.check import START, Check, Status
 from streams.local.lockfile import holder
@@ -27,6 +27,15 @@ SKEW = 1.0
 REASON = 120
 """Characters of a dead letter's reason."""
 LATELY = timedelta(hours=1)
+
+ASKED_ABOUT = 10
+"""Lost executions, the newest, of which it is asked whether somebody has retried them."""
+
+NAMED = 3
+"""Lost executions that are named."""
+
+NAME = 80
+"""Characters of a name."""
 
 AWAY = (ApiError, ApiUnavailableError, OSError, ValueError)
 """What asking the API can raise; an OSError where its token cannot be read, too."""
@@ -70,6 +79,7 @@ def edge(settings: Settings) -> Iterator[Check]:
         with Client(settings.edge_url, read_token(settings), timeout=5) as client:
             health, apart = _health(client)
             workers, letters = client.workers(), client.dead_letters(limit=LETTERS)
+            lost = [*_lost(client, health.at - LATELY)]
     except FileNotFoundError:
         yield Check(name="api", status="warn", detail="has not run here yet: there is no token", mend=START)
         return
@@ -87,6 +97,7 @@ def edge(settings: Settings) -> Iterator[Check]:
     else:
         detail = "what scheduler, workers and edge say goes through Kafka, which is away"
         yield Check(name="roles", status="warn", detail=detail, mend="they go on by themselves when it is back")
+    yield from lost
     yield from _letters([one for one in letters if health.at - one.at < LATELY])
     yield _clock(apart)
 
@@ -149,6 +160,34 @@ def _letters(lately: Sequence[DeadLetterView]) -> Iterator[Check]:
         detail = f"{number} in the last hour; the newest: {formats.first_line(lately[0].reason, REASON)}"
         mend = f"`{command('dead-letters')}` has all of them with their reasons"
         yield Check(name="dead letters", status="warn", detail=detail, mend=mend)
+
+
+def _lost(client: Client, since: datetime) -> Iterator[Check]:
+    """What went with its worker and may not run twice: only a person can know whether it did its work.
+
+    What was retried since then needs nobody. Where the history cannot be asked, the API's own problems say so.
+    """
+    try:
+        page = client.executions(ExecutionFilter(state=("lost",), since=since), order="changed", limit=ASKED_ABOUT)
+        left = [row for row in page.items if not client.execution(row.execution).retried_as]
+    except AWAY:
+        return
+    older = page.total - len(page.items)
+    if left or older:
+        number = formats.number_of(len(left) + older, "at-most-once execution")
+        newest = ", ".join(map(_named, left[:NAMED])) or "all that are newer were retried"
+        yield Check(
+            name="lost",
+            status="warn",
+            detail=f"{'up to ' if older else ''}{number} lost in the last hour, and may have run; the newest: {newest}",
+            mend=f"look whether each did its work, and `{command('retry ID')}` what did not; "
+            f"`{command('list --state lost --since 1h')}` has all",
+        )
+
+
+def _named(row: ExecutionRow) -> str:
+    task, run = (formats.first_line(name, NAME) for name in (row.task, formats.run(row.run)))
+    return f"{task} in run {run} (ID {formats.short_id(row.execution)})"
 
 
 def _clock(apart: float) -> Check:
