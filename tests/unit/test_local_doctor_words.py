@@ -58,6 +58,22 @@ def test_who_runs_elsewhere_is_believed() -> None:
     assert (check.status, check.detail) == ("ok", f"process {GONE} on {socket.gethostname()}")
 
 
+def test_one_of_several_that_is_missed_is_a_warning_beside_the_one_that_lives() -> None:
+    """With its process and host; where none lives, the last one heard of is enough."""
+
+    def said(*silences: int) -> list[tuple[str, str]]:
+        roles = tuple(
+            RoleView(role="scheduler", name=f"s{n}", host=f"h{n}", pid=n, alive=silent < 9_000, silent_ms=silent)
+            for n, silent in enumerate(silences)
+        )
+        health = HealthView(status="ok", version="1", at=datetime(2026, 11, 26, tzinfo=UTC), roles=roles)
+        return [(one.status, one.detail) for one in _roles(health, None) if one.name == "scheduler"]
+
+    missed = "process 1 on h1 silent for 70 s; another one goes on, and nothing waits"
+    assert said(900, 70_000, 800) == [("ok", "process 2 on h2"), ("warn", missed)]
+    assert said(80_000, 70_000) == [("fail", "process 1 on h1 silent for 70 s")]
+
+
 def edge_of(there: list[bool], silent_ms: int, logs: Path | None) -> Check:
     """What is said of edges, which are there or not; all but the first spoke a moment ago."""
     roles = tuple(

@@ -111,7 +111,10 @@ def _health(client: Client) -> tuple[HealthView, float]:
 
 
 def _roles(health: HealthView, logs: Path | None) -> Iterator[Check]:
-    """Of several of a kind, the one that is there and spoke last. `logs`: they run on this machine, by `up`."""
+    """Of several of a kind, the one that is there and spoke last, and beside it those that are missed.
+
+    `logs`: they run on this machine, by `up`.
+    """
 
     def has_ended(role: RoleView) -> bool:
         return logs is not None and role.host == socket.gethostname() and not psutil.pid_exists(role.pid)
@@ -123,7 +126,11 @@ def _roles(health: HealthView, logs: Path | None) -> Iterator[Check]:
             mend = f"start one: {command(name)}"
             yield Check(name=name, status="fail", detail="nobody has heard of one", mend=mend)
         else:
-            yield _ended(name, role, log) if has_ended(role) else _heard(name, role, log)
+            check = _ended(name, role, log) if has_ended(role) else _heard(name, role, log)
+            yield check
+            if check.status == "ok":
+                others = [other for other in health.roles if other.role == name and other is not role]
+                yield from (_missed(name, other) for other in others if other.silent_ms >= SILENT_MS)
 
 
 def _ended(name: str, role: RoleView, log: str) -> Check:
@@ -140,6 +147,13 @@ def _heard(name: str, role: RoleView, log: str) -> Check:
         return Check(name=name, status="ok", detail=who)
     mend = f"look at {log}; `kill -9 {role.pid}` where it hangs; then its supervisor starts it, or {command(name)}"
     return Check(name=name, status="fail", detail=f"{who} silent for {_silence(role)}", mend=mend)
+
+
+def _missed(name: str, role: RoleView) -> Check:
+    """Another one does its work by now; only a person knows whether there are to be as many as there were."""
+    detail = f"process {role.pid} on {role.host} silent for {_silence(role)}; another one goes on, and nothing waits"
+    mend = f"start it again where no supervisor does: {command(name)}; `kill -9 {role.pid}` first where it hangs"
+    return Check(name=name, status="warn", detail=detail, mend=mend)
 
 
 def _silence(role: RoleView) -> str:
