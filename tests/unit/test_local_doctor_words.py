@@ -69,7 +69,7 @@ def test_one_of_several_that_is_missed_is_a_warning_beside_the_one_that_lives() 
         health = HealthView(status="ok", version="1", at=datetime(2026, 11, 26, tzinfo=UTC), roles=roles)
         return [(one.status, one.detail) for one in _roles(health, None) if one.name == "scheduler"]
 
-    missed = "process 1 on h1 silent for 70 s; another one goes on, and nothing waits"
+    missed = "process 1 on h1 silent for 70 s; another one goes on, and nothing waits for this one"
     assert said(900, 70_000, 800) == [("ok", "process 2 on h2"), ("warn", missed)]
     assert said(80_000, 70_000) == [("fail", "process 1 on h1 silent for 70 s")]
 

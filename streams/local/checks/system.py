@@ -151,7 +151,8 @@ def _heard(name: str, role: RoleView, log: str) -> Check:
 
 def _missed(name: str, role: RoleView) -> Check:
     """Another one does its work by now; only a person knows whether there are to be as many as there were."""
-    detail = f"process {role.pid} on {role.host} silent for {_silence(role)}; another one goes on, and nothing waits"
+    who = f"process {role.pid} on {role.host} silent for {_silence(role)}"
+    detail = f"{who}; another one goes on, and nothing waits for this one"
     mend = f"start it again where no supervisor does: {command(name)}; `kill -9 {role.pid}` first where it hangs"
     return Check(name=name, status="warn", detail=detail, mend=mend)
 
