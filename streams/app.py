@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from streams.collector import settle
-from streams.pulse import pulse, say_ready
+from streams.pulse import Teller, leave, pulse, say_ready
 from streams.settings import Settings
 from streams.stages.derived import derive
 from streams.stages.dispatch import Dispatch
@@ -85,20 +85,28 @@ async def run_scheduler(settings: Settings) -> None:
         nearby = Nearby()
         senders = [await stack.enter_async_context(Sender(settings, nearby)) for _ in plans(settings)]
         app, feeds = scheduler_app(settings, senders, nearby, fail)
-        telling = asyncio.create_task(_tell(settings, senders[0], app, feeds))
+        tell = _teller(settings, senders[0])
+        telling = asyncio.create_task(_tell(tell, app, feeds))
         stack.callback(telling.cancel)
         await run_app(app, stop)
+        if not failures:
+            telling.cancel()
+            await leave("scheduler", tell)
     if failures:
         raise SystemExit(failures[0])
 
 
-async def _tell(settings: Settings, sender: Sender, app: App, feeds: list[Feed]) -> None:
-    """Say once a second what we own; ready is who has its share, be it of warm copies only."""
+def _teller(settings: Settings, sender: Sender) -> Teller:
     status = Topics.under(settings.namespace).status
+    return lambda key, value: sender([Send(status, 0, value, key)])
 
-    async def send(key: bytes, value: bytes) -> None:
+
+async def _tell(tell: Teller, app: App, feeds: list[Feed]) -> None:
+    """Say once a second what we own; ready is who has its share, be it of warm copies only."""
+
+    async def send(key: bytes, value: bytes | None) -> None:
         if app.joined:
             say_ready()
-        await sender([Send(status, 0, value, key)])
+        await tell(key, value)
 
     await pulse("scheduler", send, lambda: {"partitions": {feed.stage.name: feed.partitions for feed in feeds}})

@@ -172,8 +172,8 @@ class KafkaClient:
             words = await self._put(commands)
             await all_of(itertools.chain.from_iterable(words.values()))
 
-    async def say(self, key: bytes, value: bytes) -> None:
-        """Write a word to the status topic (see streams.pulse)."""
+    async def say(self, key: bytes, value: bytes | None) -> None:
+        """Write a word to the status topic (see streams.pulse); none takes the last one away."""
         if self._producer is None:
             raise RuntimeError(NOT_STARTED)
         await self._producer.send_and_wait(self._topics.status, value, key=key, partition=0)

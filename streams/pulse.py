@@ -16,6 +16,11 @@ from pipelines.environment import READY_FILE
 EVERY = 1.0
 """Seconds between two words."""
 
+FAREWELL = 1.0
+"""Seconds in which a broker may take the last one."""
+
+_SINCE = round(time.time() * 1000)
+
 
 def say_ready() -> None:
     """Tell the supervisor, if there is one, that this process is ready for work."""
@@ -24,18 +29,29 @@ def say_ready() -> None:
 
 
 def word(role: str, **facts: object) -> tuple[bytes, bytes]:
-    """Key and value of a role's word on the status topic. Times are epoch milliseconds."""
+    """Key and value of a role's word on the status topic. Times are epoch milliseconds; `since`: its process began."""
     host, pid = socket.gethostname(), os.getpid()
     name = f"{role}-{host}-{pid}"  # in containers all have the same pid
-    value = {"role": role, "name": name, "at": round(time.time() * 1000), "pid": pid, "host": host, **facts}
+    value = {"role": role, "name": name, "at": round(time.time() * 1000), "since": _SINCE, "pid": pid, "host": host}
+    value |= facts
     return f"role/{name}".encode(), msgspec.json.encode(value)
 
 
-async def pulse(
-    role: str, send: Callable[[bytes, bytes], Awaitable[object]], facts: Callable[[], dict[str, object]]
-) -> None:
-    """Say so once a second, for ever. `send` takes key and value; while no broker takes a word, it is left out."""
+Teller = Callable[[bytes, bytes | None], Awaitable[object]]
+"""Sends key and value to the status topic."""
+
+
+async def pulse(role: str, send: Teller, facts: Callable[[], dict[str, object]]) -> None:
+    """Say so once a second, for ever; while no broker takes a word, it is left out."""
     while True:
         with contextlib.suppress(KafkaError):
             await send(*word(role, **facts()))
         await asyncio.sleep(EVERY)
+
+
+async def leave(role: str, send: Teller) -> None:
+    """Take the last word away, where this process ends in order: nobody is to miss it."""
+    key, _ = word(role)
+    with contextlib.suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(FAREWELL):
+            await send(key, None)

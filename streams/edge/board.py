@@ -63,10 +63,11 @@ class PoolStatus(Struct):
 
 
 class RoleStatus(Struct):
-    """A process of ours."""
+    """A process of ours; `since`: it began."""
 
     role: str
     at: int
+    since: int = 0
     name: str = ""
     pid: int = 0
     host: str = ""

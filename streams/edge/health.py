@@ -46,15 +46,32 @@ def _problems(live: Live, named: Sequence[RoleView], trouble: str | None) -> Ite
 
 
 def roles(heard: Mapping[str, RoleStatus], now: int) -> list[RoleView]:
-    """Those that live, and of a role in which none does the one last heard of; `heard` by the keys of their words."""
+    """Those that live, and those that fell silent lately; `heard` by the keys of their words.
+
+    Of a role in which none lives it is the one last heard of; of others those in whose place no other one began since.
+    """
     said = sorted(heard.items(), key=lambda item: item[1].at)
     newest = {word.role: key for key, word in said}
+    missed = set(newest.values()).union(*(_missed([(k, r) for k, r in said if r.role == role], now) for role in newest))
     seen = [
         RoleView(
             role=r.role, name=r.name or key, host=r.host, pid=r.pid, alive=now - r.at <= SILENT_AFTER,
             silent_ms=max(now - r.at, 0),
         )
         for key, r in said
-        if now - r.at <= (FORGOTTEN_AFTER if key == newest[r.role] else SILENT_AFTER)
+        if now - r.at <= (FORGOTTEN_AFTER if key in missed else SILENT_AFTER)
     ]  # fmt: skip
     return sorted(seen, key=lambda r: (r.role, r.name))
+
+
+def _missed(said: Sequence[tuple[str, RoleStatus]], now: int) -> set[str]:
+    """Keys of those of one role, by their last words, that are silent while others live, and that nobody replaces."""
+    silent = [(key, word.at) for key, word in said if now - word.at > SILENT_AFTER]
+    begun = sorted(word.since for _, word in said)
+    missed = set()
+    for key, at in silent if len(silent) < len(said) else []:
+        if later := next((since for since in begun if since > at), None):
+            begun.remove(later)
+        else:
+            missed.add(key)
+    return missed

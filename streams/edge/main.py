@@ -23,7 +23,7 @@ from streams.edge.context import Context
 from streams.edge.live import Live
 from streams.edge.orders import Orders
 from streams.edge.reads import Reads
-from streams.pulse import pulse, say_ready
+from streams.pulse import leave, pulse, say_ready
 from streams.settings import Settings
 from streams.token import ensure_token
 
@@ -86,7 +86,7 @@ async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
         work = [
             asyncio.create_task(recorder.failed(), name="the recorder"),
             await stack.enter_async_context(_notifying(settings)),
-            await stack.enter_async_context(_ending(pulse("edge", client.say, dict), "the pulse")),
+            await stack.enter_async_context(_telling(client)),
             await stack.enter_async_context(_answering(make_app(context, token), door)),
         ]
         stack.callback(work[0].cancel)
@@ -134,6 +134,13 @@ async def _notifying(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
     finally:
         await notifier.stop()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _telling(client: KafkaClient) -> AsyncIterator[asyncio.Task[None]]:
+    async with _ending(pulse("edge", client.say, dict), "the pulse") as task:
+        yield task
+    await leave("edge", client.say)
 
 
 @asynccontextmanager

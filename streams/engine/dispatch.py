@@ -56,11 +56,15 @@ class WorkerRecord(Struct, array_like=True):
 
 @dataclass(slots=True)
 class Proposals:
-    """What a batch sends: to home partitions of headrace.tasks, and to all workers; and which pools it has closed."""
+    """What a batch sends: to home partitions of headrace.tasks, and to all workers; and which pools it has closed.
+
+    `silent`: the workers that it has given up, each with the milliseconds since its last word.
+    """
 
     homes: dict[int, list[c.TaskCommand]] = field(default_factory=dict)
     workers: list[c.WorkerMessage] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)
+    silent: list[tuple[WorkerRecord, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,7 @@ class Dispatcher:
         record = self.workers.get(silent.worker)
         if record and record.seen_at + self._domain.lease < min(silent.at, now):  # a clock that runs ahead is no proof
             self._let_go(out, silent.worker, now)
+            out.silent.append((record, now - record.seen_at))
             out.workers.append(c.Dismiss(silent.worker, "nothing was heard of it for a whole lease"))
 
     # --- workers and lines ----------------------------------------------------------------------------------

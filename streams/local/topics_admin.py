@@ -1,10 +1,11 @@
 """Make the topics of streams.topics.layout where they are missing, and say where they differ."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.local.errors import SetupError
 from streams.local.ports import listens
@@ -14,14 +15,20 @@ from streams.topics import FITTING, differences, layout
 CLUSTER = 3
 """From so many copies on, a write is safe on two of them before it is acknowledged."""
 
+TRIES = 5
+"""How often a question is asked: of three brokers two may be gone."""
+
+T = TypeVar("T")
+
 
 @contextmanager
 def admin(bootstrap: str, within_ms: int = 10_000) -> Iterator[KafkaAdminClient]:
-    """A client for administration. Raises SetupError where no broker answers."""
+    """A client for administration. Raises SetupError where no broker answers within that time; each is given it."""
     try:
-        if not listens(bootstrap):  # the client would leave sockets open
+        there = [server for server in bootstrap.split(",") if listens(server)]
+        if not there:  # the client would leave sockets open
             raise ConnectionRefusedError
-        client = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=within_ms)
+        client = _first_of(there, within_ms)
     except (KafkaError, OSError) as error:
         raise SetupError(f"no Kafka broker answers at {bootstrap} (HEADRACE_KAFKA)") from error
     try:
@@ -30,18 +37,34 @@ def admin(bootstrap: str, within_ms: int = 10_000) -> Iterator[KafkaAdminClient]
         client.close()
 
 
+def _first_of(servers: list[str], within_ms: int) -> KafkaAdminClient:
+    """A client of the first that answers: the library chooses one, which may hang."""
+    for server in servers[:-1]:
+        with suppress(KafkaError):
+            return KafkaAdminClient(bootstrap_servers=server, bootstrap_timeout_ms=within_ms)
+    return KafkaAdminClient(bootstrap_servers=servers[-1], bootstrap_timeout_ms=within_ms)
+
+
+def asked(question: Callable[[], T]) -> T:
+    """What a client answers. It may ask a broker that is gone; then it asks another one. Raises KafkaError."""
+    for _ in range(TRIES - 1):
+        with suppress(KafkaConnectionError):
+            return question()
+    return question()
+
+
 def answers(bootstrap: str) -> bool:
     """Whether a broker there answers a metadata request."""
     try:
         with admin(bootstrap, within_ms=1_000) as client:
-            return bool(client.describe_cluster()["brokers"])
+            return bool(asked(client.describe_cluster)["brokers"])
     except (SetupError, KafkaError, OSError):
         return False
 
 
 def partitions_of(client: KafkaAdminClient) -> dict[str, int]:
     """How many partitions each topic has now."""
-    return {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
+    return {topic["name"]: len(topic["partitions"]) for topic in asked(client.describe_topics)}
 
 
 def ensure_topics(settings: Settings) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Container
 
 import msgspec
+import structlog
 
 from streams.engine.commands import ReadyCommand, Silent
 from streams.engine.dispatch import Dispatcher, Domain, Proposals
@@ -10,12 +11,16 @@ from streams.envelope import pack, ready_commands
 from streams.settings import Settings
 from streams.stages.clock import LogClock
 from streams.stages.incoming import BugError, Incoming, PoisonError, Send
+from streams.stages.lost import silent
 from streams.stages.overlay import Overlay
 from streams.state.partition import Changes, Partition
 from streams.topics import Topics
 
 STATUS_EVERY = 1_000
 """Milliseconds between two reports of a pool."""
+
+
+log = structlog.get_logger("headrace.stage")
 
 
 class Dispatch:
@@ -33,6 +38,7 @@ class Dispatch:
         )
         self._dispatcher = Dispatcher(self._overlay, domain)
         self._out = Proposals()
+        self._news: list[str] = []  # for the log, once it is durable
         self._judge_at = self._status_at = 0
         self._clock = LogClock()
 
@@ -68,6 +74,7 @@ class Dispatch:
         # no value takes the last report away; with the rest, so that no takeover can forget it
         closed = sorted(out.closed - self._dispatcher.pools())
         sends += [Send(t.status, 0, None, _key(pool)) for pool in closed]
+        self._news += [silent(worker, silence) for worker, silence in out.silent]
         self._out = Proposals()
         return sends, []
 
@@ -79,6 +86,9 @@ class Dispatch:
     def saved(self) -> None:
         """See Logic."""
         self._overlay.clear()
+        for line in self._news:
+            log.warning(line)
+        self._news.clear()
 
     def ring(self, now: int) -> list[Send]:
         """See Logic: workers that fell silent, and the pools' status."""

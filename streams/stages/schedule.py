@@ -4,6 +4,7 @@ from collections.abc import Container
 from typing import Any
 
 import msgspec
+import structlog
 
 from pipelines.ids import to_text
 from streams.engine import commands as c
@@ -17,6 +18,7 @@ from streams.settings import Settings
 from streams.stages.clock import LogClock
 from streams.stages.ends import NEVER
 from streams.stages.incoming import FIRST_BYTES, WEIGHT_LIMIT, BugError, Incoming, PoisonError, Send, letter
+from streams.stages.lost import with_it
 from streams.stages.readable import readable
 from streams.stages.task_table import TaskTable
 from streams.state.partition import Changes, Partition
@@ -37,6 +39,9 @@ RING_LIMIT = 2_000
 """Timers that ring in one go."""
 
 
+log = structlog.get_logger("headrace.stage")
+
+
 class Schedule:
     """The logic of one partition of headrace.tasks."""
 
@@ -55,6 +60,7 @@ class Schedule:
         self._reported: set[str] = set()  # pools in which somebody waited then
         self._out = Outbox()
         self._letters: list[bytes] = []
+        self._news: list[str] = []  # for the log, once it is durable
         self.stale = 0
 
     def first(self) -> list[Send]:
@@ -99,6 +105,9 @@ class Schedule:
     def saved(self) -> None:
         """See Logic."""
         self._table.saved()
+        for line in self._news:
+            log.warning(line)
+        self._news.clear()
 
     def ring(self, now: int) -> list[Send]:
         """See Logic."""
@@ -167,8 +176,11 @@ class Schedule:
                     begun_at = table.written
                     if self._full():
                         return index
+                command, told = commands[index], len(out.events)
                 out.about = index
-                handle(out, table, home, commands[index], at, position + index * ROOM)
+                handle(out, table, home, command, at, position + index * ROOM)
+                if isinstance(command, c.WorkerLost):
+                    self._news += with_it(command.worker, out.events[told:])
                 if out.letters:
                     self._refuse(message, index)
             give_away(out, table, home, at, position + len(commands) * ROOM, skip, self._full)

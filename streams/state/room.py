@@ -45,6 +45,7 @@ class Room:
         self._applied = applied
         self._stores: dict[TopicPartition, Store] = {}
         self._actives: dict[TopicPartition, ActivePartition] = {}
+        self._owned: set[TopicPartition] = set()  # by the last `take` that was not interrupted
         self._era = 0
         self._changing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
@@ -89,6 +90,7 @@ class Room:
             starts = await self._open_actives(sorted(actives), era)
             await self._follow(sorted(standbys))
             self._check(era)
+            self._owned = actives
             return starts
 
     async def stop(self) -> None:
@@ -150,7 +152,12 @@ class Room:
             self._check(era)
             raise
         self._check(era)
-        log.info("%s is ours, from offset %d of its input on", _name(tp), partition.marker + 1)
+        whose = "as before" if tp in self._owned else "now, and was another's or nobody's"
+        table = self.tables[tp.topic]
+        log.info(
+            "partition %d of %s is this scheduler's %s: it goes on at offset %d of %s",
+            tp.partition, table.name, whose, partition.marker + 1, table.source,
+        )  # fmt: skip
         return partition.marker + 1
 
     def _activate(self, tp: TopicPartition, writer: Writer) -> ActivePartition:

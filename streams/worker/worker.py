@@ -2,14 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
 from streams.collector import settle
-from streams.pulse import pulse
+from streams.pulse import Teller, leave, pulse
 from streams.settings import Settings
 from streams.topics import ENVELOPE_BYTES, MESSAGE_LIMIT, Topics
 from streams.worker.incarnation import DismissedError, Incarnation
@@ -83,9 +83,12 @@ async def _tools(settings: Settings) -> AsyncIterator[Tools]:
             pace=Pace(settings.slots, settings.lookahead),
         )
         sending = asyncio.create_task(lines.run())
-        telling = asyncio.create_task(pulse("worker", _teller(producer, settings), lambda: {"pool": settings.pool}))
+        tell = _teller(producer, settings)
+        telling = asyncio.create_task(pulse("worker", tell, lambda: {"pool": settings.pool}))
         try:
             yield tools
+            telling.cancel()
+            await leave("worker", tell)
         finally:
             await cancelled(telling)
             await tools.processes.close()
@@ -93,7 +96,7 @@ async def _tools(settings: Settings) -> AsyncIterator[Tools]:
             await cancelled(sending)
 
 
-def _teller(producer: AIOKafkaProducer, settings: Settings) -> Callable[[bytes, bytes], Awaitable[object]]:
+def _teller(producer: AIOKafkaProducer, settings: Settings) -> Teller:
     status = Topics.under(settings.namespace).status
     return lambda key, value: producer.send_and_wait(status, value, key=key)
 

@@ -1,11 +1,12 @@
 import json
 import os
+import signal
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,11 @@ from typing import Any
 import pytest
 
 from pipelines.views import DeadLetterView, HealthView
-from streams.local.doctor import SKEW, Check, Report, _edge, _ports, examine, show
+from streams.local.broker import brokers
+from streams.local.checks.check import Check
+from streams.local.checks.kafka import kafka as kafka_checks
+from streams.local.checks.system import SKEW, edge, ports
+from streams.local.doctor import Report, examine, show
 from streams.local.lockfile import only_one
 from streams.local.ports import free_ports
 from streams.local.topics_admin import admin, ensure_topics
@@ -155,10 +160,10 @@ def test_the_port_of_an_api_that_runs_without_up_is_not_foreign(tmp_path: Path) 
     """As in a container; without its token it is somebody else's."""
     with serving(Api) as port:
         settings = Settings(home=tmp_path, kafka="kafka:9092", edge_port=port)
-        assert [check.status for check in _ports(settings) if check.name == f"port {port}"] == ["fail"]
+        assert [check.status for check in ports(settings) if check.name == f"port {port}"] == ["fail"]
         (tmp_path / "api-token").touch(0o600)
         (tmp_path / "api-token").write_text("t" * 32)
-        assert [*_ports(settings)] == []
+        assert [*ports(settings)] == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,7 @@ def told_by(home: Path, **api: Any) -> list[Check]:
     (home / "api-token").write_text("t" * 32)
     with serving(type("Api", (Api,), api)) as port:
         nobody = f"127.0.0.1:{free_ports(1)[0]}"
-        return [*_edge(Settings(home=home, kafka=nobody, edge_port=port))]
+        return [*edge(Settings(home=home, kafka=nobody, edge_port=port))]
 
 
 def test_dead_letters_of_the_last_hour_are_a_warning(tmp_path: Path) -> None:
@@ -209,6 +214,50 @@ def test_topics_that_do_not_fit_the_settings_fail(tmp_path: Path, kafka: str) ->
     finally:
         with admin(kafka) as client:
             client.delete_topics(list(layout(settings)))
+
+
+def test_brokers_that_are_missing_are_named(tmp_path: Path) -> None:
+    """One of three that hangs or is killed is a warning, since all goes on; where two are gone, nothing is taken."""
+    with ExitStack() as stack:
+        nodes = brokers(tmp_path, free_ports(6))
+        for node in nodes:
+            node.start()
+            stack.callback(node.stop)
+        for node in nodes:
+            node.wait_ready()
+        cluster = ",".join(node.bootstrap for node in nodes)
+        settings = settings_for(tmp_path / "home", cluster).model_copy(update={"replication": 3})
+        ensure_topics(settings)
+        first = nodes[0].process
+        assert first
+        assert until_copies(settings, "") is None
+        first.send_signal(signal.SIGSTOP)
+        try:
+            hung = until_copies(settings, "warn")
+        finally:
+            first.send_signal(signal.SIGCONT)
+        assert hung
+        assert hung.detail.endswith("have fewer copies than wanted: broker 1 is missing")
+        assert "start broker 1 again (`kill -9` first where it hangs" in hung.mend
+        assert until_copies(settings, "") is None
+        nodes[0].kill()
+        [killed] = [check for check in kafka_checks(settings) if check.name == "copies"]
+        assert (killed.status, killed.detail) == ("warn", hung.detail)
+        nodes[1].kill()
+        [check] = [check for check in kafka_checks(settings) if check.name == "copies"]
+        assert check.status == "fail"
+        assert check.detail.endswith("take nothing, since too few brokers have them: brokers 1 and 2 are missing")
+
+
+def until_copies(settings: Settings, status: str) -> Check | None:
+    """What is said of the copies as soon as it has this status; none: nothing is said."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        said = next((check for check in kafka_checks(settings) if check.name == "copies"), None)
+        if (said.status if said else "") == status:
+            return said
+        time.sleep(0.2)
+    raise AssertionError(f"the copies did not become {status!r}")
 
 
 def test_programs_get_json_and_nothing_else(tmp_path: Path, kafka: str, capsys: pytest.CaptureFixture[str]) -> None:

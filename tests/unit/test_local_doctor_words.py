@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from errno import ECONNREFUSED
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from pipelines.views import HealthView, RoleView
-from streams.local.doctor import Check, Report, _edge, _roles, picture
+from streams.local.checks.check import Check
+from streams.local.checks.kafka import copies
+from streams.local.checks.system import _roles, edge
+from streams.local.doctor import Report, picture
 from streams.local.ports import free_ports
 from streams.settings import Settings
 
@@ -54,6 +58,22 @@ def test_who_runs_elsewhere_is_believed() -> None:
     assert (check.status, check.detail) == ("ok", f"process {GONE} on {socket.gethostname()}")
 
 
+def test_one_of_several_that_is_missed_is_a_warning_beside_the_one_that_lives() -> None:
+    """With its process and host; where none lives, the last one heard of is enough."""
+
+    def said(*silences: int) -> list[tuple[str, str]]:
+        roles = tuple(
+            RoleView(role="scheduler", name=f"s{n}", host=f"h{n}", pid=n, alive=silent < 9_000, silent_ms=silent)
+            for n, silent in enumerate(silences)
+        )
+        health = HealthView(status="ok", version="1", at=datetime(2026, 11, 26, tzinfo=UTC), roles=roles)
+        return [(one.status, one.detail) for one in _roles(health, None) if one.name == "scheduler"]
+
+    missed = "process 1 on h1 silent for 70 s; another one goes on, and nothing waits for this one"
+    assert said(900, 70_000, 800) == [("ok", "process 2 on h2"), ("warn", missed)]
+    assert said(80_000, 70_000) == [("fail", "process 1 on h1 silent for 70 s")]
+
+
 def edge_of(there: list[bool], silent_ms: int, logs: Path | None) -> Check:
     """What is said of edges, which are there or not; all but the first spoke a moment ago."""
     roles = tuple(
@@ -64,11 +84,54 @@ def edge_of(there: list[bool], silent_ms: int, logs: Path | None) -> Check:
     return next(check for check in _roles(health, logs) if check.name == "edge")
 
 
+def topic(*partitions: tuple[int, list[int], list[int]], name: str = "headrace.tasks") -> dict[str, Any]:
+    """A topic as Kafka tells it: leader, wanted and complete copies of each partition."""
+    named = ("leader_id", "replica_nodes", "isr_nodes")
+    return {
+        "name": name,
+        "partitions": [
+            {"partition_index": n, **dict(zip(named, one, strict=True))} for n, one in enumerate(partitions)
+        ],
+    }
+
+
+ALL = [1, 2, 3]
+FINE = (1, ALL, ALL)
+
+
+@pytest.mark.parametrize(
+    ("topics", "there", "said"),
+    [
+        ([topic(FINE, FINE)], ALL, None),
+        ([topic((1, [1], [1]))], [1], None),
+        ([topic(FINE, (1, ALL, [1, 3]))], [1, 3], ("warn", "2 of 2 partitions (e.g. headrace.tasks-0) have fewer")),
+        ([topic(FINE, (1, ALL, [1, 3]))], ALL, ("warn", "broker 2 is there, and not up to date yet")),
+        ([topic((1, ALL, [1]), FINE)], [1, 2], ("fail", "1 of 2 partitions (e.g. headrace.tasks-0) take nothing")),
+        (
+            [topic((-1, [2], [2]), (1, [1], [1]))],
+            [1],
+            ("fail", "1 of 2 partitions (e.g. headrace.tasks-0) take nothing"),
+        ),
+        ([topic((-1, ALL, ALL))], ALL, ("fail", "all have them, and none leads them yet")),
+        ([topic((-1, [2], []))], [1], ("fail", "broker 2 is missing")),
+    ],
+)
+def test_doctor_says_what_missing_brokers_mean(
+    topics: list[dict[str, Any]], there: list[int], said: tuple[str, str] | None
+) -> None:
+    """Of three copies one may be missing; where too few are there, or nobody leads, nothing is taken."""
+    found = [*copies(topics, there)]
+    assert bool(found) is bool(said)
+    for check in found:
+        assert said
+        assert (check.status, said[1] in check.detail) == (said[0], True), check
+
+
 def test_doctor_says_why_the_api_does_not_answer_and_once_what_to_do(tmp_path: Path) -> None:
     """The client's own advice is left to the line below."""
     (tmp_path / "api-token").touch(0o600)
     (tmp_path / "api-token").write_text("t" * 32)
     (port,) = free_ports(1)
-    (check,) = _edge(Settings(home=tmp_path, edge_port=port))
+    (check,) = edge(Settings(home=tmp_path, edge_port=port))
     assert check.detail == f"http://127.0.0.1:{port}: [Errno {ECONNREFUSED}] {os.strerror(ECONNREFUSED)}"
     assert check.mend.startswith("start everything with")

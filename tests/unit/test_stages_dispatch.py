@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from simulated.node import feed
+from structlog.testing import capture_logs
 
 from streams.engine import commands as c
 from streams.envelope import pack, ready_commands, task_commands
@@ -89,6 +90,21 @@ def test_silence_is_judged_by_the_logs_time(ahead: int) -> None:
     desk = Desk(ahead)
     desk.take(beat())
     assert LEASE < desk.until_lost() <= LEASE + LATE
+
+
+def test_a_silent_worker_is_logged_once_and_one_that_leaves_is_not() -> None:
+    """With all by which a person finds it; whoever takes over does not say it again."""
+    desk = Desk()
+    desk.take(c.Beat("w\x1b[2J", "p", 1, -1, 0, 0, host="here", pid=7), beat("leaves"))
+    desk.take(c.Goodbye("leaves", "p"))
+    with capture_logs() as told:
+        desk.wait(LEASE + LATE)
+        desk.take_over()
+        desk.wait(LEASE)
+    [line] = told
+    assert line["log_level"] == "warning"
+    assert line["event"].startswith(r"worker 'w\x1b[2J' of pool 'p' (process 7 on 'here') has said nothing for 5.")
+    assert line["event"].endswith("what may not run twice ends as lost")
 
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR])

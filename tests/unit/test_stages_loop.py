@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from simulated.node import content, feed, handle, run
 from simulated.virtual.clock import VirtualLoop
+from structlog.testing import capture_logs
 
 from pipelines.ids import execution_id, to_text
 from streams.engine import commands as c
@@ -110,6 +111,28 @@ def test_outputs_then_the_changelog_then_what_may_only_leave_after() -> None:
     rig.take(message(1, c.Assign(execution_id("t", "r"), 1, "w", 3, 1)))
     assert rig.partition.notes == ["send 1", "commit 1", "send 1"]
     assert rig.topics() == ["events", "dispatch"]
+
+
+def test_what_became_of_a_lost_workers_executions_is_logged_once() -> None:
+    """When it is durable: what a kill leaves undone is decided again, and said by whoever does."""
+    rig = Rig()
+    rig.take(message(0, execute("once", at_most_once=True), execute("a"), execute("b")))
+    assigned = [c.Assign(execution_id(task, "r"), 1, "w", 3, n) for n, task in enumerate(("once", "a", "b"), 1)]
+    rig.take(message(1, *assigned))
+    lost = message(2, c.WorkerLost("other", 1_002), c.WorkerLost("w", 1_002))
+    with capture_logs() as told:
+        rig.decide(lost)
+        rig.restart()
+        assert told == []
+        rig.take(lost)
+        rig.restart()
+        rig.take(lost, message(3, c.WorkerLost("w", 1_003)))
+    [line] = told
+    assert line["log_level"] == "warning"
+    assert line["event"] == (
+        "of what worker 'w' had when it was lost: 2 dispatched again; 1 ended as lost, since they may not run twice "
+        "(`headrace list --state lost`: look whether they did their work, and `headrace retry` what did not)"
+    )
 
 
 def test_what_waits_together_is_one_batch() -> None:

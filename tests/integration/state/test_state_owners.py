@@ -10,6 +10,8 @@ import pytest
 from streams.state.faust_fixes import Interrupted
 from streams.state.partition import Changes, ClosedError
 
+TAKEN = "now, and was another's or nobody's"
+
 
 async def load(ground: Any, seconds: float) -> None:
     """Words on both partitions, some of them forgotten again."""
@@ -36,6 +38,7 @@ async def test_i6_a_warm_standby_takes_over_from_a_killed_owner(ground: Any) -> 
     await ground.settled()
     await ground.stop(standby)
     await ground.check("b")
+    assert re.findall(r"partition [01] of words is this scheduler's (.*):", ground.said(standby))[-2:].count(TAKEN) == 1
     behind = re.findall(r"words-changelog-[01] is (\d+) offsets behind", ground.said(standby))
     assert all(int(n) < 30 for n in behind[-2:])
 
