@@ -106,8 +106,9 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         return True
 
     def behind(self, place: Place, offset: int) -> int:
-        """How many messages of a partition come at or after an offset."""
-        end = self._reader.highwater(TopicPartition(*place))
+        """How many messages of a partition come at or after an offset; 0 where it is another recorder's by now."""
+        partition = TopicPartition(*place)
+        end = self._reader.highwater(partition) if partition in self._reader.assignment() else None
         return max((end or offset) - offset, 0)
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:

@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI
 
 from streams.edge import problems
 from streams.edge.context import Context
+from streams.edge.farewell import Farewell
 from streams.edge.guard import BodyLimit, Guard
 from streams.edge.metrics import Counting
 from streams.edge.parameters import refuse_unknown
@@ -36,6 +37,7 @@ def make_app(context: Context | None, token: str) -> FastAPI:
     for module in (bulk, orders, executions, definitions, state):
         app.include_router(module.router)
     problems.install(app)
+    app.add_middleware(Farewell)
     app.add_middleware(Counting)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, token=token)  # the last one added is the first one met

@@ -39,7 +39,7 @@ def awaited_by(command: c.TaskCommand, accepted: Accepted) -> list[tuple[Key, Co
     return heard
 
 
-async def first(futures: Sequence[asyncio.Future[Decision]], seconds: float) -> Decision | None:
+async def first(futures: Sequence[asyncio.Future[Decision | None]], seconds: float) -> Decision | None:
     """The first decision within so many seconds; none: there was none."""
     done, _ = await asyncio.wait(futures, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED)
     return next(iter(done)).result() if done else None

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from pipelines.ids import from_text
 from pipelines.requests import LETTERS
-from streams.edge.board import Board
+from streams.edge.board import Board, now_ms
 from streams.edge.newest import Newest
 from streams.edge.recent import Definition, Recent, StepHead, heads
 from streams.edge.waiters import Decided, Waiters, pipeline_key, run_key, task_key
@@ -23,6 +25,12 @@ AFTERWARDS = frozenset({"record", "notify"})
 
 LULL = 0.025
 """Seconds between two looks while nobody waits for a decision: each costs the same, whatever has come."""
+
+PAST, PAST_MESSAGES = 10_000, 1_000
+"""Milliseconds and messages of events that are read at the start: what another edge has yet to write to the history."""
+
+CATCH_UP = 1.0
+"""Seconds in which the tail has heard all that was said before, or it is not waited for any longer."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +46,7 @@ class Live:
         self._topics = Topics.under(settings.namespace)
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
+        self._taking = False
         self._heard_at = time.monotonic()
         self.recent = Recent()
         self.waiters = Waiters()
@@ -45,7 +54,7 @@ class Live:
         self.letters = Newest[Refused, None](LETTERS)
 
     async def start(self) -> None:
-        """Follow from here on; status and dead letters so far are read before this returns."""
+        """Follow from here on; status, dead letters and the last events so far are read before this returns."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka,
             enable_auto_commit=False,
@@ -83,19 +92,34 @@ class Live:
         return round((time.monotonic() - self._heard_at) * 1000)
 
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
-        """Start at the end of events, at the last dead letters, and at the beginning of status."""
-        events = [TopicPartition(self._topics.events, n) for n in range(self._settings.event_partitions)]
+        """Start at the last events, at the last dead letters, and at the beginning of status."""
+        events = self._event_partitions()
         letters, status = TopicPartition(self._topics.dead_letters, 0), TopicPartition(self._topics.status, 0)
         consumer.assign([*events, letters, status])
         ends = await consumer.end_offsets([*events, letters, status])
         starts = await consumer.beginning_offsets([letters, status])
+        recent = await consumer.offsets_for_times(dict.fromkeys(events, now_ms() - PAST))
         for partition in events:
-            consumer.seek(partition, ends[partition])
+            first = recent[partition].offset if recent[partition] else ends[partition]
+            consumer.seek(partition, max(first, ends[partition] - PAST_MESSAGES))
         consumer.seek(letters, max(starts[letters], ends[letters] - LETTERS))
         consumer.seek(status, starts[status])
         async with asyncio.timeout(30):
-            while any([await consumer.position(p) < ends[p] for p in (letters, status)]):
+            while any([await consumer.position(p) < end for p, end in ends.items()]):
                 await self._read(consumer)
+
+    def _event_partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(self._topics.events, n) for n in range(self._settings.event_partitions)]
+
+    async def caught_up(self) -> None:
+        """Return when all events are heard that Kafka had before: another edge may have told of them already."""
+        if (consumer := self._consumer) is None:
+            return
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(CATCH_UP):
+                ends = await consumer.end_offsets(self._event_partitions())
+                while self._taking or any([await consumer.position(p) < end for p, end in ends.items()]):  # noqa: ASYNC110  (nobody tells of a position)
+                    await asyncio.sleep(LULL / 5)
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -108,10 +132,15 @@ class Live:
                 await asyncio.sleep(1)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        for partition, records in (await consumer.getmany(timeout_ms=250)).items():
-            self._heard_at = time.monotonic()
-            self._take(partition.topic, records)
-            await asyncio.sleep(0)
+        came = await consumer.getmany(timeout_ms=250)
+        self._taking = True  # what is not taken yet counts as read
+        try:
+            for partition, records in came.items():
+                self._heard_at = time.monotonic()
+                self._take(partition.topic, records)
+                await asyncio.sleep(0)
+        finally:
+            self._taking = False
 
     def _take(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         handle = {

@@ -30,6 +30,9 @@ from streams.token import ensure_token
 GOODBYE = 3
 """Seconds that open requests (log tails) get when the edge stops."""
 
+LAST_DECISIONS = 2.5
+"""Seconds of these for which orders wait for their decision. Then their senders hear that they are durable."""
+
 FIRST_WORD = 15
 """Seconds that ClickHouse gets to answer before the edge says that it is ready all the same."""
 
@@ -69,8 +72,9 @@ async def run_edge(settings: Settings) -> None:
 async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
     """While inside, everything runs; yields the parts that must not end."""
     async with AsyncExitStack() as stack:
-        door = socket.create_server((settings.edge_host, settings.edge_port))
-        stack.callback(door.close)
+        door = stack.enter_context(socket.socket())
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the edge before may linger
+        door.bind((settings.edge_host, settings.edge_port))  # until it listens calls are refused: others may serve them
         token = ensure_token(settings)
         recorder, live = Recorder(settings), Live(settings)
         history = History(settings, recorder.fresh)
@@ -90,6 +94,7 @@ async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
             await stack.enter_async_context(_answering(make_app(context, token), door)),
         ]
         stack.callback(work[0].cancel)
+        stack.callback(asyncio.get_running_loop().call_later, LAST_DECISIONS, live.waiters.let_go)
         yield work
 
 
@@ -117,6 +122,7 @@ async def _answering(app: ASGIApp, door: socket.socket) -> AsyncIterator[asyncio
         timeout_graceful_shutdown=GOODBYE,
     )
     server = Server(config)
+    door.listen()
     task = asyncio.create_task(server.serve([door]), name="the HTTP server")
     try:
         yield task

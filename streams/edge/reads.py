@@ -1,9 +1,11 @@
 """What the API shows: ClickHouse's history, made fresh by the live tail, which hears of steps a moment earlier."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from http import HTTPStatus
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pipelines.events import EXECUTION_NAME, SHORTEST
 from pipelines.faults import shown
@@ -37,6 +39,9 @@ from streams.edge.steps import step_of
 from streams.edge.why import why
 from streams.engine.events import TaskCreated, TaskDeleted
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 WHOLE = 36
 PAGE = 1000
 MILLISECOND = timedelta(milliseconds=1)
@@ -49,6 +54,25 @@ UNKNOWN_NAMES = (47, 60)
 NAMES_THERE = f"the views are {', '.join(sorted(OURS))}; DESCRIBE executions names the columns of one"
 
 
+Look = Callable[Concatenate["Reads", P], Coroutine[Any, Any, T]]
+
+
+def _twice(look: Look[P, T]) -> Look[P, T]:
+    """Look again, once the live tail has caught up, for what is not there: another edge may have told of it already."""
+
+    @wraps(look)
+    async def looked(self: "Reads", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await look(self, *args, **kwargs)
+        except ProblemError as error:
+            if error.problem.status != HTTPStatus.NOT_FOUND:
+                raise
+        await self._live.caught_up()
+        return await look(self, *args, **kwargs)
+
+    return looked
+
+
 class Reads:
     """Every method that looks for one thing raises ProblemError 404 where there is none."""
 
@@ -56,6 +80,7 @@ class Reads:
         self._history = history
         self._live = live
 
+    @_twice
     async def find(self, name: str) -> ExecutionId:
         """The execution that `name` means: its id, or at least eight last characters of it."""
         text = name.strip().lower()
@@ -79,6 +104,7 @@ class Reads:
         page = await self._history.executions(ExecutionQuery(text=text, limit=PAGE))
         return {row.execution for row in page.items if row.execution.endswith(text)}
 
+    @_twice
     async def execution(self, execution: ExecutionId) -> ExecutionView:
         """One execution, with all that is known, and why it waits."""
         view = self._fresh(execution, await self._past(execution))
@@ -163,6 +189,7 @@ class Reads:
                 break
         return rows
 
+    @_twice
     async def events(self, execution: ExecutionId) -> list[EventView]:
         """The transitions of an execution, oldest first."""
         steps = self._live.recent.steps(execution)
@@ -173,6 +200,7 @@ class Reads:
             raise _unknown(execution)
         return events
 
+    @_twice
     async def logs(self, execution: ExecutionId, after: str, limit: int) -> list[LogView]:
         """Lines of output behind a cursor."""
         row, lines = await self.output(execution, after, limit)
@@ -196,6 +224,7 @@ class Reads:
         """Definitions in force behind `after`, by id."""
         return await self._history.tasks(pipeline, limit, after)
 
+    @_twice
     async def task(self, task: str) -> TaskView:
         """One definition, in force or deleted."""
         match self._live.recent.task(task):
@@ -225,6 +254,7 @@ class Reads:
         """Pipelines that have a task which is not deleted, by id."""
         return await self._history.pipelines()
 
+    @_twice
     async def pipeline(self, pipeline: str) -> PipelineView:
         """One pipeline, unless all its tasks are deleted."""
         made = self._live.recent.pipeline(pipeline)

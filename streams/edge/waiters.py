@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from streams.engine.events import Refused
 
@@ -24,7 +25,7 @@ Decision = Decided | Refused
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    future: asyncio.Future[Decision]
+    future: asyncio.Future[Decision | None]
     steps: Collection[str]
     ordered_at: int | None
 
@@ -62,8 +63,8 @@ class Waiters:
     @contextmanager
     def expect(
         self, key: Key, steps: Collection[str] = (), ordered_at: int | None = None
-    ) -> Iterator[asyncio.Future[Decision]]:
-        """A future of the next decision on `key`; with `steps`, only these (and refusals) count.
+    ) -> Iterator[asyncio.Future[Decision | None]]:
+        """A future of the next decision on `key`; with `steps`, only these (and refusals) count; none: let go.
 
         `ordered_at`: the moment of the order, by which its refusal is told from those of others.
         """
@@ -83,6 +84,12 @@ class Waiters:
         for waiter in self._waiting.get(key, ()):
             if waiter.hears(decision) and not waiter.future.done():
                 waiter.future.set_result(decision)
+
+    def let_go(self) -> None:
+        """Tell all who wait that no decision is heard any more."""
+        for waiter in chain.from_iterable(self._waiting.values()):
+            if not waiter.future.done():
+                waiter.future.set_result(None)
 
     def refused_by_name(self, refused: Refused) -> None:
         """A refusal without an execution names the task or pipeline in its reason: tell those who wait for it."""

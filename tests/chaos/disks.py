@@ -5,23 +5,17 @@ Needs root and loop devices. While a disk is full somebody submits and asks by H
 
 import os
 import subprocess
-import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
-
-from pipelines.events import SubmitEvent
-from pipelines.model import SleepTask
 from streams.local.errors import SetupError
-from streams.token import read_token
+from tests.chaos.calls import Caller, calling
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Hunt, until_up, wait
 from tests.chaos.stage import Stage, Strike, note
@@ -33,39 +27,8 @@ DISKS = {"kafka": 400, "state": 150, "clickhouse": 400}
 CALM, FULL = 6.0, 20.0
 """Seconds before a disk is full, and for which it stays so."""
 
-PATIENCE = 20.0
 EVERY = 0.5
-
-
-@dataclass
-class Caller:
-    """Submits and asks by HTTP; what was answered in each phase, by status ("no answer" where there was none)."""
-
-    system: System
-    phase: str = ""
-    answers: dict[str, Counter[str]] = field(default_factory=dict)
-    accepted: list[str] = field(default_factory=list)
-
-    def run(self, stop: threading.Event) -> None:
-        """Call until told to stop."""
-        here = self.system.settings
-        headers = {"Authorization": f"Bearer {read_token(here)}"}
-        with httpx.Client(base_url=here.edge_url, headers=headers, trust_env=False, timeout=PATIENCE) as http:
-            for number in range(10**9):
-                if stop.wait(EVERY):
-                    return
-                event = SubmitEvent(task=SleepTask(id=f"call-{number}", seconds=0), run="calls")
-                body = {"content": event.model_dump_json(), "headers": {"content-type": "application/json"}}
-                self._ask("submit", lambda body=body: http.post("/v1/events", **body))
-                self._ask("read", lambda: http.get("/v1/executions", params={"limit": 1}))
-
-    def _ask(self, what: str, call: Callable[[], httpx.Response]) -> None:
-        phase = self.phase
-        try:
-            answer = str(call().status_code)
-        except httpx.TransportError:
-            answer = "no answer"
-        self.answers.setdefault(f"{phase}: {what}", Counter())[answer] += 1
+"""Seconds between two rounds of calls."""
 
 
 def full(stage: Stage, _seed: int, _seconds: float) -> dict[str, Hunt]:
@@ -74,19 +37,19 @@ def full(stage: Stage, _seed: int, _seconds: float) -> dict[str, Hunt]:
 
 
 def _hunt(stage: Stage) -> Hunt:
-    caller, stop = Caller(stage.system), threading.Event()
+    caller = Caller(stage.system, _submit_and_read, EVERY)
     stage.extras["caller"] = caller
-    thread = threading.Thread(target=caller.run, args=(stop,))
-    thread.start()
-    try:
+    with calling([caller]):
         while True:
             for name in DISKS:
                 caller.phase = "calm"
                 yield from wait(CALM)
                 yield from _filled(stage, caller, name)
-    finally:
-        stop.set()
-        thread.join()
+
+
+def _submit_and_read(caller: Caller, number: int) -> None:
+    caller.submit(number)
+    caller.ask("read", "GET", "/v1/executions", params={"limit": 1})
 
 
 def _filled(stage: Stage, caller: Caller, name: str) -> Hunt:
@@ -107,7 +70,7 @@ def _back(stage: Stage, caller: Caller, name: str, strike: Strike) -> Hunt:
     caller.phase = f"{name} has room again"
     room = note(stage, "empty", name, name)
     yield from until_up(stage.system.supervisor.children)
-    while not caller.answers.get(f"{caller.phase}: submit", Counter())["202"]:
+    while not caller.was_served("submit"):
         yield
     strike.end()
     room.end()
@@ -158,11 +121,13 @@ def _do(*words: str) -> None:
 
 
 def what_was_answered(stage: Stage, _found: Evidence) -> dict[str, Any]:
-    """HTTP statuses by phase, and how long each disk's return took."""
+    """What HTTP answered by phase, and how long each disk's return took."""
     caller: Caller = stage.extras["caller"]
-    answers = {phase: dict(counted) for phase, counted in caller.answers.items()}
+    answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for call in caller.calls:
+        answers[f"{call.phase}: {call.what}"][call.answers[-1]] += 1
     returns: dict[str, list[float]] = {name: [] for name in DISKS}
     for strike in stage.strikes:
         if strike.what == "empty" and strike.over < inf:
             returns[strike.name].append(round((strike.over - strike.at) / 1000, 1))
-    return {"answers": answers, "back_after_s": returns}
+    return {"answers": {phase: dict(counted) for phase, counted in answers.items()}, "back_after_s": returns}

@@ -57,7 +57,7 @@ def chaos(trial: Trial, say: Callable[[str], None]) -> Report:
     """Torment a system of its own. Raises SetupError where it does not come up, or not again after a fault."""
     with quietly(), Receiver() as receiver, WEATHERS[trial.weather].opened(say) as tormented:
         report = _once(Stage(tormented, say), receiver, trial)
-        tormented.keep = trial.keep or bool(report.verdict.violations)
+        tormented.keep = trial.keep or bool(report.figures["violations"])
         return report
 
 
@@ -75,6 +75,8 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
     found = asyncio.run(collect(tormented, people, receiver.told, say))
     say("Judging ...")
     verdict = judge(found.history)
+    told = weather.figures(stage, found)
+    broken = Counter(violation.promise for violation in verdict.violations) + Counter(told.pop("violations", {}))
     cost = {"seconds": round(time.monotonic() - begun), "memory_mb": getrusage(RUSAGE_SELF).ru_maxrss // 1024}
     return Report(
         {
@@ -93,10 +95,10 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
             "notifications_repeated": len(receiver.told) - len(set(receiver.told)),
             "drained_after_s": round(drained, 1),
             **(_standstills(tormented.settings, strikes, found) if weather.timed else {}),
-            **weather.figures(stage, found),
+            **told,
             "judged": " ".join(verdict.judged),
             "judge": cost,
-            "violations": dict(Counter(violation.promise for violation in verdict.violations)),
+            "violations": dict(broken),
             "machine": machine(),
         },
         verdict,

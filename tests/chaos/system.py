@@ -1,4 +1,4 @@
-"""The system that is tormented: a broker or three, an edge, two schedulers and two workers with homes of their own."""
+"""The system that is tormented: brokers, an edge or two, two schedulers and two workers, with homes of their own."""
 
 import shutil
 import tempfile
@@ -16,13 +16,16 @@ from streams.local.ports import free_ports
 from streams.local.supervisor import Child, Role, Supervisor, role
 from streams.local.topics_admin import answers
 from streams.settings import Settings
-from streams.token import read_token
+from streams.token import read_token, token_path
 from tests.apps.clickhouse_server import Server
 from tests.chaos import witnessed
 from tests.history.facts import TERMINAL
 from ui.client import Client
 
 SLOTS = 4
+
+MORE = ("second", "third")
+"""Names of further processes of a role, and of their homes."""
 
 OPEN = f"""
 SELECT count() - countIf(state IN {tuple(sorted(TERMINAL))}), count() FROM executions
@@ -31,11 +34,15 @@ SELECT count() - countIf(state IN {tuple(sorted(TERMINAL))}), count() FROM execu
 
 @dataclass
 class System:
-    """What runs, and how to reach it. `keep`: whether its folder stays for whoever looks for a cause."""
+    """What runs, and how to reach it: `edges` are the addresses of all, `client` is one of the first one's.
+
+    `keep`: whether its folder stays for whoever looks for a cause.
+    """
 
     settings: Settings
     supervisor: Supervisor
     client: Client
+    edges: list[str]
     keep: bool = False
     leaving: list[Child] = field(default_factory=list)
     clickhouse: Server | None = None
@@ -46,7 +53,7 @@ class System:
 
     def homes(self) -> list[Path]:
         """The home folder of each scheduler."""
-        homes = (self.settings.home, *(self.settings.home / name for name in ("second", "third")))
+        homes = (self.settings.home, *(self.settings.home / name for name in MORE))
         return [home for home in homes if (home / "state").exists()]
 
     def stop_schedulers(self) -> None:
@@ -56,7 +63,7 @@ class System:
 
     def invite(self) -> Child:
         """One more scheduler, with a home of its own."""
-        [child] = self.supervisor.launch([_another("scheduler", self.settings, "third")])
+        [child] = self.supervisor.launch([_another("scheduler", self.settings, MORE[1])])
         return child
 
     def dismiss(self, child: Child) -> None:
@@ -79,13 +86,16 @@ class System:
 @contextmanager
 def system(
     say: Callable[[str], None],
+    *,
     brokers: int = 1,
     clickhouse: str = "chdb",
+    edges: int = 1,
     prepare: Callable[[Path], object] = bool,
     dismantle: Callable[[], object] = bool,
 ) -> Iterator[System]:
     """All of it up while inside, in a folder that is removed unless something went wrong. Raises SetupError.
 
+    More than one of the `edges` want a server for `clickhouse`: the embedded engine's folder has one owner.
     `prepare` and `dismantle` are called with the folder before anything runs, and when nothing runs any more.
     """
     folder = Path(tempfile.mkdtemp(prefix="headrace-chaos-"))
@@ -97,10 +107,12 @@ def system(
         if brokers > 1:
             settings = _cluster(settings, supervisor, brokers)
         with running(settings, say, supervisor):
-            second = [_another(name, settings, "second") for name in ("scheduler", "worker")]
+            second = [_another(name, settings, MORE[0]) for name in ("scheduler", "worker")]
+            doors = [settings, *(_at_another_door(settings) for _ in range(edges - 1))]
+            second += [_another("edge", door, name) for door, name in zip(doors[1:], MORE, strict=False)]
             supervisor.wait(supervisor.launch(second))
             with Client(settings.edge_url, read_token(settings)) as client:
-                yield (here := System(settings, supervisor, client))
+                yield (here := System(settings, supervisor, client, [door.edge_url for door in doors]))
         keep = here.keep
     finally:
         supervisor.stop()
@@ -131,6 +143,13 @@ def _broker_role(node: Broker) -> Role:
     ready = partial(answers, node.bootstrap)
     # the last ones have no majority to say goodbye to, and nobody needs their data any more
     return Role(f"kafka-{node.node}", tuple(node.prepare()), node.log, ready, patience=2, may_idle=HANGS_AFTER)
+
+
+def _at_another_door(settings: Settings) -> Settings:
+    """For one more edge: an address of its own, and the token of the first one."""
+    [port] = free_ports(1)
+    own = {"edge_port": port, "edge_url": f"http://{settings.edge_host}:{port}", "token_file": token_path(settings)}
+    return settings.model_copy(update=own)
 
 
 def _another(name: str, settings: Settings, home: str) -> Role:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sinks.notify import notifier
 from tests.apps.clickhouse_server import Server
-from tests.chaos import clocks, disks, networks, poison
+from tests.chaos import calls, clocks, disks, networks, poison
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Hunt, hunt, rolling, visits, wait
 from tests.chaos.figures import rate
@@ -59,8 +60,8 @@ def zombies(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
 
 
 def restarts(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
-    """A rolling restart without end: each scheduler and each worker in turn is asked to end, and started again."""
-    return {"all": rolling(stage, ("scheduler", "worker"), (4.0, 6.0), Random(seed))}
+    """A rolling restart without end, while callers call: each process in turn is asked to end, and started again."""
+    return {"all": rolling(stage, OURS, (4.0, 6.0), Random(seed)), "callers": calls.several(stage)}
 
 
 def joins(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
@@ -112,13 +113,13 @@ def without_clickhouse(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def beside_a_server(say: Say) -> Iterator[System]:
-    """A system whose history is in a ClickHouse server."""
+def beside_a_server(say: Say, edges: int = 1) -> Iterator[System]:
+    """A system whose history is in a ClickHouse server, with so many edges."""
     with TemporaryDirectory(prefix="headrace-clickhouse-") as folder:
         server = Server(Path(folder))
         server.start()
         try:
-            with system(say, clickhouse=server.url) as tormented:
+            with system(say, clickhouse=server.url, edges=edges) as tormented:
                 tormented.clickhouse = server
                 yield tormented
         finally:
@@ -140,7 +141,7 @@ def _rates(stage: Stage, found: Evidence) -> dict[str, Any]:
 WEATHERS: dict[str, Weather] = {
     "kills": Weather(kills, kills=True),
     "zombies": Weather(zombies),
-    "restarts": Weather(restarts),
+    "restarts": Weather(restarts, partial(beside_a_server, edges=2), calls.what_came_of_them),
     "joins": Weather(joins),
     "storm": Weather(storm),
     "clocks": Weather(clocks.jumps, timed=False),

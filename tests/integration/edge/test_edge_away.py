@@ -19,6 +19,7 @@ from pipelines.ids import execution_id, to_text
 from pipelines.loader import load_folder
 from pipelines.model import ExternalTask, PipelineModel, SleepTask
 from pipelines.requests import BulkRequest, ExecutionFilter
+from streams.edge.live import PAST_MESSAGES
 from streams.engine.events import Moved
 from streams.engine.records import Execution, State
 from streams.local.doctor import examine
@@ -141,12 +142,20 @@ def test_a_history_that_answers_with_an_error_stops_no_cancel(kafka: str, tmp_pa
                 order(which, wait=30)
 
 
+def bury(settings: Settings) -> None:
+    """Let so much come behind the events so far that an edge that starts reads none of them."""
+    with closing(KafkaProducer(bootstrap_servers=settings.kafka)) as producer:
+        for _ in range(PAST_MESSAGES):
+            producer.send(Topics.under(settings.namespace).events, msgspec.msgpack.encode([]), partition=0)
+
+
 def test_a_short_wait_leaves_time_to_look_a_repetition_up(kafka: str, tmp_path: Path) -> None:
     """In the history, where the API was started after the first one; it may be slow, so somebody asks again."""
     with apart(kafka, tmp_path) as settings:
         with up(settings, "edge", "scheduler"), client_of(settings) as client:
             assert client.submit(ExternalTask(id="t"), wait=30).existing is False
             until(client, ExecutionFilter(task="t"), 1)
+        bury(settings)
         with up(settings, "edge", "scheduler"), client_of(settings) as client:
             patience = time.monotonic() + 30
             while not client.submit(ExternalTask(id="t"), wait=0.2).existing:
@@ -165,6 +174,7 @@ def test_a_history_that_is_behind_forbids_no_retry(kafka: str, tmp_path: Path) -
                 msgspec.msgpack.encode([Moved("created", at, record)]),
                 partition=0,
             )
+        bury(settings)
         with up(settings, "edge", "scheduler"), client_of(settings) as client:
             assert until(client, ExecutionFilter(state=("running",)), 1) == [to_text(which)]
             with pytest.raises(ApiError, match="no such execution, or it ended too long ago"):

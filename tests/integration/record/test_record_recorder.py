@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from sinks.record.client import Names, open_client
-from sinks.record.feed import IDLE_MS
+from sinks.record.feed import IDLE_MS, Feed
 from sinks.record.recorder import BUSY_SECONDS, Recorder
 from sinks.record.tables import Tables
 from streams.engine.events import LogLine, Refused, TaskCreated
@@ -216,6 +216,24 @@ async def test_a_restart_goes_on_where_the_tables_are(bus: Any, ask: Asked, play
         await recorder.stop()
     assert await ask("SELECT next_offset FROM {raw}.progress FINAL WHERE topic LIKE '%events'") == [(3,)]
     assert await ask("SELECT count() FROM {main}.events") == [(9,)]
+
+
+async def test_what_another_recorder_has_is_not_counted(bus: Any, play: Any) -> None:
+    """A recorder may lose a partition to another one while it writes what it has read: it goes on all the same."""
+
+    async def nowhere() -> dict[Any, int]:
+        return {}
+
+    await bus.events(*play.whole("p.a"))
+    feeds = [Feed(bus.settings, (bus.topics.events,), nowhere, alone=False) for _ in range(2)]
+    try:
+        await feeds[0].start()
+        await until(lambda: feeds[0].look(50))
+        await feeds[1].start()
+        assert sorted(feed.behind((bus.topics.events, 0), 0) for feed in feeds) == [0, 1]
+    finally:
+        for feed in feeds:
+            await feed.stop()
 
 
 async def test_what_kafka_no_longer_had_is_missed_aloud(bus: Any, ask: Asked, play: Any) -> None:
