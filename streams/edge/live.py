@@ -78,8 +78,8 @@ class Live:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        if consumer is not None:
-            await consumer.stop()
+        if consumer is not None:  # it ends with what ended its own tasks, where its broker is away
+            await asyncio.gather(consumer.stop(), return_exceptions=True)
 
     @property
     def following(self) -> bool:

@@ -19,6 +19,7 @@ from pipelines.events import SubmitEvent
 from pipelines.ids import execution_id, home_of, to_text
 from streams.client import KafkaClient
 from streams.engine.commands import Cancel
+from streams.local.supervisor import TICK
 from streams.topics import Topics
 from tests.chaos.receiver import ADDRESS
 from tests.chaos.system import System
@@ -65,7 +66,8 @@ class People:
     def busy(self) -> Iterator[None]:
         """They submit, in a thread of their own, while inside; when left, each of them knows or has given up.
 
-        Where it is left by an error they give up at once: nobody may be there to answer.
+        Until then who dies is started again. Where it is left by an error they give up at once: nobody may be there to
+        answer.
         """
         stop, there = threading.Event(), Future[None]()
         failed: list[BaseException] = []
@@ -83,6 +85,9 @@ class People:
         try:
             there.result()
             yield
+            stop.set()
+            while thread.is_alive():
+                self.system.supervisor.pause(TICK)
         except BaseException:
             self._given_up = True
             raise
