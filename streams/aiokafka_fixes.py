@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import MethodType
 from typing import Any
 
@@ -17,8 +18,8 @@ from streams.log import Seldom
 ENDING = 0.2
 """Seconds that what is on its way to a broker gets when nobody waits for it any more."""
 
-REQUEST = 5.0
-"""Seconds that one of several brokers has for a request: another one leads what a dead one led within two."""
+FIRST_ANSWER = 5.0
+"""Seconds that one of several brokers has for each answer while a producer starts: then another one is asked."""
 
 _look = AIOKafkaClient._metadata_update  # noqa: SLF001  (there is no public way)
 _seldom = Seldom()
@@ -47,15 +48,22 @@ def look_seldom(where: AIOKafkaClient | type[AIOKafkaClient] = AIOKafkaClient) -
     where._metadata_update = look  # noqa: SLF001  (the same)
 
 
-def ask_another_soon(producer: AIOKafkaProducer) -> None:
-    """Of several brokers one that hangs is left for another after `REQUEST`; what is sent is tried on all the same.
+@contextmanager
+def asking_another_soon(producer: AIOKafkaProducer) -> Iterator[None]:
+    """While it starts inside, a broker that hangs is left for another one after `FIRST_ANSWER`.
 
-    `request_timeout_ms` is the limit of a request and of a message at once, and of a connection on the way to the first
-    broker that answers: the first one that hangs takes all of it. Where there is one broker only, it is not asked the
-    same again before it has answered. Test: test_client_away.py.
+    `request_timeout_ms` is the limit of a message, of a request and of an answer at the start at once: the first of
+    several brokers that hangs would take all of it. Afterwards it holds again: a slow line needs it for what is large.
+    Test: test_client_away.py.
     """
-    client = producer.client
-    client._request_timeout_ms = min(client._request_timeout_ms, round(REQUEST * 1000))  # noqa: SLF001  (the same)
+    client, patience = producer.client, producer.client._request_timeout_ms  # noqa: SLF001  (the same, as all below)
+    client._request_timeout_ms = min(patience, round(FIRST_ANSWER * 1000))  # noqa: SLF001
+    try:
+        yield
+    finally:
+        client._request_timeout_ms = patience  # noqa: SLF001
+        for connection in client._conns.values():  # noqa: SLF001
+            connection._request_timeout = patience / 1000  # noqa: SLF001
 
 
 async def stop_soon(producer: AIOKafkaProducer) -> None:

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from pipelines.command import command as typed
 from pipelines.events import AnyEvent, SubmitEvent
 from pipelines.ids import ExecutionId, execution_id, home_of
 from streams.acknowledged import Acknowledged, Word, Words, all_of, has_failed, so_far
-from streams.aiokafka_fixes import ask_another_soon, look_seldom, say_seldom, stop_soon
+from streams.aiokafka_fixes import asking_another_soon, look_seldom, say_seldom, stop_soon
 from streams.backpressure import Backpressure
 from streams.engine.commands import Execute, Order
 from streams.engine.records import TaskDef
@@ -109,8 +109,6 @@ class KafkaClient:
             request_timeout_ms=round(self._within * 1000),
         )
         look_seldom(producer.client)
-        if "," in self._settings.kafka:
-            ask_another_soon(producer)
         try:
             must_fit(self._settings, {self._topics.tasks: await self._partitions(producer)})
         except BaseException:
@@ -121,7 +119,8 @@ class KafkaClient:
     async def _partitions(self, producer: AIOKafkaProducer) -> int:
         """Of the topic of tasks, once the producer has started."""
         async with self._hearing.wait(ANSWERED):
-            await producer.start()
+            with asking_another_soon(producer) if "," in self._settings.kafka else nullcontext():
+                await producer.start()
             found = await producer.client.fetch_all_metadata()
         if have := found.partitions_for_topic(self._topics.tasks):
             return len(have)

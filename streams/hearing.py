@@ -37,6 +37,7 @@ class Hearing:
         self._within = within
         self._open: set[Word] = set()
         self._missed: set[Word] = set()  # the open ones that a log line spoke of
+        self._told = False  # what is waited for, and it has not come yet
 
     @asynccontextmanager
     async def wait(self, what: str = ACKNOWLEDGED) -> AsyncIterator[None]:
@@ -51,6 +52,7 @@ class Hearing:
             raise self.broken(error, what) from error
         finally:
             telling.cancel()
+            self._told = bool(self._missed)
 
     def expect(self, word: Word) -> None:
         """A message has been sent.
@@ -69,16 +71,17 @@ class Hearing:
         return BrokerError(f"{self.brokers} has not {what}{why}; `{command('doctor')}` says more")
 
     def _tell(self, what: str) -> None:
-        if not self._missed:
+        if not self._told:
             since = time.strftime("%H:%M:%S", time.localtime(time.time() - SILENCE))
             line = "%s has not %s since %s; it is waited for, %g s in all"
             log.warning(line, self.brokers, what, since, self._within)
-            self._missed = set(self._open)
+            self._missed, self._told = set(self._open), True
 
     def _heard(self, word: Word) -> None:
         has_come = not has_failed(word)
         self._open.discard(word)
         if word in self._missed:
             self._missed.discard(word)
-            if has_come and not self._missed:
+            self._told = bool(self._missed)
+            if has_come and not self._told:
                 log.warning("%s has acknowledged all of that now", self.brokers)

@@ -7,7 +7,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.edge.problems import answer
 
-ENDS = "the API ends here, and took back what it had not answered yet: ask again, another one or this one in a moment"
+ENDS = (
+    "the API ends here before it could answer, and what was ordered may be carried out all the same: ask again, with "
+    "the same run, another one or this one in a moment"
+)
 
 
 class Farewell:

@@ -65,7 +65,10 @@ def roles(heard: Mapping[str, RoleStatus], now: int) -> list[RoleView]:
 
 
 def _missed(said: Sequence[tuple[str, RoleStatus]], now: int) -> set[str]:
-    """Keys of those of one role, by their last words, that are silent while others live, and that nobody replaces."""
+    """Keys of those of one role, by their last words, that are silent while others live, and that nobody replaces.
+
+    Who replaced one and has left in order since replaces it no more: whether fewer are wanted now nobody says.
+    """
     silent = [(key, word.at) for key, word in said if now - word.at > SILENT_AFTER]
     begun = sorted(word.since for _, word in said)
     missed = set()

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import msgspec
 import structlog
@@ -32,6 +31,9 @@ PAST, PAST_MESSAGES = 10_000, 1_000
 CATCH_UP = 1.0
 """Seconds in which the tail has heard all that was said before, or it is not waited for any longer."""
 
+BLIND = 10.0
+"""Seconds in which nobody waits for that again after it failed: many may ask in a row."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -47,6 +49,7 @@ class Live:
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._taking = False
+        self._blind_until = 0.0
         self._heard_at = time.monotonic()
         self.recent = Recent()
         self.waiters = Waiters()
@@ -115,11 +118,15 @@ class Live:
         """Return when all events are heard that Kafka had before: another edge may have told of them already."""
         if (consumer := self._consumer) is None:
             return
-        with suppress(KafkaError, TimeoutError):
+        if time.monotonic() < self._blind_until:
+            return
+        try:
             async with asyncio.timeout(CATCH_UP):
                 ends = await consumer.end_offsets(self._event_partitions())
                 while self._taking or any([await consumer.position(p) < end for p, end in ends.items()]):  # noqa: ASYNC110  (nobody tells of a position)
                     await asyncio.sleep(LULL / 5)
+        except (KafkaError, TimeoutError):
+            self._blind_until = time.monotonic() + BLIND
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         while True:

@@ -52,7 +52,8 @@ class Server(uvicorn.Server):
 async def run_edge(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Creates the file that HEADRACE_READY_FILE names once it serves.
 
-    Raises aiokafka's KafkaError when no broker answers at the start, OSError when the port is taken.
+    Raises aiokafka's KafkaError when no broker answers at the start, OSError when the port is taken (by one that starts
+    as well: once that serves), RuntimeError where a part of it ends by itself.
     """
     # FastAPI silences it where it makes a route, which is not safe beside threads: some slipped through
     warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
@@ -64,8 +65,8 @@ async def run_edge(settings: Settings) -> None:
         asked = asyncio.create_task(stopping.wait(), name="the wait for a signal")
         done, _ = await asyncio.wait([asked, *work], return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
-    for task in done - {asked}:
-        raise RuntimeError(f"{task.get_name()} ended by itself") from task.exception()
+        for task in done - {asked}:
+            raise RuntimeError(f"{task.get_name()} ended by itself") from task.exception()
 
 
 @asynccontextmanager
@@ -74,7 +75,7 @@ async def serving(settings: Settings) -> AsyncIterator[list[asyncio.Task[Any]]]:
     async with AsyncExitStack() as stack:
         door = stack.enter_context(socket.socket())
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the edge before may linger
-        door.bind((settings.edge_host, settings.edge_port))  # until it listens calls are refused: others may serve them
+        door.bind((settings.edge_host, settings.edge_port))  # refused until it listens: others may serve them
         token = ensure_token(settings)
         recorder, live = Recorder(settings), Live(settings)
         history = History(settings, recorder.fresh)

@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaTimeoutError
 
@@ -37,6 +37,8 @@ CONFIRMED_WITHIN = 9.0
 """Seconds in which the brokers have an order, or its sender is told: less than clients allow beyond their `wait`."""
 
 NOTHING_NEW: Mapping[str, Sequence[str]] = {}
+
+T = TypeVar("T")
 
 KNOWN = "known"
 """What was "decided" on a repetition."""
@@ -147,12 +149,15 @@ class Orders:
         with ExitStack() as stack:
             expect = self._live.waiters.expect
             command = placed[1]
-            futures = [stack.enter_context(expect(*heard, command.at)) for heard in awaited_by(command, accepted)]
+            futures = [stack.enter_context(expect(*what, command.at)) for what in awaited_by(command, accepted)]
             await self._durable([placed])
             until = time.monotonic() + wait
-            decision = await first(futures, min(wait / 2, LOOK_AFTER))
-            decision = decision or await self._known(accepted, until - time.monotonic())
-            return decision or await first(futures, until - time.monotonic())
+            if decision := await first(futures, min(wait / 2, LOOK_AFTER)):
+                return decision
+            known = stack.enter_context(_tried(self._known(accepted, until - time.monotonic())))
+            heard: list[asyncio.Future[Any]] = [known, *futures]
+            await asyncio.wait(heard, return_when=asyncio.FIRST_COMPLETED)
+            return (known.result() if known.done() else None) or await first(futures, until - time.monotonic())
 
     async def _known(self, accepted: Accepted, seconds: float) -> Decided | None:
         """The standing of what was there before; the scheduler does not answer a repetition."""
@@ -219,6 +224,16 @@ class Orders:
         except HISTORY_AWAY:
             return True
         return True
+
+
+@contextmanager
+def _tried(work: Coroutine[Any, Any, T]) -> Iterator[asyncio.Task[T]]:
+    """The task that does it, until this is left."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
 
 
 def says_unknown(reason: str) -> bool:

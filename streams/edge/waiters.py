@@ -56,6 +56,7 @@ class Waiters:
 
     def __init__(self) -> None:
         self._waiting: dict[Key, set[_Waiter]] = {}
+        self._has_let_go = False
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -70,6 +71,8 @@ class Waiters:
         """
         waiter = _Waiter(asyncio.get_running_loop().create_future(), steps, ordered_at)
         self._waiting.setdefault(key, set()).add(waiter)
+        if self._has_let_go:
+            waiter.future.set_result(None)
         try:
             yield waiter.future
         finally:
@@ -86,7 +89,8 @@ class Waiters:
                 waiter.future.set_result(decision)
 
     def let_go(self) -> None:
-        """Tell all who wait that no decision is heard any more."""
+        """Tell all who wait, from now on too, that no decision is heard any more."""
+        self._has_let_go = True
         for waiter in chain.from_iterable(self._waiting.values()):
             if not waiter.future.done():
                 waiter.future.set_result(None)

@@ -5,7 +5,14 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from streams.local.errors import SetupError
 from streams.local.ports import listens
@@ -39,16 +46,17 @@ def admin(bootstrap: str, within_ms: int = 10_000) -> Iterator[KafkaAdminClient]
 
 def _first_of(servers: list[str], within_ms: int) -> KafkaAdminClient:
     """A client of the first that answers: the library chooses one, which may hang."""
+    within = {"bootstrap_timeout_ms": within_ms, "request_timeout_ms": within_ms}
     for server in servers[:-1]:
         with suppress(KafkaError):
-            return KafkaAdminClient(bootstrap_servers=server, bootstrap_timeout_ms=within_ms)
-    return KafkaAdminClient(bootstrap_servers=servers[-1], bootstrap_timeout_ms=within_ms)
+            return KafkaAdminClient(bootstrap_servers=server, **within)
+    return KafkaAdminClient(bootstrap_servers=servers[-1], **within)
 
 
 def asked(question: Callable[[], T]) -> T:
-    """What a client answers. It may ask a broker that is gone; then it asks another one. Raises KafkaError."""
+    """What a client answers. It may ask a broker that is gone or hangs; then it asks again. Raises KafkaError."""
     for _ in range(TRIES - 1):
-        with suppress(KafkaConnectionError):
+        with suppress(KafkaConnectionError, KafkaTimeoutError, RequestTimedOutError):
             return question()
     return question()
 

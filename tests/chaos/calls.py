@@ -73,7 +73,10 @@ class Caller:
     accepted: list[str] = field(default_factory=list)
     decided: list[str] = field(default_factory=list)
     _doors: list[httpx.Client] = field(default_factory=list)
-    _chance: Random = field(default_factory=lambda: Random(1))
+    _chance: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._chance = Random(self.name)
 
     def run(self, stop: threading.Event) -> None:
         """Call until told to stop."""

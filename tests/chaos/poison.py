@@ -8,7 +8,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import msgspec
 from kafka import KafkaProducer
 
 from pipelines.ids import execution_id, to_text
+from streams.local.errors import SetupError
 from streams.topics import Topics
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Hunt, wait
@@ -72,7 +74,9 @@ MISDEEDS = (
 
 
 def half_of_it(stage: Stage, seed: int, seconds: float) -> dict[str, Hunt]:
-    """Once all is warm, half of the time is calm, so that both halves can be compared."""
+    """Once all is warm, half of the time is calm, so that both halves can be compared. Raises SetupError."""
+    if seconds <= 2 * WARM:
+        raise SetupError(f"that takes longer than {2 * WARM:.0f} s, of which {WARM:.0f} are for warming up")
     return {"poison": _hunt(stage, seed, (seconds - WARM) / 2)}
 
 
@@ -101,7 +105,7 @@ def _poisoning(stage: Stage, seed: int) -> Iterator[None]:
             if stop.wait(1 / RATE):
                 break
             if misdeed := next((m for m in MISDEEDS if number % m.every == 0), None):
-                producer.send(topics.submit, _submission(stage, number, misdeed)).get(timeout=30)
+                _submit(stage, number, misdeed, producer.send)
             else:
                 topic = chance.choice((topics.submit, topics.tasks, topics.ready))
                 message = _garbage(chance, known=topic == topics.submit)
@@ -109,13 +113,13 @@ def _poisoning(stage: Stage, seed: int) -> Iterator[None]:
                 stage.asked.append(Asked("poison", "ok", place=(topic, sent.partition, sent.offset)))
         producer.close()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(run)
+        try:
+            yield
+        finally:
+            stop.set()
+        sending.result()
 
 
 def _garbage(chance: random.Random, *, known: bool) -> bytes:
@@ -123,14 +127,15 @@ def _garbage(chance: random.Random, *, known: bool) -> bytes:
     return made if made != EMPTY else _garbage(chance, known=known)
 
 
-def _submission(stage: Stage, number: int, misdeed: Misdeed) -> bytes:
-    """An event that submits it, to be started once: then the judge asks no witness whether it may fail."""
+def _submit(stage: Stage, number: int, misdeed: Misdeed, send: Callable[[str, bytes], Any]) -> None:
+    """To be started once: then the judge asks no witness whether it may fail."""
     name = f"poison-{number}"
     which = to_text(execution_id(name, RUN))
-    stage.asked.append(Asked("submit", "ok", which))
     stage.tasks[which] = Task(at_most_once=True, fails_with=misdeed.reason)
     task = {"id": name, "delivery": "at_most_once", **misdeed.task}
-    return msgspec.json.encode({"type": "submit", "run": RUN, "task": task})
+    event = msgspec.json.encode({"type": "submit", "run": RUN, "task": task})
+    send(Topics.under(stage.system.settings.namespace).submit, event).get(timeout=30)
+    stage.asked.append(Asked("submit", "ok", which))
 
 
 def compared(stage: Stage, found: Evidence) -> dict[str, Any]:

@@ -27,7 +27,8 @@ class Weather(NamedTuple):
     """Hunts by role, for a stage, a seed and the seconds it lasts; the system that is tormented; and what is told.
 
     `timed`: whether the times of messages can be compared; dispatches carry those of the scheduler that sent them.
-    `kills`: whether each role that is hunted is killed, so that its kills may be the goal.
+    `kills`: whether each role that is hunted is killed, so that its kills may be the goal. What `figures` tells as
+    `violations` counts with the judge's.
     """
 
     hunts: Callable[[Stage, int, float], dict[str, Hunt]]

@@ -194,7 +194,7 @@ async def test_of_several_brokers_one_that_hangs_at_the_start_is_left_for_anothe
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever is asked first: several clients, since that is by chance."""
-    monkeypatch.setattr(aiokafka_fixes, "REQUEST", 1.0)
+    monkeypatch.setattr(aiokafka_fixes, "FIRST_ANSWER", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         kafka = f"127.0.0.1:{silent.getsockname()[1]},{settings.kafka}"
         clients = [KafkaClient(settings.model_copy(update={"kafka": kafka}), within=20) for _ in range(5)]

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from pipelines.ids import from_text
 from pipelines.model import ExternalTask
+from streams.bench import logs
 from streams.edge.live import Live
 from streams.local.ports import free_ports
 from streams.local.supervisor import environment
 from streams.settings import Settings
 from streams.token import read_token
+from streams.topics import Topics
 from tests.apps.clickhouse_server import Server
 from tests.integration.edge.conftest import apart, start, until_ready
 from ui.client import ApiUnavailableError, Client
@@ -51,8 +54,11 @@ def test_who_waits_for_a_decision_is_answered_when_the_edge_ends(kafka: str, tmp
     with apart(kafka, tmp_path) as settings, edge(settings) as process, ThreadPoolExecutor(1) as pool:
         until_ready(tmp_path / "edge.ready", process, tmp_path / "edge.log")
         with Client(settings.edge_url, read_token(settings)) as client:
+            tasks = Topics.under(settings.namespace).tasks
+            before = logs.ends(settings, tasks)
             answer = pool.submit(client.submit, ExternalTask(id="waits"), run="r", wait=30)
-            time.sleep(1)
+            while logs.ends(settings, tasks) == before:
+                time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
             assert not answer.result(15).decided
         assert process.wait(15) == 0
@@ -69,7 +75,12 @@ def test_who_asks_for_longer_than_the_edge_stays_may_ask_again(kafka: str, serve
         with Client(settings.edge_url, read_token(settings)) as client:
             server.signal(signal.SIGSTOP)
             answer = pool.submit(client.executions)
-            time.sleep(1)
+            while not any(
+                one.status == psutil.CONN_ESTABLISHED and one.laddr.port == settings.edge_port
+                for one in psutil.Process(process.pid).net_connections()
+            ):
+                time.sleep(0.05)
+            time.sleep(1)  # the question follows the connection
             process.send_signal(signal.SIGTERM)
             with pytest.raises(ApiUnavailableError, match="ask again"):
                 answer.result(15)
