@@ -1,7 +1,7 @@
 """Poison by the dozen a second, in each topic that others may write to: what nobody can read, and tasks that misbehave.
 
 The misbehaving ones are tasks whose code raises, and now and then one that eats memory until it is stopped. They fail
-with their reason, and the judge wants to see that. All others are compared with a calm time before.
+with their reason, and the judge wants to see that. All others are compared with those of calm times in between.
 """
 
 import random
@@ -29,8 +29,8 @@ from tests.history.facts import Asked, Task
 RATE = 50.0
 """Messages a second."""
 
-WARM = 10.0
-"""Seconds before the calm time begins: what is cold is slow by itself."""
+WARM, TURN = 10.0, 15.0
+"""Seconds before the first calm time, since what is cold is slow by itself; and of each calm or poisoned time."""
 
 RUN = "poison"
 
@@ -73,35 +73,38 @@ MISDEEDS = (
 )
 
 
-def half_of_it(stage: Stage, seed: int, seconds: float) -> dict[str, Hunt]:
-    """Once all is warm, half of the time is calm, so that both halves can be compared. Raises SetupError."""
-    if seconds <= 2 * WARM:
-        raise SetupError(f"that takes longer than {2 * WARM:.0f} s, of which {WARM:.0f} are for warming up")
-    return {"poison": _hunt(stage, seed, (seconds - WARM) / 2)}
+def by_turns(stage: Stage, seed: int, seconds: float) -> dict[str, Hunt]:
+    """Once all is warm, calm times and poisoned ones follow each other, so that both can be compared.
+
+    Raises SetupError where there is no time for one of each.
+    """
+    if seconds < (least := WARM + 2 * TURN):
+        raise SetupError(f"poison takes {least:.0f} s at least: {WARM:.0f} to get warm, and {TURN:.0f} for each turn")
+    return {"poison": _hunt(stage, random.Random(seed))}
 
 
-def _hunt(stage: Stage, seed: int, calm: float) -> Hunt:
+def _hunt(stage: Stage, chance: random.Random) -> Hunt:
     yield from wait(WARM)
-    stage.extras["calm"] = time.time() * 1000
-    yield from wait(calm)
-    strike = note(stage, "poison", "clients", "clients")
-    with _poisoning(stage, seed):
-        try:
-            while True:
-                yield
-        finally:
-            strike.end()
+    stage.extras["warm"] = time.time() * 1000
+    numbers = count(1)
+    while True:
+        yield from wait(TURN)
+        strike = note(stage, "poison", "clients", "clients")
+        with _poisoning(stage, chance, numbers):
+            try:
+                yield from wait(TURN)
+            finally:
+                strike.end()
 
 
 @contextmanager
-def _poisoning(stage: Stage, seed: int) -> Iterator[None]:
+def _poisoning(stage: Stage, chance: random.Random, numbers: Iterator[int]) -> Iterator[None]:
     """While inside, somebody sends it; what was acknowledged is noted."""
-    stop, chance = threading.Event(), random.Random(seed)
-    topics = Topics.under(stage.system.settings.namespace)
+    stop, topics = threading.Event(), Topics.under(stage.system.settings.namespace)
 
     def run() -> None:
         producer = KafkaProducer(bootstrap_servers=stage.system.settings.kafka)
-        for number in count(1):
+        for number in numbers:
             if stop.wait(1 / RATE):
                 break
             if misdeed := next((m for m in MISDEEDS if number % m.every == 0), None):
@@ -139,15 +142,15 @@ def _submit(stage: Stage, number: int, misdeed: Misdeed, send: Callable[[str, by
 
 
 def compared(stage: Stage, found: Evidence) -> dict[str, Any]:
-    """Milliseconds from a submission to the start of its code in both halves, where it waits for nothing else."""
-    [strike] = stage.strikes
+    """Milliseconds from a submission to the start of its code at either time, where it waits for nothing else."""
     started = {w.execution: w.at for w in reversed(found.history.witnessed or ()) if w.word == "start"}
     waits: dict[bool, list[float]] = {True: [], False: []}
     for execution, task in found.history.tasks.items():
         alone = not (task.fails_with or task.upstream or task.not_before)
-        if alone and execution in started and task.submitted >= stage.extras["calm"]:
-            waits[task.submitted < strike.at].append(started[execution] - task.submitted)
-    calm, poisoned = _ranked(waits[True]), _ranked(waits[False])
+        if alone and execution in started and task.submitted >= stage.extras["warm"]:
+            at = task.submitted
+            waits[any(s.at <= at < s.over for s in stage.strikes)].append(started[execution] - at)
+    calm, poisoned = _ranked(waits[False]), _ranked(waits[True])
     return {
         "submit_to_start_ms_calm": calm,
         "submit_to_start_ms_poisoned": poisoned,

@@ -21,7 +21,7 @@ from tests.chaos.stage import Stage
 from tests.chaos.weather import beside_a_server, without_clickhouse
 from tests.simulated.virtual.life import quietly
 
-COUNT, PAIRS = 100_000, 4
+COUNT, PAIRS = 200_000, 4
 """Executions in each half, and how many pairs of halves."""
 
 STILL, LOOK = 3.0, 0.5
@@ -32,7 +32,7 @@ LEAST = 0.95
 
 
 class Half(NamedTuple):
-    """Executions a second from the first dispatch to the last, and seconds until all were in the history.
+    """Executions a second from the first dispatch to the last, and seconds from its end until all were in the history.
 
     `cores` are what the server took meanwhile. `wrong`: how many were not dispatched, or have not the one row of a
     success.
@@ -48,7 +48,7 @@ def clickhouse_rate(say: Callable[[str], None], count: int = COUNT, pairs: int =
     """Dispatches a second with the server and without it. Raises SetupError."""
     with quietly(), beside_a_server(say) as tormented:
         stage = Stage(tormented, say)
-        _half(stage, "warm", count // 10, nullcontext())
+        _half(stage, "warm", count // 20, nullcontext())
         found: list[tuple[Half, Half]] = []
         for number in range(pairs):
             turns: dict[str, AbstractContextManager[object]]

@@ -149,6 +149,6 @@ WEATHERS: dict[str, Weather] = {
     "networks": Weather(networks.cuts),
     "clickhouse": Weather(absence, beside_a_server, _rates),
     "disks": Weather(disks.full, disks.on_small_disks, disks.what_was_answered),
-    "poison": Weather(poison.half_of_it, figures=poison.compared),
+    "poison": Weather(poison.by_turns, figures=poison.compared),
     "brokers": Weather(brokers, on_three_brokers, kills=True),
 }
