@@ -23,7 +23,7 @@ from streams.client import CommandTooLargeError
 KAFKA_AWAY = (
     "Kafka did not confirm it, and it may be carried out all the same; send it again when Kafka is back: "
     "the same task in the same run is executed once, and a repeated cancel or retry does no harm. "
-    "Only an execute that names no run gets a new one each time, and may be executed twice"
+    "Only a submit without an id, or an execute that names no run, is a new one each time: look with `list` first"
 )
 
 UNREADABLE = "the body could not be read: it is no JSON in UTF-8, nests too deep, or has too long a number"

@@ -31,6 +31,6 @@ def test_no_promise_is_broken(report: Report) -> None:
 def test_the_fire_was_real(report: Report) -> None:
     """All were killed, tables changed hands, and attempts were lost with their worker, or nothing has been shown."""
     assert report.figures["faults"].keys() >= {f"kill {role}" for role in ROLES}
-    assert "takeover_amid_other_faults_s" in report.figures
+    assert "takeover_of_all_kills_s" in report.figures
     assert report.figures["attempts_lost_with_a_worker"] > 0
     assert report.figures["executions"]["succeeded"] > report.figures["executions"]["submitted"] / 2

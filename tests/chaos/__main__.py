@@ -49,19 +49,22 @@ def main() -> int:
         parser.error(f"{asked.fault} takes as long as it takes: leave out --minutes and --kills")
     if asked.kills and asked.fault not in (killing := [name for name, one in WEATHERS.items() if one.kills]):
         parser.error(f"--kills goes with --fault {' or '.join(killing)}; for {asked.fault} say --minutes")
+    goal = _goal(asked.minutes, asked.kills)
+    if asked.fault in WEATHERS and goal.seconds < (least := WEATHERS[asked.fault].least):
+        parser.error(f"{asked.fault} takes --minutes {least / 60:.2g} at least")
     try:
-        figures, evidence = _played(asked)
+        figures, evidence = _played(asked, goal)
     except SetupError as error:
         sys.exit(f"chaos: {error}")
     _print_json(figures, evidence) if asked.output == "json" else _print_table(figures, evidence)
     return 1 if figures["violations"] else 0
 
 
-def _played(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, list[Violation]]]:
+def _played(asked: argparse.Namespace, goal: Goal) -> tuple[dict[str, Any], dict[str, list[Violation]]]:
     """Figures, and what breaks each promise."""
     if scene := SCENES.get(asked.fault):
         return scene(_say), {}
-    report: Report = chaos(Trial(_goal(asked.minutes, asked.kills), asked.seed, asked.fault, asked.keep), _say)
+    report: Report = chaos(Trial(goal, asked.seed, asked.fault, asked.keep), _say)
     return report.figures, report.evidence()
 
 

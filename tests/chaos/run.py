@@ -122,7 +122,7 @@ def _standstills(settings: Settings, strikes: list[Strike], found: Evidence) -> 
 def _kills(strikes: list[Strike], role: str, silence: float) -> Iterator[tuple[str, list[Strike]]]:
     """Those in whose way nothing else came for so long, and all; how figures of them are called."""
     yield "", figures.alone(strikes, role, silence)
-    yield "_amid_other_faults", figures.killed(strikes, role)
+    yield "_of_all_kills", figures.killed(strikes, role)
 
 
 def _drain(tormented: System, people: People) -> float:

@@ -28,7 +28,7 @@ class Weather(NamedTuple):
 
     `timed`: whether the times of messages can be compared; dispatches carry those of the scheduler that sent them.
     `kills`: whether each role that is hunted is killed, so that its kills may be the goal. What `figures` tells as
-    `violations` counts with the judge's.
+    `violations` counts with the judge's. `least`: seconds that it takes at least.
     """
 
     hunts: Callable[[Stage, int, float], dict[str, Hunt]]
@@ -36,6 +36,7 @@ class Weather(NamedTuple):
     figures: Callable[[Stage, Evidence], dict[str, Any]] = lambda stage, found: {}  # noqa: ARG005  (none)
     timed: bool = True
     kills: bool = False
+    least: float = 0.0
 
 
 def kills(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
@@ -149,6 +150,6 @@ WEATHERS: dict[str, Weather] = {
     "networks": Weather(networks.cuts),
     "clickhouse": Weather(absence, beside_a_server, _rates),
     "disks": Weather(disks.full, disks.on_small_disks, disks.what_was_answered),
-    "poison": Weather(poison.by_turns, figures=poison.compared),
+    "poison": Weather(poison.by_turns, figures=poison.compared, least=poison.LEAST),
     "brokers": Weather(brokers, on_three_brokers, kills=True),
 }

@@ -113,7 +113,7 @@ def _health(client: Client) -> tuple[HealthView, float]:
 def _roles(health: HealthView, logs: Path | None) -> Iterator[Check]:
     """Of several of a kind, the one that is there and spoke last, and beside it those that are missed.
 
-    `logs`: they run on this machine, by `up`.
+    `logs`: they run on this machine, by `up`, which starts others for those that have ended.
     """
 
     def has_ended(role: RoleView) -> bool:
@@ -130,7 +130,9 @@ def _roles(health: HealthView, logs: Path | None) -> Iterator[Check]:
             yield check
             if check.status == "ok":
                 others = [other for other in health.roles if other.role == name and other is not role]
-                yield from (_missed(name, other) for other in others if other.silent_ms >= SILENT_MS)
+                yield from (
+                    _missed(name, other) for other in others if other.silent_ms >= SILENT_MS and not has_ended(other)
+                )
 
 
 def _ended(name: str, role: RoleView, log: str) -> Check:
