@@ -129,10 +129,8 @@ def _roles(health: HealthView, logs: Path | None) -> Iterator[Check]:
             check = _ended(name, role, log) if has_ended(role) else _heard(name, role, log)
             yield check
             if check.status == "ok":
-                others = [other for other in health.roles if other.role == name and other is not role]
-                yield from (
-                    _missed(name, other) for other in others if other.silent_ms >= SILENT_MS and not has_ended(other)
-                )
+                others = [other for other in health.roles if other.role == name and not has_ended(other)]
+                yield from (_missed(name, other) for other in others if other.silent_ms >= SILENT_MS)
 
 
 def _ended(name: str, role: RoleView, log: str) -> Check:
