@@ -6,14 +6,13 @@ import shutil
 import subprocess
 import sys
 import uuid
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
 from streams.kafka_there import topics_there
-from streams.local.broker import Broker, brokers
+from streams.local.broker import Broker
 from streams.local.errors import SetupError
 from streams.local.jars import KAFKA, ensure_jars
 from streams.local.ports import free_ports, is_free
@@ -21,6 +20,7 @@ from streams.local.supervisor import environment
 from streams.local.topics_admin import admin, answers, ensure_topics, partitions_of
 from streams.settings import Settings
 from streams.topics import Topics, layout
+from tests.integration.cluster import three_brokers
 
 ROOT = Path(__file__).parents[2]
 
@@ -177,14 +177,7 @@ def test_the_broker_listens_on_the_loopback_only(tmp_path: Path) -> None:
 
 def test_three_brokers_lose_one_and_nothing_else(tmp_path: Path) -> None:
     """What a cluster acknowledged is read from it after kill -9 of one of its brokers."""
-    with ExitStack() as stack:
-        nodes = brokers(tmp_path, free_ports(6))
-        for node in nodes:
-            node.start()
-            stack.callback(node.stop)
-        for node in nodes:
-            node.wait_ready()
-        cluster = ",".join(node.bootstrap for node in nodes)
+    with three_brokers(tmp_path) as (nodes, cluster):
         settings = settings_for(cluster, replication=3)
         ensure_topics(settings)
         topic = Topics.under(settings.namespace).submit

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from pipelines.views import DeadLetterView, HealthView
-from streams.local.broker import brokers
 from streams.local.checks.check import Check
 from streams.local.checks.kafka import kafka as kafka_checks
 from streams.local.checks.system import SKEW, edge, ports
@@ -26,6 +25,7 @@ from streams.local.ports import free_ports
 from streams.local.topics_admin import admin, ensure_topics
 from streams.settings import Settings
 from streams.topics import layout
+from tests.integration.cluster import three_brokers
 
 
 def settings_for(home: Path, kafka: str) -> Settings:
@@ -218,14 +218,7 @@ def test_topics_that_do_not_fit_the_settings_fail(tmp_path: Path, kafka: str) ->
 
 def test_brokers_that_are_missing_are_named(tmp_path: Path) -> None:
     """One of three that hangs or is killed is a warning, since all goes on; where two are gone, nothing is taken."""
-    with ExitStack() as stack:
-        nodes = brokers(tmp_path, free_ports(6))
-        for node in nodes:
-            node.start()
-            stack.callback(node.stop)
-        for node in nodes:
-            node.wait_ready()
-        cluster = ",".join(node.bootstrap for node in nodes)
+    with three_brokers(tmp_path) as (nodes, cluster):
         settings = settings_for(tmp_path / "home", cluster).model_copy(update={"replication": 3})
         ensure_topics(settings)
         first = nodes[0].process

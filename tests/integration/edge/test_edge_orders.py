@@ -6,17 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from kafka import KafkaProducer
 
 from pipelines.events import CreateEvent, SubmitEvent
-from pipelines.ids import execution_id, from_text, home_of, to_text
-from pipelines.model import Delivery, ExternalTask, PipelineModel, ShellTask, SleepTask, UpstreamRef
+from pipelines.ids import execution_id, to_text
+from pipelines.model import ExternalTask, PipelineModel, SleepTask, UpstreamRef
 from pipelines.requests import BulkRequest, ExecutionFilter
 from streams.edge.routes.bulk import UNMATCHED
-from streams.engine import commands as c
 from tests.integration.edge.listing import until
+from tests.integration.edge.losing import lose
 from ui.client import ApiError, ApiUnavailableError, Client
 
 
@@ -446,17 +445,7 @@ def test_no_edge_is_unavailable() -> None:
 
 def test_whoever_retries_is_told_what_may_run_twice(system: Any, client: Client, name: str) -> None:
     """A lost one of a task that is never to start twice is retried, since somebody asked for it."""
-    tasks = [ShellTask(id=f"{name}.{n}", command="true", delivery=Delivery.AT_MOST_ONCE) for n in range(4)]
-    made = [from_text(client.submit(task).execution or "") for task in tasks]
-    worker = f"{name}-00000000"
-    played = [c.Assign(which, 1, worker, 0, 1) for which in made]
-    played.append(c.WorkerLost(worker, round(time.time() * 1000)))
-    producer = KafkaProducer(bootstrap_servers=system.settings.kafka)
-    home = home_of(made[0], system.settings.task_partitions)
-    producer.send(system.topics.tasks, msgspec.msgpack.encode(played), partition=home)
-    producer.close()
-    lost = ExecutionFilter(pipeline=name, state=("lost",))
-    ids = until(client, lost, 4)
+    ids = lose(system, client, name, 4)
     one, many = client.retry_many(BulkRequest(ids=ids[:1])), client.retry_many(BulkRequest(ids=ids[1:3]))
     assert (
         one.detail
