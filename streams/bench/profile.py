@@ -156,11 +156,11 @@ def _samples(file: Path) -> Counter[str]:
 
 
 def _by_file(samples: dict[str, Counter[str]]) -> dict[str, Counter[str]]:
-    """The same by the files in which the functions stand, which py-spy has in brackets behind their names."""
+    """The same by the files in which the functions stand: py-spy has `(file:line)` behind their names."""
     found = {role: Counter[str]() for role in samples}
     for role, functions in samples.items():
         for name, count in functions.items():
-            found[role][name.rpartition("(")[2].rstrip(")")] += count
+            found[role][name.rpartition("(")[2].partition(":")[0]] += count
     return found
 
 
