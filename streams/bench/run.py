@@ -66,7 +66,8 @@ def once(here: System, measured: Load) -> Figures:
     """Submit a load and wait until every execution's row stands in ClickHouse."""
     run = fresh_run()
     work, runs, count = measured.make(run), measured.runs(run), measured.executions
-    held, before = usage.stores(here), measure.cpu_by_role(here.client)
+    held = usage.stores(here) if here.supervisor else None
+    before = measure.cpu_by_role(here.client)
     start = time.perf_counter()
     with progress(count, "sent") as step:
         asyncio.run(measured.submit(here.settings, work, run, step))
@@ -74,7 +75,8 @@ def once(here: System, measured: Load) -> Figures:
     with progress(count, "in history") as step:
         rows = measure.wait_for_rows(here.client, runs, count, step)
     seconds = time.perf_counter() - start
-    after, holds = measure.cpu_by_role(here.client), usage.stores(here)
+    after = measure.cpu_by_role(here.client)
+    disk = {"disk_bytes_each": usage.each(held, usage.stores(here), count)} if held is not None else {}
     asyncio.run(measured.tidy(here.settings, work))
     return {
         "task": load.TASK,
@@ -85,7 +87,7 @@ def once(here: System, measured: Load) -> Figures:
         "rows_in_history": rows,
         "latency_ms": measure.latency(here.client, runs),
         "cpu_seconds_per_1000": measure.per_thousand(before, after, count),
-        **({"disk_bytes_each": usage.each(held, holds, count)} if here.supervisor else {}),
+        **disk,
         "machine": measure.machine(),
     }
 

@@ -116,9 +116,7 @@ class Live:
 
     async def caught_up(self) -> None:
         """Return when all events are heard that Kafka had before: another edge may have told of them already."""
-        if (consumer := self._consumer) is None:
-            return
-        if time.monotonic() < self._blind_until:
+        if (consumer := self._consumer) is None or time.monotonic() < self._blind_until:
             return
         try:
             async with asyncio.timeout(CATCH_UP):
