@@ -128,9 +128,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
         """Let Faust believe whatever comes: `Inputs` knows where to read."""
         self._read_offset.update(dict.fromkeys(self.assignment()))
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:  # noqa: ARG002, ASYNC109  (Faust's signature)
+    async def _wait_next_records(self, timeout: float) -> tuple[dict[TP, list[Any]], None]:  # noqa: ASYNC109  (Faust's signature)
+        """What has arrived, of whatever is ours by then; Faust looks once a second whether anything has become ours."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
         found = await self.app.inputs.take(timeout)
-        return {TP(*tp): [_event(tp, fetch)] for tp, fetch in found.items()}
+        return {TP(*tp): [_event(tp, fetch)] for tp, fetch in found.items()}, None
 
     def ack(self, message: Any) -> bool:
         """Do nothing: see the class."""

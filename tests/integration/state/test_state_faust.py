@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.state import inputs
-from streams.state.faust_fixes import hush
+from streams.state.faust_fixes import Consumer, hush
 from streams.state.inputs import Inputs
 
 
@@ -91,6 +92,26 @@ async def test_holes_at_the_end_of_an_input_are_passed_too(ground: Any, monkeypa
                 end = fetch.end
                 fetch.accepted()
     assert words == [b"a"]
+    await read.stop()
+
+
+async def test_who_owned_nothing_reads_at_once_what_becomes_its_own(ground: Any) -> None:
+    """A standby's takeover; Faust looks once a second whether there is anything to be read."""
+    read = Inputs(ground.bootstrap)
+    idle = SimpleNamespace(
+        app=SimpleNamespace(inputs=read, client_only=False),
+        flow_active=True,
+        not_waiting_next_records=asyncio.Event(),
+        sleep=asyncio.sleep,
+        _get_active_partitions=set,
+    )
+    reading = asyncio.create_task(Consumer._wait_next_records(idle, 3600.0))  # what Faust calls
+    await asyncio.sleep(0)
+    await ground.send([b"a"])
+    await read.open({TopicPartition(ground.source, 0): 0})
+    async with asyncio.timeout(30):
+        found, _ = await reading
+    assert [record.value for [event] in found.values() for record in event.value.records] == [b"a"]
     await read.stop()
 
 
