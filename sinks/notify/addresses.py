@@ -4,6 +4,7 @@ import logging
 import re
 import threading
 import warnings
+from urllib.parse import unquote
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, PersistentStoreMode
 from apprise.manager_plugins import NotificationManager
@@ -27,6 +28,9 @@ SCHEMES = frozenset(_SCHEMES.split())
 FILE_PARAMETERS = frozenset({"template", "attach", "attachment", "keyfile", "pgpkey", "pemkey", "key", "subfile"})
 """Parameters by which some services read a file of this machine or fetch another address."""
 
+SECRET = 4
+"""Characters of what is worth hiding: in what a service says, shorter parts of its address stand by chance."""
+
 _loading = threading.Lock()
 _NAMED = frozenset({"json", "jsons", "xml", "xmls", "form", "forms"})
 _LOUD = {
@@ -37,7 +41,10 @@ _LOUD = {
     "late": NotifyType.WARNING,
 }
 
-logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it would say is in the results, and said by us
+_logger = logging.getLogger("apprise")
+_logger.setLevel(logging.WARNING)
+_logger.propagate = False  # what it says is in the results too, and said by us
+_logger.addHandler(logging.NullHandler())
 
 
 class RefusedAddress(Exception):  # noqa: N818  (the address is refused; trying again is no use)
@@ -55,6 +62,14 @@ def shown(address: str) -> str:
         return "an address without a scheme"
     host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2] if scheme.lower() in _NAMED else ""
     return f"{scheme.lower()}://{host[:100]}/…" if host else f"{scheme.lower()}://…"
+
+
+def without_secrets(said: str, address: str) -> str:
+    """What a service said, without what `shown` leaves out of its address."""
+    parts = {part for part in re.split(r"[/?#@:&=]", address) if len(part) >= SECRET and part not in shown(address)}
+    for part in sorted(parts | {*map(unquote, parts)}, key=len, reverse=True):
+        said = said.replace(part, "…")
+    return said
 
 
 def open_address(address: str) -> Apprise:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 from apprise import Apprise
 
-from sinks.notify.addresses import RefusedAddress, Undelivered, open_address, send, shown
+from sinks.notify.addresses import RefusedAddress, Undelivered, open_address, send, shown, without_secrets
 from sinks.notify.text import Text
 from streams.settings import Settings
 
@@ -54,7 +54,7 @@ class Target:
             try:
                 await self._attempt(text, happening)
             except Undelivered as error:
-                said = str(error)
+                said = without_secrets(str(error), self.address)
                 _log.info("notification_attempt_failed", target=self.name, attempt=attempt, error=said)
             else:
                 return attempt

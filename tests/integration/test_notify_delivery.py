@@ -281,7 +281,7 @@ async def test_i8_errors_are_tried_again_and_then_given_up(system: System, recei
         [letter] = await system.dead_letters(1)
         await until_committed(system, 2)
     assert receiver.titles() == [one.execution.task] * 3 + [two.execution.task] * 3
-    assert "accepted none of 3 attempts" in letter["reason"]
+    assert "accepted none of 3 attempts; the last: Failed to send JSON POST notification" in letter["reason"]
     assert (letter["stage"], letter["offset"]) == ("notify", 1)
     assert letter["execution"] == "00000000-0000-0000-0000-000000000002"
 

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from apprise.manager_plugins import NotificationManager
 
-from sinks.notify.addresses import SCHEMES, RefusedAddress, Undelivered, open_address, send, shown
+from sinks.notify.addresses import SCHEMES, RefusedAddress, Undelivered, open_address, send, shown, without_secrets
 from sinks.notify.guard import public_only
 from sinks.notify.text import Text
 
@@ -108,6 +108,21 @@ def said_by_sending(address: str) -> str:
     except (RefusedAddress, Undelivered) as error:
         return str(error)
     return ""
+
+
+def test_what_the_service_says_is_the_reason() -> None:
+    """Whoever reads the dead letter learns what to mend."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(Undelivered, match="Connection error occurred sending JSON"):
+        send(open_address(f"json://127.0.0.1:{port}/"), Text("t", "b"), "failed", private=True)
+
+
+def test_what_a_service_says_is_told_without_the_address_s_secrets() -> None:
+    """Wherever they stand in the address, and however they are written there."""
+    address = "jsons://ann:pa%24%24word@hooks.example.org/T1JJ3T3L2/TIiajkdnlazkcOXr?token=v3ry-secret"
+    said = "refused by hooks.example.org: ann, pa$$word (pa%24%24word) at /T1JJ3T3L2/TIiajkdnlazkcOXr, v3ry-secret"
+    assert without_secrets(said, address) == "refused by hooks.example.org: ann, … (…) at /…/…, …"
 
 
 def test_a_private_address_is_refused_for_good() -> None:
