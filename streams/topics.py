@@ -14,6 +14,9 @@ GATHER = 0.005
 MESSAGE_LIMIT = 16 * 1024 * 1024
 """`max.message.bytes` of the topics that carry envelopes and changelogs."""
 
+NEWS_MS = 2_000
+"""How soon a member of a group notices that somebody has made its topics, which it may have missed at its start."""
+
 HOUR = 3_600_000
 
 FITTING = "set that number, or choose another HEADRACE_NAMESPACE"

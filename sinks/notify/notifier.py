@@ -30,7 +30,7 @@ from streams.engine.events import Notification, Refused
 from streams.engine.records import Execution
 from streams.envelope import notifications
 from streams.settings import Settings
-from streams.topics import MESSAGE_LIMIT, Topics, group
+from streams.topics import MESSAGE_LIMIT, NEWS_MS, Topics, group
 
 SESSION = 6.0
 """Seconds after a crash until another one takes over: the least that brokers accept."""
@@ -89,6 +89,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             session_timeout_ms=round(SESSION * 1000),
             heartbeat_interval_ms=2_000,
             max_partition_fetch_bytes=MESSAGE_LIMIT,
+            metadata_max_age_ms=NEWS_MS,
         )
         self._producer = AIOKafkaProducer(bootstrap_servers=self._settings.kafka, acks="all", enable_idempotence=True)
         self._admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)

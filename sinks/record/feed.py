@@ -16,7 +16,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from sinks.record.tables import Place
 from streams.settings import Settings
-from streams.topics import MESSAGE_LIMIT
+from streams.topics import MESSAGE_LIMIT, NEWS_MS
 
 BATCH_BYTES = 16 * 1024 * 1024
 """Bytes of messages after which a batch is full."""
@@ -35,9 +35,6 @@ FETCH_MS = 100
 
 LOOK_MS = 50
 """The same while a batch is gathered, for which somebody may ask."""
-
-NEWS_MS = 2000
-"""How soon a member of a group notices that somebody has made its topics."""
 
 PATIENCE_MS = 24 * 3_600_000
 """How long ClickHouse may be away before the group gives our partitions to another recorder."""
