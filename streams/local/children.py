@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ PR_SET_PDEATHSIG = 1
 
 OWN_SHARE = "/proc/self/autogroup"
 """Where Linux is told how nice a session is: it shares the cores out among sessions, whatever processes in them are."""
+
+LOG_BYTES = 16 * 1024 * 1024
+"""Of a log that the next process goes on with."""
 
 KILLED_WITHIN = 5.0
 """Seconds in which the kernel ends what was killed; what hangs in a disk or a network mount stays for longer."""
@@ -51,14 +55,16 @@ def _before_exec(nice: int) -> Callable[[], None]:
 def start(
     command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, nice: int = 0
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a process group of its own, its output in `log`, ours to read; the log before is kept as `.1`.
+    """Start a child in a process group of its own, its output at the end of `log`, ours to read.
 
-    `nice`: by how much it is nicer than we are, 0 or more.
+    A log that has grown large is put aside first, as `.1`. `nice`: by how much it is nicer than we are, 0 or more.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists():
+    if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(f"{log.suffix}.1"))
-    with open(log, "wb", opener=_ours) as output:
+    with open(log, "ab", opener=_ours) as output:
+        output.write(f"--- started at {time.strftime('%Y-%m-%d %H:%M:%S')} ---\n".encode())
+        output.flush()
         return subprocess.Popen(  # noqa: S603  (our own programs)
             command,
             stdin=subprocess.DEVNULL,

@@ -67,3 +67,17 @@ def test_a_log_is_for_its_owner_alone(tmp_path: Path) -> None:
     process = children.start(["true"], tmp_path / "log")
     process.wait()
     assert (tmp_path / "log").stat().st_mode & 0o077 == 0
+
+
+def test_a_log_goes_on_with_each_start_until_it_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process said before it died is still there after it was started again, and again."""
+    log = tmp_path / "worker.log"
+    for word in ("one", "two"):
+        children.start(["echo", word], log).wait()
+    said = log.read_text().splitlines()
+    assert (said[1], said[3]) == ("one", "two")
+    assert said[0].startswith("--- started at 2")
+    monkeypatch.setattr(children, "LOG_BYTES", 10)
+    children.start(["echo", "three"], log).wait()
+    assert log.read_text().splitlines()[1:] == ["three"]
+    assert log.with_name("worker.log.1").read_text().splitlines() == said
