@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -12,6 +13,9 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from pipelines.environment import READY_FILE
+from streams.hearing import SILENCE
+
+log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between two words."""
@@ -42,11 +46,36 @@ Teller = Callable[[bytes, bytes | None], Awaitable[object]]
 
 
 async def pulse(role: str, send: Teller, facts: Callable[[], dict[str, object]]) -> None:
-    """Say so once a second, for ever; while no broker takes a word, it is left out."""
+    """Say so once a second, for ever; the log tells when no broker takes a word, and when one does again."""
     while True:
-        with contextlib.suppress(KafkaError):
-            await send(*word(role, **facts()))
+        await _one_word(lambda: send(*word(role, **facts())))
         await asyncio.sleep(EVERY)
+
+
+async def _one_word(send: Callable[[], Awaitable[object]]) -> None:
+    """Try until a broker has it."""
+    since = time.monotonic()
+    telling = asyncio.get_running_loop().call_later(SILENCE, _tell, time.time())
+    try:
+        while not await _taken(send()):  # noqa: ASYNC110  (it is the broker's)
+            await asyncio.sleep(EVERY)
+    finally:
+        telling.cancel()
+    if (silent := time.monotonic() - since) > SILENCE:
+        log.warning("the Kafka broker takes what is sent again, after %.0f s", silent)
+
+
+async def _taken(sending: Awaitable[object]) -> bool:
+    try:
+        await sending
+    except KafkaError:
+        return False
+    return True
+
+
+def _tell(since: float) -> None:
+    clock = time.strftime("%H:%M:%S", time.localtime(since))
+    log.warning("the Kafka broker takes nothing since %s; nothing is lost, and nothing new starts until it does", clock)
 
 
 async def leave(role: str, send: Teller) -> None:
