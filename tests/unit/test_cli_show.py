@@ -67,7 +67,17 @@ def test_of_several_attempts_it_is_said_whose_times_they_are() -> None:
     assert "last attempt started" in lines
     assert "last attempt waited" in lines
     assert "░ wait █ ran" in lines
+    assert "▒" not in lines
     assert "last attempt" not in drawn(world.rows[world.add("p.load", "running", **running(now, 1))])
+
+
+def test_the_hatched_bar_of_a_lost_attempt_is_explained() -> None:
+    """Where there is one."""
+    world = World()
+    view = world.rows[world.add("p.load", "running", **running(datetime.now(UTC), 2))]
+    lost, last = view.attempts
+    lines = drawn(view.model_copy(update={"attempts": (lost.model_copy(update={"state": "lost"}), last)}))
+    assert "░ wait █ ran ▒ lost" in lines
 
 
 def test_a_cell_is_one_line_that_shows_where_it_was_cut() -> None:

@@ -17,7 +17,7 @@ from ui.cli.guess import guessing, run_or_task
 from ui.cli.looks import LOOKS, cell, console, exactly, safe, state, table
 from ui.parts import formats
 
-LEGEND = "░ wait █ ran"
+LEGEND, LOST_TOO = "░ wait █ ran", " ▒ lost"
 BAR, NARROW_BAR, ROOMY = 30, len(LEGEND), 110
 """Columns of the timeline; the same on a narrow terminal; columns of one that is not narrow."""
 ERROR = 60
@@ -109,7 +109,8 @@ def _end(view: ExecutionView) -> str | None:
 
 def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
     """A bar an attempt, all on one scale: light where it waited, full where it ran, hatched where it may have."""
-    columns = ["attempt", "state", LEGEND, "waited", "ran", "worker", "error"]
+    legend = LEGEND + LOST_TOO * any(one.state == "lost" for one in attempts)
+    columns = ["attempt", "state", legend, "waited", "ran", "worker", "error"]
     drawn = table(columns, right=["waited", "ran"], whole=columns[:5])
     moments = [m for a in attempts for m in (a.ready_at or a.dispatched_at, a.finished_at or now) if m]
     start, end = min(moments), max(moments)
