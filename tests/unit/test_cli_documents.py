@@ -19,8 +19,9 @@ def test_a_file_without_json_is_named_as_it_was_typed(tmp_path: Path) -> None:
         read_json("text")
 
 
-def _submitted(path: Path) -> list[tuple[str, str | None]]:
-    return [(event.task.id, event.run) for event in events_of(str(path), "submit") if isinstance(event, SubmitEvent)]
+def _submitted(path: Path, run: str | None = None) -> list[tuple[str, str | None]]:
+    events = events_of(str(path), "submit", run)
+    return [(event.task.id, event.run) for event in events if isinstance(event, SubmitEvent)]
 
 
 TASK = '{"id": "%s", "kind": "shell", "command": "true"}'
@@ -31,6 +32,7 @@ def test_one_object_a_line_is_taken_as_other_clients_of_kafka_take_it(tmp_path: 
     path = tmp_path / "events.jsonl"
     path.write_text(f'{TASK % "a"}\n\n{{"type": "submit", "run": "r", "task": {TASK % "b"}}}\n')
     assert _submitted(path) == [("a", None), ("b", "r")]
+    assert _submitted(path, "monday") == [("a", "monday"), ("b", "r")]
     odd = (TASK % "a").replace("true", "echo \u2028\u0085")  # line ends to Unicode, and not to JSON
     path.write_text(f"{odd}\n{TASK % 'b'}", encoding="utf-8")
     assert _submitted(path) == [("a", None), ("b", None)]

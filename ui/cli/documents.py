@@ -36,13 +36,14 @@ def read_file(path: str) -> str:
         raise UsageError(f"cannot read {path!r}: {error.strerror}") from None
 
 
-def events_of(path: str, wrap: str) -> list[AnyEvent]:
-    """The events of a file: public events as they are; tasks and pipelines become events of type `wrap`.
+def events_of(path: str, wrap: str, run: str | None = None) -> list[AnyEvent]:
+    """The events of a file: public events as they are; tasks and pipelines become events of type `wrap`, in `run`.
 
     The file is one JSON value, a list of them, or one a line, as other clients of Kafka take it. Raises UsageError that
     says which of them is wrong, and why.
     """
-    return [_checked(value, wrap, where) for where, value in _values(path)]
+    around = {"type": wrap} if run is None else {"type": wrap, "run": run}
+    return [_checked(value, around, where) for where, value in _values(path)]
 
 
 def _values(path: str) -> list[tuple[str, Any]]:
@@ -76,18 +77,18 @@ def _named(path: str) -> str:
     return "standard input" if path == "-" else repr(path)
 
 
-def _checked(document: Any, wrap: str, where: str) -> AnyEvent:
+def _checked(document: Any, around: dict[str, str], where: str) -> AnyEvent:
     try:
-        return PUBLIC_EVENT.validate_python(_event(document, wrap))
+        return PUBLIC_EVENT.validate_python(_event(document, around))
     except ValidationError as error:
         raise UsageError(f"{where}: {sentence(error)}") from None
 
 
-def _event(document: Any, wrap: str) -> Any:
+def _event(document: Any, around: dict[str, str]) -> Any:
     if not isinstance(document, dict) or "type" in document:
         return document
     pipeline = "tasks" in document
-    if pipeline and wrap == "submit":
+    if pipeline and around["type"] == "submit":
         ways = f"`{command('create FILE')}`, then `{command('execute NAME')}`"
         raise UsageError(f"{shown(document.get('id'))} is a pipeline, and only tasks are submitted: {ways}")
-    return {"type": wrap, ("pipeline" if pipeline else "task"): document}
+    return {**around, ("pipeline" if pipeline else "task"): document}

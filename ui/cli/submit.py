@@ -195,6 +195,7 @@ def external(*, options: Options = NONE, common: Common = PLAIN) -> None:
 def document(
     *words: Annotated[str, Parameter(show=False)],
     file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    run: str | None = None,
     wait: Flag = False,
     common: Common = PLAIN,
 ) -> None:
@@ -203,6 +204,7 @@ def document(
     Args:
         words: What is no kind of task; each kind is a command of its own.
         file: A JSON file: a task or an event, a list of them, or one a line; `-` reads standard input.
+        run: The run of the file's tasks; an event says itself which is its own.
         wait: Wait for the end of all that were submitted, and print the result of a single one; exit 1 if one is no
             success.
         common: Of every command.
@@ -213,7 +215,7 @@ def document(
             raise UsageError(f"{shown(words[0])} is no kind of task: {kinds}")
         if file is None:
             raise UsageError(f"say what to submit: a kind ({', '.join(KINDS)}) or --file")
-        events = events_of(file, "submit")
+        events = events_of(file, "submit", run)
     with connected() as client:
         accepted = client.send(events)
         if not wait:
