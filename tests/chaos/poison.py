@@ -49,6 +49,7 @@ WRONG = (
 EMPTY = b"\x90"
 """A message of ours without commands: it can be read, and nothing is wrong with it."""
 
+RAISING = {"kind": "function", "function": "witnessed", "payload": {"seconds": 0, "fails": 1}}
 ALONE = "kept = []\nwhile True:\n    kept.append(bytearray(16 << 20))"
 TOGETHER = """
 import os, time
@@ -61,17 +62,18 @@ time.sleep(30)
 
 
 class Misdeed(NamedTuple):
-    """A task that is there to fail: what it is, the reason that it fails with, and which messages it is in turn."""
+    """A task that is there to fail: what it does, what it is, the reason it fails with, and which messages it is."""
 
+    what: str
     task: dict[str, Any]
     reason: str
     every: int
 
 
 MISDEEDS = (
-    Misdeed({"kind": "function", "function": "witnessed", "payload": {"seconds": 0, "fails": 1}}, "RuntimeError", 13),
-    Misdeed({"kind": "python", "code": ALONE}, "MemoryError", 311),
-    Misdeed({"kind": "python", "code": TOGETHER}, "MB of memory and its limit is", 313),
+    Misdeed("raises", RAISING, "RuntimeError", 13),
+    Misdeed("eats memory", {"kind": "python", "code": ALONE}, "MemoryError", 311),
+    Misdeed("its processes eat memory", {"kind": "python", "code": TOGETHER}, "MB of memory and its limit is", 313),
 )
 
 
@@ -140,6 +142,7 @@ def _submit(stage: Stage, number: int, misdeed: Misdeed, send: Callable[[str, by
 
 def compared(stage: Stage, found: Evidence) -> dict[str, Any]:
     """Milliseconds from a submission to the start of its code at either time, where it waits for nothing else."""
+    misdeeds = {misdeed.reason: misdeed.what for misdeed in MISDEEDS}
     started = {w.execution: w.at for w in reversed(found.history.witnessed or ()) if w.word == "start"}
     waits: dict[bool, list[float]] = {True: [], False: []}
     for execution, task in found.history.tasks.items():
@@ -152,8 +155,8 @@ def compared(stage: Stage, found: Evidence) -> dict[str, Any]:
         "submit_to_start_ms_calm": calm,
         "submit_to_start_ms_poisoned": poisoned,
         "poisoned_to_calm": {which: round(poisoned[which] / calm[which], 2) for which in ("p50", "p99")},
-        "unreadable": sum(asked.what == "poison" for asked in stage.asked),
-        "failed_as_they_should": dict(Counter(task.fails_with for task in stage.tasks.values())),
+        "poison_messages": sum(asked.what == "poison" for asked in stage.asked),
+        "failed_as_they_should": dict(Counter(misdeeds[task.fails_with] for task in stage.tasks.values())),
         "dead_letters": len(found.history.letters or ()),
     }
 
