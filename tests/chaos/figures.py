@@ -70,10 +70,13 @@ def losses(strikes: list[Strike], found: Evidence) -> list[Loss]:
     return sorted(found_lost, key=lambda loss: loss.dispatched or 0)
 
 
-def gaps(strikes: list[Strike], found: Evidence, what: str) -> list[float]:
-    """The longest time without a dispatch on each partition, from each such fault of a scheduler to the next fault."""
-    times, ends = dispatches(found.times), [strike.at for strike in strikes]
-    longest = []
+def gaps(strikes: list[Strike], found: Evidence, what: str, over: float) -> list[float]:
+    """The longest time without a dispatch on each partition, from each such fault of a scheduler to the next fault.
+
+    `over`: when the load ended, epoch milliseconds; what stands still then does so no longer.
+    """
+    times = {owned: [*(at for at in those if at < over), over] for owned, those in dispatches(found.times).items()}
+    ends, longest = [strike.at for strike in strikes], []
     for strike in strikes:
         if (strike.what, strike.role) == (what, "scheduler"):
             end = min((at for at in ends if at > strike.at), default=strike.at + GAP_WITHIN)

@@ -35,8 +35,15 @@ def test_a_kill_that_something_came_in_between_of_is_not_alone() -> None:
 def test_the_longest_gap_after_a_fault_reaches_over_its_edges() -> None:
     """It may have begun before the fault, and end after the next one began."""
     times = found(0, 900, 1_600, 1_700, 2_900, 3_000)
-    assert figures.gaps([strike(1_000, "join"), strike(2_000, "leave")], times, "join") == [1.2]
-    assert figures.gaps([strike(1_000, "join"), strike(1_650, "leave")], times, "join") == [0.7]
+    assert figures.gaps([strike(1_000, "join"), strike(2_000, "leave")], times, "join", 9_000) == [1.2]
+    assert figures.gaps([strike(1_000, "join"), strike(1_650, "leave")], times, "join", 9_000) == [0.7]
+
+
+def test_nothing_stands_still_when_the_load_is_over() -> None:
+    """Up to then it does: a standstill that goes on at the end counts as far as it is seen."""
+    times = found(900, 1_100, 1_500, 4_000)
+    assert figures.gaps([strike(1_000, "join")], times, "join", 1_600) == [0.4]
+    assert figures.gaps([strike(1_000, "join")], times, "join", 3_500) == [2.0]
 
 
 def test_what_a_worker_took_along_is_known_and_dispatched_again() -> None:
