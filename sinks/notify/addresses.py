@@ -1,10 +1,11 @@
 """Apprise addresses: which are accepted, what they are called in logs, and how one message is sent to one of them."""
 
+import contextlib
 import logging
 import re
 import threading
 import warnings
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, PersistentStoreMode
 from apprise.manager_plugins import NotificationManager
@@ -28,9 +29,13 @@ SCHEMES = frozenset(_SCHEMES.split())
 FILE_PARAMETERS = frozenset({"template", "attach", "attachment", "keyfile", "pgpkey", "pemkey", "key", "subfile"})
 """Parameters by which some services read a file of this machine or fetch another address."""
 
-SECRET = 4
-"""Characters of what is worth hiding: in what a service says, shorter parts of its address stand by chance."""
+LEAST_SECRET = 4
+"""Characters from which on a part of an address is hidden in what its service says: shorter ones stand by chance."""
 
+REASON = 500
+"""Characters of a reason."""
+
+_BETWEEN = re.compile(r"[/?#@:&=,;|\s]+")
 _loading = threading.Lock()
 _NAMED = frozenset({"json", "jsons", "xml", "xmls", "form", "forms"})
 _LOUD = {
@@ -65,11 +70,20 @@ def shown(address: str) -> str:
 
 
 def without_secrets(said: str, address: str) -> str:
-    """What a service said, without what `shown` leaves out of its address."""
-    parts = {part for part in re.split(r"[/?#@:&=]", address) if len(part) >= SECRET and part not in shown(address)}
-    for part in sorted(parts | {*map(unquote, parts)}, key=len, reverse=True):
+    """What a service said, cut to `REASON`, without the parts of its address that `shown` leaves out."""
+    for part in sorted(_secrets(address), key=len, reverse=True):
         said = said.replace(part, "…")
-    return said
+    return said[:REASON]
+
+
+def _secrets(address: str) -> set[str]:
+    """What may not be said, as it stands in the address and as others write it: unquoted, quoted, digits alone."""
+    whole = ""
+    with contextlib.suppress(ValueError):  # no address at all
+        whole = urlsplit(address).password or ""
+    parts = {whole, unquote(whole), *_BETWEEN.split(address), *_BETWEEN.split(unquote(address))}
+    forms = parts | {*map(quote, parts)} | {re.sub(r"\D", "", part) for part in parts}
+    return {form for form in forms - {*_BETWEEN.split(shown(address))} if len(form) >= LEAST_SECRET}
 
 
 def open_address(address: str) -> Apprise:
@@ -131,4 +145,4 @@ def _send(opened: Apprise, text: Text, happening: str) -> None:
     result = opened.notify(text.body, title=text.title, notify_type=kind, body_format=NotifyFormat.TEXT)
     if not result:
         said = "; ".join(entry.message for entry in result.logs())
-        raise Undelivered(said[:500] or "the service did not accept it and gave no reason")
+        raise Undelivered(said or "the service did not accept it and gave no reason")

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from pipelines.ids import pipeline_of, to_text
-from sinks.notify.addresses import RefusedAddress, load_services, shown
+from sinks.notify.addresses import RefusedAddress, load_services, shown, without_secrets
 from sinks.notify.progress import Line, Memo, read_memo
 from sinks.notify.target import GivenUp, Target
 from sinks.notify.text import compose
@@ -201,7 +201,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             why = str(error)
         except Exception as bug:  # noqa: BLE001  (a notification on which our own code fails must not stay undecided)
             _log.error("notification_failed_by_bug", task=notification.execution.task, exc_info=bug)
-            why = f"our own code failed on it: {bug!r:.300}"
+            why = f"our own code failed on it: {without_secrets(repr(bug), address)}"
         else:
             return
         await self._bury(_reason(notification, address, why), message, notification.execution)

@@ -111,7 +111,7 @@ def _in_thread(work: Callable[[], None], at_end: Callable[[], None]) -> "asyncio
         except (RefusedAddress, Undelivered) as expected:
             error = expected
         except Exception as surprise:  # noqa: BLE001  (a service's own code: whatever it raises, it did not deliver)
-            error = Undelivered(f"{type(surprise).__name__}: {surprise!s:.300}")
+            error = Undelivered(f"{type(surprise).__name__}: {surprise}")
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(finish, error)
 

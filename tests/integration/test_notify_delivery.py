@@ -476,6 +476,21 @@ async def test_i8_a_notifier_that_was_put_out_of_its_group_goes_on(system: Syste
     assert len(set(receiver.titles())) == 46
 
 
+async def test_a_notifier_that_began_before_its_topic_learns_of_it(
+    kafka: str, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Within seconds, and not with the next look at the brokers' metadata, after five minutes."""
+    system = System(kafka)
+    one = system.notification(receiver.address)
+    async with system.notifier():
+        await until(lambda: "not found in cluster metadata" in caplog.text)
+        await system.start()
+        await system.send(one)
+        await until_committed(system, 1)
+    assert receiver.titles() == [one.execution.task]
+    await system.stop()
+
+
 async def test_two_notifiers_share_and_hand_over(system: System, receiver: Receiver) -> None:
     """When one of two leaves in the middle the other goes on; all arrive, hardly any twice."""
     async with system.notifier():
