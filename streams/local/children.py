@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from streams.local.errors import StuckError
+from streams.local.errors import STARTED, StuckError
 
 PR_SET_PDEATHSIG = 1
 
@@ -18,7 +18,7 @@ OWN_SHARE = "/proc/self/autogroup"
 """Where Linux is told how nice a session is: it shares the cores out among sessions, whatever processes in them are."""
 
 LOG_BYTES = 16 * 1024 * 1024
-"""Of a log that the next process goes on with."""
+"""Above which a log is put aside at the next start."""
 
 KILLED_WITHIN = 5.0
 """Seconds in which the kernel ends what was killed; what hangs in a disk or a network mount stays for longer."""
@@ -62,9 +62,9 @@ def start(
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(f"{log.suffix}.1"))
-    with open(log, "ab", opener=_ours) as output:
-        output.write(f"--- started at {time.strftime('%Y-%m-%d %H:%M:%S')} ---\n".encode())
-        output.flush()
+    with open(log, "ab", buffering=0, opener=_ours) as output:
+        with contextlib.suppress(OSError):  # a full disk, on which it may well go on
+            output.write(f"{STARTED} {time.strftime('%Y-%m-%d %H:%M:%S')} ---\n".encode())
         return subprocess.Popen(  # noqa: S603  (our own programs)
             command,
             stdin=subprocess.DEVNULL,

@@ -69,6 +69,13 @@ def test_a_log_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "log").stat().st_mode & 0o077 == 0
 
 
+def test_a_full_disk_keeps_nothing_from_being_started(tmp_path: Path) -> None:
+    """What was full may be so no longer when it needs it; its log's first line is no reason to give up."""
+    log = tmp_path / "log"
+    log.symlink_to("/dev/full")
+    assert children.start(["true"], log).wait() == 0
+
+
 def test_a_log_goes_on_with_each_start_until_it_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process said before it died is still there after it was started again, and again."""
     log = tmp_path / "worker.log"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.local.cluster import local_settings, running
-from streams.local.errors import SetupError, last_lines
+from streams.local.errors import STARTED, SetupError, last_lines
 from streams.local.lockfile import holder, only_one
 from streams.local.ports import free_ports, is_free, listens
 from streams.local.preflight import (
@@ -136,3 +136,7 @@ def test_the_end_of_a_log_is_shown(tmp_path: Path) -> None:
     assert last_lines(log) == ""
     log.write_text("\n".join(str(n) for n in range(100)))
     assert last_lines(log, 2) == "\n    98\n    99"
+    log.write_text(f"--- started at a ---\nTraceback\n{STARTED} b ---\n")
+    assert last_lines(log) == ""
+    log.write_text(f"{log.read_text()}no port\n")
+    assert last_lines(log) == "\n    no port"
