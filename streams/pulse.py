@@ -54,28 +54,30 @@ async def pulse(role: str, send: Teller, facts: Callable[[], dict[str, object]])
 
 async def _one_word(send: Callable[[], Awaitable[object]]) -> None:
     """Try until a broker has it."""
-    since = time.monotonic()
-    telling = asyncio.get_running_loop().call_later(SILENCE, _tell, time.time())
+    since, clock = time.monotonic(), time.strftime("%H:%M:%S")
+    refused: list[KafkaError] = []
+
+    def tell() -> None:
+        why = f" ({refused[-1]!r})" if refused else ""
+        log.warning("no Kafka broker has acknowledged this process's word since %s%s; it goes on trying", clock, why)
+
+    telling = asyncio.get_running_loop().call_later(SILENCE, tell)
     try:
-        while not await _taken(send()):  # noqa: ASYNC110  (it is the broker's)
+        while not await _taken(send(), refused):  # noqa: ASYNC110  (it is the broker's)
             await asyncio.sleep(EVERY)
     finally:
         telling.cancel()
     if (silent := time.monotonic() - since) > SILENCE:
-        log.warning("the Kafka broker takes what is sent again, after %.0f s", silent)
+        log.warning("a Kafka broker acknowledges again, after %.0f s", silent)
 
 
-async def _taken(sending: Awaitable[object]) -> bool:
+async def _taken(sending: Awaitable[object], refused: list[KafkaError]) -> bool:
     try:
         await sending
-    except KafkaError:
+    except KafkaError as error:
+        refused[:] = [error]
         return False
     return True
-
-
-def _tell(since: float) -> None:
-    clock = time.strftime("%H:%M:%S", time.localtime(since))
-    log.warning("the Kafka broker takes nothing since %s; nothing is lost, and nothing new starts until it does", clock)
 
 
 async def leave(role: str, send: Teller) -> None:

@@ -32,5 +32,6 @@ async def test_the_log_tells_when_no_broker_takes_a_word_and_when_one_does_again
         await asyncio.sleep(0.01)
     talking.cancel()
     first, second = caplog.messages
-    assert first.startswith("the Kafka broker takes nothing since ")
-    assert second.startswith("the Kafka broker takes what is sent again, after ")
+    assert first.startswith("no Kafka broker has acknowledged this process's word since ")
+    assert first.endswith(" (KafkaError()); it goes on trying")
+    assert second.startswith("a Kafka broker acknowledges again, after ")
