@@ -84,7 +84,7 @@ def table(title: str, rows: list[Row]) -> None:
     shown.add_column("unit")
     for column in ("value",) if once else ("min", "median", "max"):
         shown.add_column(column, justify="right")
-    shown.add_column("beside its unit", width=WIDTH)
+    shown.add_column("beside its unit's most", width=WIDTH)
     longest = {unit: max(statistics.median(v) for _, u, v in rows if u == unit) for _, unit, _ in rows}
     for name, unit, values in rows:
         middle = statistics.median(values)

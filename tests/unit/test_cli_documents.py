@@ -33,6 +33,10 @@ def test_one_object_a_line_is_taken_as_other_clients_of_kafka_take_it(tmp_path: 
     path.write_text(f'{TASK % "a"}\n\n{{"type": "submit", "run": "r", "task": {TASK % "b"}}}\n')
     assert _submitted(path) == [("a", None), ("b", "r")]
     assert _submitted(path, "monday") == [("a", "monday"), ("b", "r")]
+    path.write_text(f'{{"type": "submit", "task": {TASK % "a"}}}')
+    assert _submitted(path, "monday") == [("a", "monday")]
+    with pytest.raises(UsageError, match=r"^--run 'a.*nb': "):
+        events_of(str(path), "submit", "a\nb")
     odd = (TASK % "a").replace("true", "echo \u2028\u0085")  # line ends to Unicode, and not to JSON
     path.write_text(f"{odd}\n{TASK % 'b'}", encoding="utf-8")
     assert _submitted(path) == [("a", None), ("b", None)]

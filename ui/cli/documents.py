@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pipelines.command import command
-from pipelines.events import PUBLIC_EVENT, AnyEvent
+from pipelines.events import PUBLIC_EVENT, AnyEvent, ExecuteEvent, SubmitEvent
 from pipelines.faults import sentence, shown
+from pipelines.model import RunId
 from ui.cli.exits import UsageError
+
+RUN = TypeAdapter(RunId)
 
 
 def read_json(text: str) -> Any:
@@ -37,13 +40,14 @@ def read_file(path: str) -> str:
 
 
 def events_of(path: str, wrap: str, run: str | None = None) -> list[AnyEvent]:
-    """The events of a file: public events as they are; tasks and pipelines become events of type `wrap`, in `run`.
+    """The events of a file: public events as they are; tasks and pipelines become events of type `wrap`.
 
-    The file is one JSON value, a list of them, or one a line, as other clients of Kafka take it. Raises UsageError that
-    says which of them is wrong, and why.
+    What executes something and names no run is in `run`. The file is one JSON value, a list of them, or one a line,
+    as other clients of Kafka take it. Raises UsageError that says which of them is wrong, and why.
     """
-    around = {"type": wrap} if run is None else {"type": wrap, "run": run}
-    return [_checked(value, around, where) for where, value in _values(path)]
+    if run is not None:
+        _check_run(run)
+    return [_in(_checked(value, wrap, where), run) for where, value in _values(path)]
 
 
 def _values(path: str) -> list[tuple[str, Any]]:
@@ -77,18 +81,31 @@ def _named(path: str) -> str:
     return "standard input" if path == "-" else repr(path)
 
 
-def _checked(document: Any, around: dict[str, str], where: str) -> AnyEvent:
+def _check_run(run: str) -> None:
     try:
-        return PUBLIC_EVENT.validate_python(_event(document, around))
+        RUN.validate_python(run)
+    except ValidationError as error:
+        raise UsageError(f"--run {shown(run)}: {sentence(error)}") from None
+
+
+def _in(event: AnyEvent, run: str | None) -> AnyEvent:
+    if isinstance(event, ExecuteEvent | SubmitEvent) and event.run is None:
+        return event.model_copy(update={"run": run})
+    return event
+
+
+def _checked(document: Any, wrap: str, where: str) -> AnyEvent:
+    try:
+        return PUBLIC_EVENT.validate_python(_event(document, wrap))
     except ValidationError as error:
         raise UsageError(f"{where}: {sentence(error)}") from None
 
 
-def _event(document: Any, around: dict[str, str]) -> Any:
+def _event(document: Any, wrap: str) -> Any:
     if not isinstance(document, dict) or "type" in document:
         return document
     pipeline = "tasks" in document
-    if pipeline and around["type"] == "submit":
+    if pipeline and wrap == "submit":
         ways = f"`{command('create FILE')}`, then `{command('execute NAME')}`"
         raise UsageError(f"{shown(document.get('id'))} is a pipeline, and only tasks are submitted: {ways}")
-    return {**around, ("pipeline" if pipeline else "task"): document}
+    return {"type": wrap, ("pipeline" if pipeline else "task"): document}

@@ -109,7 +109,7 @@ def _end(view: ExecutionView) -> str | None:
 
 def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
     """A bar an attempt, all on one scale: light where it waited, full where it ran, hatched where it may have."""
-    legend = LEGEND + LOST_TOO * any(one.state == "lost" for one in attempts)
+    legend = LEGEND + LOST_TOO if any(one.state == "lost" for one in attempts) else LEGEND
     columns = ["attempt", "state", legend, "waited", "ran", "worker", "error"]
     drawn = table(columns, right=["waited", "ran"], whole=columns[:5])
     moments = [m for a in attempts for m in (a.ready_at or a.dispatched_at, a.finished_at or now) if m]

@@ -204,7 +204,7 @@ def document(
     Args:
         words: What is no kind of task; each kind is a command of its own.
         file: A JSON file: a task or an event, a list of them, or one a line; `-` reads standard input.
-        run: The run of the file's tasks; an event says itself which is its own.
+        run: The run of all in the file that name none.
         wait: Wait for the end of all that were submitted, and print the result of a single one; exit 1 if one is no
             success.
         common: Of every command.
