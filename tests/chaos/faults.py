@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from random import Random
 
 from streams.local.errors import SetupError
@@ -12,6 +12,9 @@ from tests.chaos.stage import Goal, Pace, Stage, Strike, note
 
 Hunt = Generator[None, None, None]
 """One role's torment: goes on a step with each `next`."""
+
+Ender = Callable[[Stage, str, Child], Hunt]
+"""How a process of a role ends: `kill` or `restart`."""
 
 SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "restart": signal.SIGTERM}
 
@@ -52,13 +55,13 @@ def hunt(stage: Stage, role: str, pace: Pace, chance: Random) -> Hunt:
             yield from wait(chance.uniform(*pace.between))
 
 
-def rolling(stage: Stage, roles: Sequence[str], between: tuple[float, float], chance: Random) -> Hunt:
-    """One process after the other is asked to end and starts again, all of these roles in turn, for ever."""
+def rolling(stage: Stage, roles: Sequence[str], between: tuple[float, float], chance: Random, end: Ender) -> Hunt:
+    """One process after the other ends so and starts again, all of these roles in turn, for ever."""
     while True:
         for role in roles:
             for victim in stage.system.of(role):
                 yield from wait(chance.uniform(*between))
-                yield from restart(stage, role, victim)
+                yield from end(stage, role, victim)
                 yield from _until_over(stage.strikes, victim, [victim])
 
 

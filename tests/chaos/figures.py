@@ -70,12 +70,14 @@ def losses(strikes: list[Strike], found: Evidence) -> list[Loss]:
     return sorted(found_lost, key=lambda loss: loss.dispatched or 0)
 
 
-def gaps(strikes: list[Strike], found: Evidence, what: str, over: float) -> list[float]:
+def gaps(strikes: list[Strike], found: Evidence, what: str, load_ended: float) -> list[float]:
     """The longest time without a dispatch on each partition, from each such fault of a scheduler to the next fault.
 
-    `over`: when the load ended, epoch milliseconds; what stands still then does so no longer.
+    `load_ended`: epoch milliseconds. Later there is little to dispatch, so that what stands still at that moment counts
+    as far as it has come.
     """
-    times = {owned: [*(at for at in those if at < over), over] for owned, those in dispatches(found.times).items()}
+    ended = dispatches(found.times).items()
+    times = {owned: [*(at for at in those if at < load_ended), load_ended] for owned, those in ended}
     ends, longest = [strike.at for strike in strikes], []
     for strike in strikes:
         if (strike.what, strike.role) == (what, "scheduler"):

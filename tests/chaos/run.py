@@ -66,7 +66,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
     people, weather = People(tormented, receiver.address, Random(trial.seed)), WEATHERS[trial.weather]
     with people.busy():
         rage(stage, weather.hunts(stage, trial.seed, trial.goal.seconds), trial.goal)
-        over = time.time() * 1000
+        load_ended = time.time() * 1000
     people.asked += stage.asked
     people.tasks |= stage.tasks
     minutes, strikes = (time.monotonic() - stage.begun) / 60, stage.strikes
@@ -95,7 +95,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
             "notifications": len(receiver.told),
             "notifications_repeated": len(receiver.told) - len(set(receiver.told)),
             "drained_after_s": round(drained, 1),
-            **(_standstills(tormented.settings, strikes, found, over) if weather.timed else {}),
+            **(_standstills(tormented.settings, strikes, found, load_ended) if weather.timed else {}),
             **told,
             "judged": " ".join(verdict.judged),
             "judge": cost,
@@ -107,7 +107,7 @@ def _once(stage: Stage, receiver: Receiver, trial: Trial) -> Report:
 
 
 def _standstills(
-    settings: Settings, strikes: list[Strike], found: Evidence, over: float
+    settings: Settings, strikes: list[Strike], found: Evidence, load_ended: float
 ) -> dict[str, dict[str, float]]:
     """Seconds, where there were any: after kills in whose way nothing else came, and after all."""
     seconds = {}
@@ -118,7 +118,7 @@ def _standstills(
         seconds[f"known_lost{which}_s"] = [loss.known for loss in losses]
         seconds[f"redispatch{which}_s"] = [loss.dispatched for loss in losses if loss.dispatched is not None]
     for what in ("restart", "join", "leave", "cut"):
-        seconds[f"longest_gap_after_{what}_s"] = figures.gaps(strikes, found, what, over)
+        seconds[f"longest_gap_after_{what}_s"] = figures.gaps(strikes, found, what, load_ended)
     return {name: figures.spread(those) for name, those in seconds.items() if those}
 
 

@@ -35,15 +35,17 @@ class Pace:
 
 
 class Goal(NamedTuple):
-    """When it is enough: after so many seconds, or so many kills of each role."""
+    """When it is enough: after so many seconds, so many kills of each role, or so many faults in all."""
 
     seconds: float = inf
     kills: float = inf
+    faults: float = inf
 
     def reached(self, seconds: float, roles: Collection[str], strikes: list["Strike"]) -> bool:
         """Whether all is done to these roles."""
         done = kills(strikes)
-        return seconds >= self.seconds or all(done[role] >= self.kills for role in roles)
+        enough = seconds >= self.seconds or len(strikes) >= self.faults
+        return enough or all(done[role] >= self.kills for role in roles)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from sinks.notify import notifier
 from tests.apps.clickhouse_server import Server
 from tests.chaos import calls, clocks, disks, networks, poison
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import Hunt, hunt, rolling, visits, wait
+from tests.chaos.faults import Hunt, hunt, kill, restart, rolling, visits, wait
 from tests.chaos.figures import rate
 from tests.chaos.stage import OURS, Pace, Stage, note
 from tests.chaos.system import System, system
@@ -63,7 +63,13 @@ def zombies(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
 
 def restarts(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     """A rolling restart without end, while callers call: each process in turn is asked to end, and started again."""
-    return {"all": rolling(stage, OURS, (4.0, 6.0), Random(seed)), "callers": calls.several(stage)}
+    return {"all": rolling(stage, OURS, (4.0, 6.0), Random(seed), restart), "callers": calls.several(stage)}
+
+
+def lone(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """A scheduler or a worker is killed, and nothing else happens until all that follows from it is over."""
+    lease = stage.system.settings.lease
+    return {"all": rolling(stage, ("scheduler", "worker"), (2 * lease, 3 * lease), Random(seed), kill)}
 
 
 def joins(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
@@ -142,6 +148,7 @@ def _rates(stage: Stage, found: Evidence) -> dict[str, Any]:
 
 WEATHERS: dict[str, Weather] = {
     "kills": Weather(kills, kills=True),
+    "lone": Weather(lone),
     "zombies": Weather(zombies),
     "restarts": Weather(restarts, partial(beside_a_server, edges=2), calls.what_came_of_them),
     "joins": Weather(joins),
