@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,26 @@ def test_what_was_merged_into_another_part_is_not_counted(tmp_path: Path) -> Non
     one = usage._size(table / "20261123_1_1_0")
     assert whole == 4 * one
     assert usage._clickhouse(tmp_path / "clickhouse") == 2 * one
+
+
+def test_parts_that_go_while_they_are_looked_at_are_passed_over(tmp_path: Path) -> None:
+    """ClickHouse merges all the time."""
+    stop = threading.Event()
+
+    def merge() -> None:
+        while not stop.is_set():
+            for n in range(20):
+                (tmp_path / f"tmp_merge_{n}").mkdir()
+            for n in range(20):
+                (tmp_path / f"tmp_merge_{n}").rmdir()
+
+    merging = threading.Thread(target=merge)
+    merging.start()
+    try:
+        assert [usage._size(tmp_path) for _ in range(500)] == [0] * 500
+    finally:
+        stop.set()
+        merging.join()
 
 
 def test_a_broker_that_is_gone_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
