@@ -1,8 +1,7 @@
 """Torment a real system of its own and judge it: `./dev chaos --minutes 6 --seed 1`, `./dev chaos --kills 300`.
 
-Prints each fault as it happens, with the kills of schedulers, workers, edge and broker so far in brackets, and then the
-figures. Ends with 1 where a promise was broken, with the evidence. `--fault NAME` chooses what happens; the default is
-`kills`.
+Prints each fault as it happens, with the kills of each role so far in brackets, and then the figures. Ends with 1 where
+a promise was broken, with the evidence. `--fault NAME` chooses what happens; the default is `kills`.
 """
 
 import argparse

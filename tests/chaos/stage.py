@@ -86,7 +86,7 @@ class Stage:
 
     def say(self, line: str) -> None:
         """A fault, with its time and the kills so far."""
-        done = " ".join(f"{kills(self.strikes)[role]}" for role in ROLES)
+        done = ", ".join(f"{role} {kills(self.strikes)[role]}" for role in ROLES)
         self.tell(f"{time.monotonic() - self.begun:7.1f} s  [{done}]  {line}")
 
 

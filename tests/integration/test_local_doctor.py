@@ -267,3 +267,18 @@ def test_people_get_a_table(tmp_path: Path, kafka: str, capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert "✓ ok" in said
     assert "python" in said
+
+
+def test_an_edge_that_ended_or_hangs_under_its_supervisor_is_no_reason_to_start_all(tmp_path: Path) -> None:
+    """Which process hangs is named, since nobody else ends it; one that has ended is started again."""
+    settings = settings_for(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")
+    (tmp_path / "api-token").write_text("t" * 32)
+    (tmp_path / "api-token").chmod(0o600)
+    with only_one(tmp_path):
+        ended = by_name(examine(settings))["api"]
+        with socket.create_server(("127.0.0.1", settings.edge_port)):
+            hangs = by_name(examine(settings))["api"]
+    assert (ended.status, hangs.status) == ("fail", "fail")
+    assert f"{tmp_path}/logs/edge.log says why; it is started again" in ended.mend
+    assert hangs.detail == f"process {os.getpid()} listens at {settings.edge_url}, and does not answer"
+    assert f"`kill -9 {os.getpid()}`, and `up` starts it again" in hangs.mend

@@ -32,7 +32,7 @@ def sql(
     """The command `sql`.
 
     Args:
-        query: The statement; @FILE reads it from a file.
+        query: The statement; @FILE reads it from a file. The answer has its first 10,000 rows at most.
         param: `name=value` for a place {name:Type} in the statement; may be given many times.
         writes: It may change data.
         common: Of every command.
@@ -45,6 +45,8 @@ def sql(
     with connected() as client:
         answer = client.sql(statement, parameters, writes=writes)
     if common.json:
+        if answer.cut:
+            notes.print(f"only the first {len(answer.rows):,} rows: an answer has no more")
         return print_json(answer)
     wide = _wide(answer)
     fits = Measurement.get(console, console.options.update(max_width=WIDE), wide).maximum <= console.width

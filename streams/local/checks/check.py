@@ -1,9 +1,12 @@
 """What doctor says of one thing that it looks at."""
 
+from pathlib import Path
 from typing import Literal
 
 from pipelines.command import command
 from pipelines.model import Model
+from streams.local import preflight
+from streams.local.lockfile import holder
 
 START = f"start everything with `{command('up')}`"
 """What to do where nothing runs."""
@@ -18,3 +21,18 @@ class Check(Model):
     status: Status
     detail: str
     mend: str = ""
+
+
+def unanswered(name: str, where: str, detail: str, port: int | None, log: Path) -> Check:
+    """Of a server that does not answer. One of `up` that has ended is started again; one that hangs is left alone.
+
+    `port`: at which it listens here; none: it is another machine's. `log`: of its role, where `up` writes it.
+    """
+    if not (port and holder(log.parents[1])):
+        return Check(name=name, status="warn", detail=detail, mend=START)
+    if pid := preflight.listener(port):
+        detail = f"process {pid} listens at {where}, and does not answer"
+        mend = f"where that stays so it hangs: `kill -9 {pid}`, and `up` starts it again; {log} may say why"
+    else:
+        mend = f"{log} says why; it is started again until it comes up"
+    return Check(name=name, status="fail", detail=detail, mend=mend)

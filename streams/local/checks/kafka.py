@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 from kafka.errors import KafkaError
 
 from streams.local import preflight
-from streams.local.checks.check import START, Check
+from streams.local.checks.check import START, Check, unanswered
 from streams.local.errors import SetupError
-from streams.local.lockfile import holder
 from streams.local.ports import listens
 from streams.local.topics_admin import CLUSTER, admin, answers, asked
 from streams.settings import Settings
@@ -24,7 +23,8 @@ Topic = Mapping[str, Any]
 def kafka(settings: Settings) -> Iterator[Check]:
     """Whether a broker answers, has our topics as they should be, and whether others are missing that have copies."""
     if not answers(settings.kafka):
-        yield _silent(settings)
+        detail, log = f"nobody answers at {settings.kafka}", settings.home / "logs" / "kafka.log"
+        yield unanswered("kafka", settings.kafka, detail, preflight.kafka_port(settings), log)
         return
     yield Check(name="kafka", status="ok", detail=f"a broker answers at {settings.kafka}")
     try:
@@ -41,20 +41,6 @@ def _described(settings: Settings) -> Iterator[Check]:
     yield _topics(settings, {topic["name"]: len(topic["partitions"]) for topic in topics})
     there = {broker["broker_id"] for broker in brokers if _is_there(broker)}
     yield from copies([topic for topic in topics if topic["name"].startswith(f"{settings.namespace}.")], there)
-
-
-def _silent(settings: Settings) -> Check:
-    """One of ours that has ended is started again; one that hangs is left alone."""
-    detail, log = f"nobody answers at {settings.kafka}", f"{settings.home}/logs/kafka.log"
-    port = preflight.kafka_port(settings)
-    if not (port and holder(settings.home)):
-        return Check(name="kafka", status="warn", detail=detail, mend=START)
-    if pid := preflight.listener(port):
-        detail = f"process {pid} listens at {settings.kafka}, and does not answer"
-        mend = f"where that stays so it hangs: `kill -9 {pid}`, and `up` starts it again; {log} may say why"
-    else:
-        mend = f"{log} says why; it is started again until it comes up"
-    return Check(name="kafka", status="fail", detail=detail, mend=mend)
 
 
 def _topics(settings: Settings, have: dict[str, int]) -> Check:

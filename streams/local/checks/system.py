@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import psutil
 
 from pipelines.command import command
 from pipelines.requests import LETTERS, ExecutionFilter
 from pipelines.views import DeadLetterView, ExecutionRow, HealthView, RoleView, WorkerView
 from streams.local import preflight
-from streams.local.checks.check import START, Check, Status
+from streams.local.checks.check import START, Check, Status, unanswered
 from streams.local.lockfile import holder
 from streams.local.ports import is_free
 from streams.local.topics_admin import answers
@@ -85,7 +86,10 @@ def edge(settings: Settings) -> Iterator[Check]:
         return
     except AWAY as error:
         why = " ".join(str(error.__cause__ or error).split())  # its own advice is not what is to be mended
-        yield Check(name="api", status="warn", detail=f"{settings.edge_url}: {why}", mend=START)
+        silent = isinstance(error, ApiUnavailableError) and isinstance(error.__cause__, httpx.TransportError)
+        port = settings.edge_port if silent else None
+        log = settings.home / "logs" / "edge.log"
+        yield unanswered("api", settings.edge_url, f"{settings.edge_url}: {why}", port, log)
         return
     problem = "; ".join(health.problems)
     mend = problem and "what waits goes on by itself once that is mended; the log of the edge says more"
