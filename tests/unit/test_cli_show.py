@@ -53,8 +53,10 @@ def test_what_was_lost_says_what_is_known() -> None:
     """When it was found lost, that it may not start twice, and nowhere how long it ran."""
     now, world = datetime.now(UTC), World()
     more = {"delivery": "at_most_once", "started_at": now, "finished_at": now + timedelta(seconds=74)}
+    more |= {"error": "worker w was lost", "reason": "worker w was lost, and nobody can know whether it ran"}
     lines = [" ".join(line.split()) for line in drawn(world.rows[world.add("p.load", "lost", **more)]).splitlines()]
     assert "delivery at_most_once: never started twice" in lines
+    assert "error worker w was lost, and nobody can know whether it ran" in lines
     assert [line.split()[:2] for line in lines if line.startswith(("found", "ended", "ran"))] == [["found", "lost"]]
     lines = drawn(world.rows[world.add("p.load", "succeeded", ran_ms=5)])
     assert "delivery" not in lines

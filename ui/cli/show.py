@@ -55,7 +55,8 @@ def parts(view: ExecutionView, now: datetime) -> Iterator[RenderableType]:
     if view.upstream or view.downstream:
         yield _tree(view)
     if view.error or view.reason:
-        yield Text.assemble(_heading(view), safe(view.error or view.reason))
+        longer = view.reason and view.error and view.error in view.reason
+        yield Text.assemble(_heading(view), safe(view.reason if longer else view.error or view.reason))
     if view.result is not None:
         yield from begin_of_result(view)
 

@@ -309,6 +309,15 @@ def test_sql_errors_are_one_readable_line(system: Any) -> None:
         assert "Expected one of" not in done.stderr
 
 
+def test_a_program_is_told_that_an_answer_is_cut(system: Any) -> None:
+    """Beside the document that says so too: whoever reads its rows alone would take the others for missing."""
+    done = system.run("sql", "SELECT number FROM numbers(10001)", "-o", "json")
+    answer = json.loads(done.stdout)
+    assert (len(answer["rows"]), answer["cut"]) == (10_000, True)
+    assert done.stderr == "only the first 10,000 rows: an answer has no more\n"
+    assert system.run("sql", "SELECT 1", "-o", "json").stderr == ""
+
+
 def test_rows_that_are_wider_than_the_terminal_stand_upright(system: Any) -> None:
     """A line a value, without columns that are empty in every row; what fits is a line a row."""
     question = "SELECT number AS n, repeat('wide ', 12) AS a, repeat('long ', 12) AS b, '' AS c FROM numbers(2)"
