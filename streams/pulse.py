@@ -55,15 +55,15 @@ async def pulse(role: str, send: Teller, facts: Callable[[], dict[str, object]])
 async def _one_word(send: Callable[[], Awaitable[object]]) -> None:
     """Try until a broker has it."""
     since, clock = time.monotonic(), time.strftime("%H:%M:%S")
-    refused: list[KafkaError] = []
+    refusal: KafkaError | None = None
 
     def tell() -> None:
-        why = f" ({refused[-1]!r})" if refused else ""
+        why = f" ({refusal!r})" if refusal else ""
         log.warning("no Kafka broker has acknowledged this process's word since %s%s; it goes on trying", clock, why)
 
     telling = asyncio.get_running_loop().call_later(SILENCE, tell)
     try:
-        while not await _taken(send(), refused):  # noqa: ASYNC110  (it is the broker's)
+        while refusal := await _refusal(send()):  # noqa: ASYNC110  (it is the broker's)
             await asyncio.sleep(EVERY)
     finally:
         telling.cancel()
@@ -71,13 +71,12 @@ async def _one_word(send: Callable[[], Awaitable[object]]) -> None:
         log.warning("a Kafka broker acknowledges again, after %.0f s", silent)
 
 
-async def _taken(sending: Awaitable[object], refused: list[KafkaError]) -> bool:
+async def _refusal(sending: Awaitable[object]) -> KafkaError | None:
     try:
         await sending
     except KafkaError as error:
-        refused[:] = [error]
-        return False
-    return True
+        return error
+    return None
 
 
 async def leave(role: str, send: Teller) -> None:

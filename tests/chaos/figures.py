@@ -76,8 +76,8 @@ def gaps(strikes: list[Strike], found: Evidence, what: str, load_ended: float) -
     `load_ended`: epoch milliseconds. Later there is little to dispatch, so that what stands still at that moment counts
     as far as it has come.
     """
-    ended = dispatches(found.times).items()
-    times = {owned: [*(at for at in those if at < load_ended), load_ended] for owned, those in ended}
+    all_times = dispatches(found.times)
+    times = {owned: [*(at for at in those if at < load_ended), load_ended] for owned, those in all_times.items()}
     ends, longest = [strike.at for strike in strikes], []
     for strike in strikes:
         if (strike.what, strike.role) == (what, "scheduler"):

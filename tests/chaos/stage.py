@@ -86,8 +86,9 @@ class Stage:
 
     def say(self, line: str) -> None:
         """A fault, with its time and the kills so far."""
-        done = ", ".join(f"{role} {kills(self.strikes)[role]}" for role in ROLES)
-        self.tell(f"{time.monotonic() - self.begun:7.1f} s  [{done}]  {line}")
+        done = kills(self.strikes)
+        counts = ", ".join(f"{role} {done[role]}" for role in ROLES)
+        self.tell(f"{time.monotonic() - self.begun:7.1f} s  [{counts}]  {line}")
 
 
 def kills(strikes: list[Strike]) -> Counter[str]:

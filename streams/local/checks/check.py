@@ -6,7 +6,6 @@ from typing import Literal
 from pipelines.command import command
 from pipelines.model import Model
 from streams.local import preflight
-from streams.local.lockfile import holder
 
 START = f"start everything with `{command('up')}`"
 """What to do where nothing runs."""
@@ -26,9 +25,9 @@ class Check(Model):
 def unanswered(name: str, where: str, detail: str, port: int | None, log: Path) -> Check:
     """Of a server that does not answer. One of `up` that has ended is started again; one that hangs is left alone.
 
-    `port`: at which it listens here; none: it is another machine's. `log`: of its role, where `up` writes it.
+    `port`: at which `up` has it listen here; none: it is not of an `up` that runs. `log`: where `up` writes its.
     """
-    if not (port and holder(log.parents[1])):
+    if port is None:
         return Check(name=name, status="warn", detail=detail, mend=START)
     if pid := preflight.listener(port):
         detail = f"process {pid} listens at {where}, and does not answer"

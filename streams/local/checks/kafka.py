@@ -8,6 +8,7 @@ from kafka.errors import KafkaError
 from streams.local import preflight
 from streams.local.checks.check import START, Check, unanswered
 from streams.local.errors import SetupError
+from streams.local.lockfile import holder
 from streams.local.ports import listens
 from streams.local.topics_admin import CLUSTER, admin, answers, asked
 from streams.settings import Settings
@@ -24,7 +25,8 @@ def kafka(settings: Settings) -> Iterator[Check]:
     """Whether a broker answers, has our topics as they should be, and whether others are missing that have copies."""
     if not answers(settings.kafka):
         detail, log = f"nobody answers at {settings.kafka}", settings.home / "logs" / "kafka.log"
-        yield unanswered("kafka", settings.kafka, detail, preflight.kafka_port(settings), log)
+        port = preflight.kafka_port(settings) if holder(settings.home) else None
+        yield unanswered("kafka", settings.kafka, detail, port, log)
         return
     yield Check(name="kafka", status="ok", detail=f"a broker answers at {settings.kafka}")
     try:

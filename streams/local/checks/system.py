@@ -86,8 +86,8 @@ def edge(settings: Settings) -> Iterator[Check]:
         return
     except AWAY as error:
         why = " ".join(str(error.__cause__ or error).split())  # its own advice is not what is to be mended
-        silent = isinstance(error, ApiUnavailableError) and isinstance(error.__cause__, httpx.TransportError)
-        port = settings.edge_port if silent else None
+        silent = isinstance(error.__cause__, httpx.TransportError)
+        port = settings.edge_port if silent and holder(settings.home) else None
         log = settings.home / "logs" / "edge.log"
         yield unanswered("api", settings.edge_url, f"{settings.edge_url}: {why}", port, log)
         return
