@@ -8,6 +8,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,6 +72,9 @@ def open_client(settings: Settings, **session: Any) -> Client:
 _owned: dict[Path, int] = {}
 """Lock files of the folders that this process owns, kept open until it ends, however it ends."""
 
+_owning = Lock()
+"""Held while a folder's lock is taken: to the system, two threads that each open its file are strangers."""
+
 
 def _open_embedded(path: Path, session: dict[str, Any]) -> Client:
     path.mkdir(parents=True, exist_ok=True)
@@ -83,8 +87,12 @@ def _open_embedded(path: Path, session: dict[str, Any]) -> Client:
 
 def _own(path: Path) -> None:
     """Hold the folder's lock: chDB's own refusal does not say what is wrong."""
-    if path in _owned:
-        return
+    with _owning:
+        if path not in _owned:
+            _owned[path] = _locked(path)
+
+
+def _locked(path: Path) -> int:
     lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +104,7 @@ def _own(path: Path) -> None:
         ) from None
     os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
-    _owned[path] = lock
+    return lock
 
 
 def _open_server(url: str, session: dict[str, Any]) -> Client:

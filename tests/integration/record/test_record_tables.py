@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -261,3 +262,16 @@ def test_a_folder_has_one_owner(store: Any) -> None:
     assert "has the ClickHouse folder" in other.stderr
     assert other.returncode != 0
     assert open_client(store.settings).command("SELECT 1") == 1
+
+
+def test_threads_of_one_process_are_one_owner(tmp_path: Path) -> None:
+    """Whoever writes and whoever asks open a new folder at the same time, and taking its lock is slow."""
+    code = (
+        "import fcntl, sys, time; from concurrent.futures import ThreadPoolExecutor; from pathlib import Path; "
+        "from sinks.record.client import open_client; from streams.settings import Settings\n"
+        "take = fcntl.flock; fcntl.flock = lambda *lock: (take(*lock), time.sleep(0.2))\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    print(sum(c.command('SELECT 1') for c in pool.map(open_client, [Settings(home=Path(sys.argv[1]))] * 8)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("8\n", "")
