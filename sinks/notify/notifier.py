@@ -303,7 +303,7 @@ class Notifier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 def _reason(notification: Notification, address: str, why: str) -> str:
     """What was not told of whom, to whom and why; of the address what it may show."""
     name, about = shown(address), notification.execution
-    what = f"{notification.happening!r} of {about.task} in run {about.run!r}"
+    what = f"{notification.happening!r} of {about.task}" + (f" in run {about.run!r}" if about.run else "")
     return f"{what} was not told: " + (why if name in why else f"{name}: {why}")
 
 

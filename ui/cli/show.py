@@ -18,8 +18,8 @@ from ui.cli.looks import LOOKS, cell, console, exactly, safe, state, table
 from ui.parts import formats
 
 LEGEND, LOST_TOO = "░ wait █ ran", " ▒ lost"
-BAR, NARROW_BAR, ROOMY = 30, len(LEGEND), 110
-"""Columns of the timeline; the same on a narrow terminal; columns of one that is not narrow."""
+BAR, ROOMY = 30, 110
+"""Columns of the timeline, which has those of its head on a narrow terminal; columns of one that is not narrow."""
 ERROR = 60
 """Characters of an attempt's error; all of the last one stands below."""
 RESULT_LINES, RESULT_CHARACTERS = 20, 2000
@@ -115,20 +115,19 @@ def _timeline(attempts: tuple[AttemptView, ...], now: datetime) -> Table:
     drawn = table(columns, right=["waited", "ran"], whole=columns[:5])
     moments = [m for a in attempts for m in (a.ready_at or a.dispatched_at, a.finished_at or now) if m]
     start, end = min(moments), max(moments)
+    width = BAR if console.width >= ROOMY else len(legend)
     for one in attempts:
         waited, ran = formats.duration(one.waited_ms), formats.duration(one.ran_ms)
-        bar = _bar(one, start, end, now)
+        bar = _bar(one, start, (end - start).total_seconds(), width, now)
         drawn.add_row(
             str(one.attempt), state(one.state), bar, waited, ran, cell(one.worker), cell(_last_line(one.error))
         )
     return drawn
 
 
-def _bar(attempt: AttemptView, start: datetime, end: datetime, now: datetime) -> Text:
-    whole, width = max((end - start).total_seconds(), 0.001), BAR if console.width >= ROOMY else NARROW_BAR
-
+def _bar(attempt: AttemptView, start: datetime, seconds: float, width: int, now: datetime) -> Text:
     def column(at: datetime) -> int:
-        return round((at - start).total_seconds() / whole * width)
+        return round((at - start).total_seconds() / max(seconds, 0.001) * width)
 
     ready = attempt.ready_at or attempt.dispatched_at or start
     finished = attempt.finished_at or now

@@ -47,14 +47,17 @@ ROLES = ("scheduler", "edge")
 
 def ports(settings: Settings) -> Iterator[Check]:
     """Whether each port is ours to listen on, or listens already."""
-    running, log = holder(settings.home), f"look at its log in {settings.home}/logs"
+    running = holder(settings.home)
     if not running and _serves(settings):
         return  # whoever listens was not started by `up`, but in a container, say
     for port in preflight.ports(settings):
         name = f"port {port.number}"
         free = is_free(port.number)
         if running and free:
-            mend = f"{log}; where `up` was started with another {port.setting.partition('=')[0]}, set that"
+            mend = (
+                f"`up` starts it again until it comes up, and its log in {settings.home}/logs says why it ended; "
+                f"where `up` was started with another {port.setting.partition('=')[0]}, set that"
+            )
             yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend=mend)
         elif free or running:
             detail = f"{port.use}: listening" if running else f"free for {port.use}"
