@@ -222,26 +222,27 @@ def running(
     size: Annotated[int, Parameter(validator=validators.Number(gte=2))] = 3_000_000,
     payload: Annotated[int, Parameter(validator=validators.Number(gte=10))] = 1_000,
     restart: bool = True,
+    runs: Count = 1,
     output: Output = "table",
 ) -> None:
     """Executions that need no worker, all running at once: half of them `external`, half of them `sleep`.
 
-    Always in a system of its own. All are ended in the end. 3 million take a quarter of an hour, and 20 GB of disk.
+    Always in a system of its own. All are ended in the end. 3 million take a quarter of an hour, and 20 GB of disk, for
+    each run.
 
     Args:
         size: How many.
         payload: Bytes of each one's payload.
         restart: While they run, restart the scheduler with and without its folder, and kill it beside a standby.
+        runs: How often, each time in a fresh system.
         output: A table for people, or JSON for programs.
     """
-    from streams.bench import run, show  # noqa: PLC0415  (other commands need none of it)
+    from streams.bench import run  # noqa: PLC0415  (other commands need none of it)
     from streams.bench.running import measure_running  # noqa: PLC0415  (the same)
 
-    found = run.measured_once(settings(), lambda here: measure_running(here, size, payload, restart=restart), own=True)
-    if output == "json":
-        show.as_json(found)
-    else:
-        show.plain({name: value for name, value in found.items() if name != "way_up"})
+    run.measure_each(
+        settings(), lambda here: measure_running(here, size, payload, restart=restart), output, runs, own=True
+    )
 
 
 @app.command

@@ -66,9 +66,10 @@ def as_json(value: object) -> None:
 
 
 def plain(one: Figures) -> None:
-    """A line a figure."""
+    """A line a figure; what is a table in itself was said as it came, and JSON has it."""
     for name, value in one.items():
-        sys.stdout.write(f"{words(name):24} {_text(value)}\n")
+        if not (isinstance(value, list) and all(isinstance(line, dict) for line in value)):
+            sys.stdout.write(f"{words(name):24} {_text(value)}\n")
 
 
 def words(name: str) -> str:

@@ -19,6 +19,12 @@ def test_one_run_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {"executions": 3}
 
 
+def test_a_table_in_itself_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was said as it came; lists of numbers are figures."""
+    show.figures([{"rates": [1, 2], "way_up": [{"started": 1}]}], "table")
+    assert capsys.readouterr().out.split() == ["rates", "1,", "2"]
+
+
 def test_several_runs_have_their_spread(capsys: pytest.CaptureFixture[str]) -> None:
     """Least, median and most of each number, those inside another figure too."""
     runs = [{"rate": rate, "cpu": {"edge": rate / 10}, "machine": {"cores": 2}} for rate in (30, 10, 20)]
