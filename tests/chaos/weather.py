@@ -72,6 +72,14 @@ def lone(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     return {"all": rolling(stage, ("scheduler", "worker"), (2 * lease, 3 * lease), Random(seed), kill)}
 
 
+def relay(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
+    """Each scheduler in turn is killed as soon as the other is up again, or up to two seconds later.
+
+    Whoever takes over has just been ready to, and is the next to die.
+    """
+    return {"all": rolling(stage, ("scheduler",), (0.0, 2.0), Random(seed), kill)}
+
+
 def joins(stage: Stage, seed: int, _seconds: float) -> dict[str, Hunt]:
     """A third scheduler joins, stays for ten seconds, leaves in order, and comes back ten seconds later."""
     return {"visitor": visits(stage, (8.0, 12.0), Random(seed))}
@@ -149,6 +157,7 @@ def _rates(stage: Stage, found: Evidence) -> dict[str, Any]:
 WEATHERS: dict[str, Weather] = {
     "kills": Weather(kills, kills=True),
     "lone": Weather(lone),
+    "relay": Weather(relay),
     "zombies": Weather(zombies),
     "restarts": Weather(restarts, partial(beside_a_server, edges=2), calls.what_came_of_them),
     "joins": Weather(joins),
