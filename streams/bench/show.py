@@ -68,7 +68,7 @@ def as_json(value: object) -> None:
 def plain(one: Figures) -> None:
     """A line a figure; what is a table in itself was said as it came, and JSON has it."""
     for name, value in one.items():
-        if not (isinstance(value, list) and all(isinstance(line, dict) for line in value)):
+        if not (isinstance(value, list) and any(isinstance(line, dict) for line in value)):
             sys.stdout.write(f"{words(name):24} {_text(value)}\n")
 
 

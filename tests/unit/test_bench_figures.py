@@ -21,8 +21,8 @@ def test_one_run_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_table_in_itself_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     """It was said as it came; lists of numbers are figures."""
-    show.figures([{"rates": [1, 2], "way_up": [{"started": 1}]}], "table")
-    assert capsys.readouterr().out.split() == ["rates", "1,", "2"]
+    show.figures([{"rates": [1, 2], "none": [], "way_up": [{"started": 1}]}], "table")
+    assert capsys.readouterr().out.split() == ["rates", "1,", "2", "none"]
 
 
 def test_several_runs_have_their_spread(capsys: pytest.CaptureFixture[str]) -> None:

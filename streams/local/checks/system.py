@@ -55,7 +55,7 @@ def ports(settings: Settings) -> Iterator[Check]:
         free = is_free(port.number)
         if running and free:
             mend = (
-                f"`up` starts it again until it comes up, and its log in {settings.home}/logs says why it ended; "
+                f"`up` starts it again where it has ended, and its log in {settings.home}/logs says more; "
                 f"where `up` was started with another {port.setting.partition('=')[0]}, set that"
             )
             yield Check(name=name, status="fail", detail=f"{port.use} does not listen", mend=mend)
