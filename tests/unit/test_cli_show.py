@@ -82,6 +82,18 @@ def test_the_hatched_bar_of_a_lost_attempt_is_explained() -> None:
     assert "░ wait █ ran ▒ lost" in lines
 
 
+def test_a_narrow_timeline_is_as_wide_as_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is longer where an attempt was lost: what still runs reaches to its end."""
+    monkeypatch.setattr("ui.cli.show.console", Console(width=80))
+    world, legend = World(), "░ wait █ ran ▒ lost"
+    view = world.rows[world.add("p.load", "running", **running(datetime.now(UTC), 2))]
+    lost, last = view.attempts
+    lines = drawn(view.model_copy(update={"attempts": (lost.model_copy(update={"state": "lost"}), last)})).splitlines()
+    [head] = [line for line in lines if legend in line]
+    [bar] = [line for line in lines if "█" in line and line != head]
+    assert bar.rindex("█") + 1 == head.index(legend) + len(legend)
+
+
 def test_a_cell_is_one_line_that_shows_where_it_was_cut() -> None:
     """However long a text, a row of a table is one line of the terminal."""
     drawn = table(["id", "reason"], whole=["id"])
